@@ -81,4 +81,6 @@ def _validate_split(split: str, images: np.ndarray, labels: np.ndarray, *, num_c
     if len(images) == 0:
         raise InputError(f"no {split} images: at least one is needed")
     if labels.max() >= num_classes:
-        raise InputError(f"{split} label {labels.max()} with {num_classes} classes: labels run from 0 to {num_classes - 1}")
+        raise InputError(
+            f"{split} label {labels.max()} with {num_classes} classes: labels run from 0 to {num_classes - 1}"
+        )

@@ -1,0 +1,80 @@
+"""The command line: it parses and calls."""
+
+import logging
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from jaxcnn import recipes, runs
+from jaxcnn.data import load_fashion_mnist, prepare_tfds
+from jaxcnn.errors import InputError
+
+app = tyro.extras.SubcommandApp()
+data_app = tyro.extras.SubcommandApp()
+app.command(data_app, name="data", help="Fashion-MNIST on disk.")
+
+
+@app.command
+def train(
+    name: tyro.conf.Positional[str],
+    *,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    seed: int = 0,
+    data: Path | None = None,
+    limit: int | None = None,
+    workdir: Path | None = None,
+    device: str | None = None,
+    dtype: str = "float32",
+) -> None:
+    """Train a network as documented and keep the run.
+
+    Args:
+        name: the recipe, such as lenet.
+        epochs: epochs to train; as documented unless given.
+        batch_size: examples a step; as documented unless given.
+        learning_rate: that of Adam; as documented unless given.
+        seed: of initialisation, dropout and the order of the data.
+        data: directory of Fashion-MNIST, as IDX files or prepared by TFDS; looked for, then fetched, unless given.
+        limit: use the first so many images of each split alone.
+        workdir: new directory for the run; runs/NAME-TIME unless given.
+        device: cpu, gpu or tpu; the best one there is unless given.
+        dtype: type of the computation, float32 or bfloat16.
+    """
+    recipe = recipes.get_recipe(name)
+    changes = {"num_epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    config = runs.RunConfig(recipe, seed=seed, device=device, dtype=dtype, limit=limit)
+    workdir = workdir or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    runs.train(config, load_fashion_mnist(data), workdir, Console())
+
+
+@data_app.command
+def prepare(*, to: Path, data: Path | None = None) -> None:
+    """Write Fashion-MNIST as a TFDS directory, which `tfds.data_source('fashion_mnist', data_dir=TO)` reads.
+
+    Args:
+        to: the TFDS data directory; fashion_mnist/3.0.1 is made in it.
+        data: directory of Fashion-MNIST; looked for, then fetched, unless given.
+    """
+    Console().print(f"prepared {prepare_tfds(to, data)}", highlight=False, soft_wrap=True)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 2 for input that cannot be used, 130 for an interrupt."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("jaxcnn").setLevel(logging.INFO)
+    try:
+        app.cli(prog="jaxcnn", description="Convolutional networks as functional JAX.", args=args)
+    except InputError as error:
+        sys.stderr.write(f"jaxcnn: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("jaxcnn: interrupted\n")
+        return 130
+    return 0

@@ -1,0 +1,63 @@
+"""LeNet: two convolutions, three dense layers, sigmoids between them."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Shaped
+
+from jaxcnn import ops
+from jaxcnn.layers import Conv, Dense
+
+
+class LeNet(nn.Module):
+    """The convolutional network of LeCun and others, 1998, with max-pooling.
+
+        conv 6@5x5, sigmoid, max-pool 2/2, conv 16@5x5, sigmoid, max-pool 2/2, flatten,
+        dense 120, sigmoid, dense 84, sigmoid, dense num_classes
+
+    It has 44,426 parameters on grayscale images of 28x28 with 10 classes; 16x16 is the smallest image.
+
+    Attributes:
+        num_classes: how many logits there are.
+        norm: makes a normalisation layer, called with `use_running_average` and put between each convolution or dense
+            layer, the last excepted, and its sigmoid; None for none. `functools.partial(nn.BatchNorm, momentum=0.9)`
+            is one.
+        dtype: type of the computation; parameters stay float32.
+
+    Raises:
+        ValueError: if the image is smaller than 16x16.
+
+    Examples:
+        >>> import jax
+        >>> model = LeNet()
+        >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)
+        >>> model.apply(variables, jnp.zeros((3, 28, 28, 1)), train=False).shape
+        (3, 10)
+
+    References:
+        Section 4.5; with normalisation, section 4.10.
+    """
+
+    num_classes: int = 10
+    norm: Callable[..., nn.Module] | None = None
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Shaped[Array, "n h w c"], *, train: bool) -> Float[Array, "n num_classes"]:
+        """Logits of the images `x`, (N, H, W, C), as (N, num_classes)."""
+        if min(x.shape[1:3]) < 16:
+            raise ValueError(f"LeNet on images of {x.shape[1]}x{x.shape[2]}: 16x16 is the smallest that works")
+
+        def activate(x: Array, index: int) -> Array:
+            if self.norm is not None:
+                x = self.norm(use_running_average=not train, dtype=self.dtype, name=f"norm{index}")(x)
+            return nn.sigmoid(x)
+
+        x = ops.max_pool2d(activate(Conv(6, 5, dtype=self.dtype, name="conv1")(x), 1), 2)
+        x = ops.max_pool2d(activate(Conv(16, 5, dtype=self.dtype, name="conv2")(x), 2), 2)
+        x = x.reshape(x.shape[0], -1)
+        x = activate(Dense(120, dtype=self.dtype, name="dense1")(x), 3)
+        x = activate(Dense(84, dtype=self.dtype, name="dense2")(x), 4)
+        return Dense(self.num_classes, dtype=self.dtype, name="dense3")(x)

@@ -1,0 +1,6 @@
+"""A recipe carried out: trained, shown on the terminal, and kept in a directory."""
+
+from jaxcnn.runs.directory import RunDirectory, params_sha256
+from jaxcnn.runs.training import RunConfig, train
+
+__all__ = ["RunConfig", "RunDirectory", "params_sha256", "train"]

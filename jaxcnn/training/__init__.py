@@ -1,0 +1,25 @@
+"""Training as pure functions of explicit state.
+
+`create_train_state` makes the state, `train_step` and `eval_step` are one batch, `fit` and `evaluate` are whole passes
+over data that lies on the device. Nothing here knows a network or a recipe: a Linen module and arrays come in.
+"""
+
+from jaxcnn.training.checkpoints import Checkpoints
+from jaxcnn.training.loop import ChunkResult, EpochFigures, EpochResult, evaluate, fit, fit_in_chunks
+from jaxcnn.training.state import TrainState, create_train_state
+from jaxcnn.training.steps import Metrics, eval_step, train_step
+
+__all__ = [
+    "Checkpoints",
+    "ChunkResult",
+    "EpochFigures",
+    "EpochResult",
+    "Metrics",
+    "TrainState",
+    "create_train_state",
+    "eval_step",
+    "evaluate",
+    "fit",
+    "fit_in_chunks",
+    "train_step",
+]

@@ -1,0 +1,312 @@
+"""Whole passes over data that lies on the device, in compiled chunks of steps.
+
+A chunk is one program: it gathers each step's rows, scales and resizes them and takes the step, for as many steps as it
+is told. How many is an argument, not a shape, so one compilation serves every chunk length, and a chunk of no steps
+compiles without training. The host waits once a chunk, which is what a progress bar costs.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Int, Integer, Shaped
+
+from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.pipeline import epoch_order, prepare_images
+from jaxcnn.training.state import Stream, TrainState, derive_key
+from jaxcnn.training.steps import Metrics, eval_step, train_step
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """How an epoch stands after a chunk of its steps.
+
+    Attributes:
+        epoch: counted from 1.
+        steps_done: steps taken in this epoch.
+        steps: steps of the whole epoch.
+        train_loss: mean over the steps so far of their mean cross-entropy.
+        train_accuracy: share of the examples so far that were right.
+        images_per_second: rate of this chunk.
+    """
+
+    epoch: int
+    steps_done: int
+    steps: int
+    train_loss: float
+    train_accuracy: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class EpochFigures:
+    """What is told of a finished epoch.
+
+    Attributes:
+        epoch: counted from 1.
+        train_loss: mean over the epoch's steps of their mean cross-entropy, in nats.
+        train_accuracy: share of the training examples that were right as they came by.
+        test_loss: mean cross-entropy of the test examples after the epoch.
+        test_accuracy: share of the test examples that are right after the epoch.
+        seconds: time of its training and evaluation, without compilation.
+        images_per_second: training images by the seconds of training alone.
+        compile_seconds: time of compilation before the epoch; in a first epoch alone.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+    images_per_second: float
+    compile_seconds: float
+
+
+@dataclass(frozen=True)
+class EpochResult(EpochFigures):
+    """A finished epoch: its figures, and the state after it.
+
+    Attributes:
+        state: the state after the epoch.
+    """
+
+    state: TrainState
+
+    @property
+    def figures(self) -> EpochFigures:
+        """The figures alone, which are cheap to keep."""
+        return EpochFigures(**{field.name: getattr(self, field.name) for field in fields(EpochFigures)})
+
+
+def fit(
+    state: TrainState,
+    dataset: Dataset,
+    *,
+    num_epochs: int,
+    batch_size: int,
+    image_size: int | None = None,
+    chunk_seconds: float = 0.5,
+) -> Iterator[EpochResult]:
+    """Train for `num_epochs` epochs and test after each.
+
+    Every epoch visits all the examples in a new order, a function of the state's key and the epoch's number alone; the
+    last batch holds what is left over.
+
+    Args:
+        state: where to begin. It stays usable; epochs are counted on from its step.
+        dataset: the images and labels, moved to the device once.
+        num_epochs: how many epochs to train.
+        batch_size: examples a step.
+        image_size: height and width that the network takes; None for that of the images.
+        chunk_seconds: about how long the device works between two returns to the host, which is how soon a keyboard
+            interrupt is seen.
+
+    Yields:
+        One `EpochResult` an epoch.
+
+    Raises:
+        ValueError: if `num_epochs` is negative, or `batch_size` is below 1.
+    """
+    events = fit_in_chunks(
+        state,
+        dataset,
+        num_epochs=num_epochs,
+        batch_size=batch_size,
+        image_size=image_size,
+        chunk_seconds=chunk_seconds,
+    )
+    return (event for event in events if isinstance(event, EpochResult))
+
+
+def fit_in_chunks(
+    state: TrainState,
+    dataset: Dataset,
+    *,
+    num_epochs: int,
+    batch_size: int,
+    image_size: int | None = None,
+    chunk_seconds: float = 0.5,
+) -> Iterator[ChunkResult | EpochResult]:
+    """`fit`, telling also how each chunk went: the chunks of an epoch come before its `EpochResult`.
+
+    Chunks change when the host looks, never what is computed.
+    """
+    if num_epochs < 0 or batch_size < 1:
+        raise ValueError(f"{num_epochs} epochs of batches of {batch_size}: at least 0 and 1 are needed")
+    return _epochs(state, dataset, num_epochs, batch_size, image_size, chunk_seconds)
+
+
+def evaluate(
+    state: TrainState,
+    images: Shaped[Array | np.ndarray, "n h w c"],
+    labels: Integer[Array | np.ndarray, " n"],
+    *,
+    batch_size: int = 256,
+    image_size: int | None = None,
+) -> Metrics:
+    """The metrics of all of `images`, in batches.
+
+    Args:
+        state: the state to evaluate.
+        images: (N, H, W, C), uint8 or floats in [0, 1], of any size.
+        labels: (N,), integers.
+        batch_size: examples a step; it bounds the memory and changes nothing else.
+        image_size: height and width that the network takes; None for that of the images.
+
+    Returns:
+        The sums over all the examples.
+
+    Raises:
+        ValueError: if there are no images, or `batch_size` is below 1.
+    """
+    if batch_size < 1 or len(images) < 1:
+        raise ValueError(f"{len(images)} images in batches of {batch_size}: at least 1 of each is needed")
+    images, labels = jnp.asarray(images), jnp.asarray(labels)
+    metrics = Metrics.zeros()
+    for start, stop, rows in _spans(len(images), batch_size):
+        metrics = _eval_chunk(
+            state,
+            metrics,
+            images,
+            labels,
+            start,
+            stop,
+            batch_size=batch_size,
+            rows=rows,
+            image_size=image_size,
+        )
+    return metrics
+
+
+def _epochs(
+    state: TrainState,
+    dataset: Dataset,
+    num_epochs: int,
+    batch_size: int,
+    image_size: int | None,
+    chunk_seconds: float,
+) -> Iterator[ChunkResult | EpochResult]:
+    num_examples = len(dataset.train_images)
+    spans = _spans(num_examples, batch_size)
+    steps = spans[-1][1]
+    train_chunk = partial(_train_chunk, batch_size=batch_size, image_size=image_size)
+    test = partial(evaluate, batch_size=batch_size, image_size=image_size)
+    images, labels = jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)
+    test_images, test_labels = jnp.asarray(dataset.test_images), jnp.asarray(dataset.test_labels)
+    state = _copy(state)  # chunks take over the memory of the state that they are given
+    done_before = int(state.step) // steps
+    compile_seconds = 0.0
+    for epoch in range(done_before + 1, done_before + num_epochs + 1):
+        order_key = derive_key(state.key, Stream.ORDER, epoch)
+        if epoch == done_before + 1:
+            began = time.perf_counter()
+            order = _order(order_key, num_examples)
+            for start, _, rows in spans:
+                no_steps = train_chunk(state, Metrics.zeros((steps,)), images, labels, order, start, start, rows=rows)
+                state, _ = jax.block_until_ready(no_steps)
+            jax.block_until_ready(test(state, test_images, test_labels))
+            compile_seconds = time.perf_counter() - began
+        began = time.perf_counter()
+        order = _order(order_key, num_examples)
+        metrics = Metrics.zeros((steps,))
+        chunk_steps = 1
+        loss = accuracy = float("nan")
+        for start, stop, rows in spans:
+            while start < stop:
+                chunk_began = time.perf_counter()
+                end = min(start + chunk_steps, stop)
+                state, metrics = train_chunk(state, metrics, images, labels, order, start, end, rows=rows)
+                loss, accuracy = _means(metrics, end)
+                now = time.perf_counter()
+                rate = (end - start) * rows / (now - chunk_began)
+                yield ChunkResult(epoch, end, steps, loss, accuracy, rate)
+                chunk_steps = max(1, round(min(steps, chunk_seconds * rate / rows)))
+                start = end
+        train_seconds = time.perf_counter() - began
+        tested = jax.device_get(test(state, test_images, test_labels))
+        yield EpochResult(
+            state=_copy(state),
+            epoch=epoch,
+            train_loss=loss,
+            train_accuracy=accuracy,
+            test_loss=float(tested.loss),
+            test_accuracy=float(tested.accuracy),
+            seconds=time.perf_counter() - began,
+            images_per_second=num_examples / train_seconds,
+            compile_seconds=compile_seconds,
+        )
+        compile_seconds = 0.0
+
+
+def _spans(num_examples: int, batch_size: int) -> list[tuple[int, int, int]]:
+    """(first step, step after the last, rows a step) of the full batches and of what is left over."""
+    full, rest = divmod(num_examples, batch_size)
+    spans = [(0, full, batch_size), (full, full + 1, rest)]
+    return [(start, stop, rows) for start, stop, rows in spans if start < stop and rows > 0]
+
+
+def _means(metrics: Metrics, steps_done: int) -> tuple[float, float]:
+    """Loss, as the mean over steps, and accuracy, as that over examples, of the first `steps_done` steps."""
+    done = jax.tree.map(lambda entries: np.asarray(entries)[:steps_done], metrics)
+    return float(np.mean(done.loss, dtype=np.float64)), float(done.correct.sum() / done.count.sum())
+
+
+def _copy(state: TrainState) -> TrainState:
+    return jax.tree.map(jnp.copy, state)
+
+
+_order = jax.jit(epoch_order, static_argnums=1)
+
+
+@partial(jax.jit, static_argnames=("batch_size", "rows", "image_size"), donate_argnames=("state", "metrics"))
+def _train_chunk(
+    state: TrainState,
+    metrics: Metrics,
+    images: Shaped[Array, "n h w c"],
+    labels: Integer[Array, " n"],
+    order: Int[Array, " n"],
+    start: Int[Array, ""],
+    stop: Int[Array, ""],
+    *,
+    batch_size: int,
+    rows: int,
+    image_size: int | None,
+) -> tuple[TrainState, Metrics]:
+    """Steps `start` to `stop` of an epoch; step i takes `rows` examples from place i * batch_size of `order`."""
+
+    def step(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
+        state, metrics = carry
+        chosen = lax.dynamic_slice_in_dim(order, i * batch_size, rows)
+        state, of_step = train_step(state, prepare_images(images[chosen], image_size), labels[chosen])
+        return state, jax.tree.map(lambda entries, entry: entries.at[i].set(entry), metrics, of_step)
+
+    return lax.fori_loop(start, stop, step, (state, metrics))
+
+
+@partial(jax.jit, static_argnames=("batch_size", "rows", "image_size"))
+def _eval_chunk(
+    state: TrainState,
+    metrics: Metrics,
+    images: Shaped[Array, "n h w c"],
+    labels: Integer[Array, " n"],
+    start: Int[Array, ""],
+    stop: Int[Array, ""],
+    *,
+    batch_size: int,
+    rows: int,
+    image_size: int | None,
+) -> Metrics:
+    """`metrics` plus those of batches `start` to `stop`; batch i is `rows` examples from place i * batch_size."""
+
+    def step(i: Int[Array, ""], metrics: Metrics) -> Metrics:
+        batch = lax.dynamic_slice_in_dim(images, i * batch_size, rows)
+        of_batch = lax.dynamic_slice_in_dim(labels, i * batch_size, rows)
+        return metrics + eval_step(state, prepare_images(batch, image_size), of_batch)
+
+    return lax.fori_loop(start, stop, step, metrics)
