@@ -78,3 +78,7 @@ def main(args: list[str] | None = None) -> int:
         sys.stderr.write("jaxcnn: interrupted\n")
         return 130
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""Fixtures for all tests, and the strictness under which they run."""
+
+from pathlib import Path
+
+import jax
+import pytest
+from hypothesis import settings
+
+from jaxcnn import data
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Each new shape compiles, which takes its time: no deadline, and fewer cases than the usual hundred.
+settings.register_profile("compiled", deadline=None, max_examples=40, print_blob=True)
+settings.load_profile("compiled")
+
+SAMPLE = Path(__file__).parent / "data" / "fashion_mnist_sample"
+
+
+@pytest.fixture(scope="session")
+def sample() -> data.Dataset:
+    """The first 512 training and 256 test images of Fashion-MNIST, as they are."""
+    return data.Dataset(
+        data.read_idx(SAMPLE / "train-images-idx3-ubyte.gz")[..., None],
+        data.read_idx(SAMPLE / "train-labels-idx1-ubyte.gz"),
+        data.read_idx(SAMPLE / "t10k-images-idx3-ubyte.gz")[..., None],
+        data.read_idx(SAMPLE / "t10k-labels-idx1-ubyte.gz"),
+        data.FASHION_MNIST_CLASSES,
+    )

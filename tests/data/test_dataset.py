@@ -1,0 +1,41 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jaxcnn import InputError
+from jaxcnn.data import Dataset
+
+IMAGES, LABELS = np.zeros((3, 4, 5, 1), np.uint8), np.array([0, 1, 1], np.uint8)
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return Dataset(IMAGES, LABELS, IMAGES[:2], LABELS[:2], ("shirt", "bag"))
+
+
+def test_a_dataset_knows_its_shape_and_classes(dataset):
+    assert dataset.image_shape == (4, 5, 1)
+    assert dataset.num_classes == 2
+
+
+def test_a_limit_is_of_each_split(dataset):
+    assert [len(dataset.limit(1).split(name)[0]) for name in ("train", "test")] == [1, 1]
+    assert len(dataset.limit(100).train_images) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(train_images=IMAGES.astype(np.float32)), "train images of type float32"),
+        (dict(train_images=IMAGES[..., 0]), r"shape \(3, 4, 5\)"),
+        (dict(train_labels=LABELS[:2]), "for 3 images"),
+        (dict(test_labels=LABELS[:2].astype(np.int64)), "test labels of type int64"),
+        (dict(test_images=IMAGES[:0], test_labels=LABELS[:0]), "no test images"),
+        (dict(test_labels=np.array([0, 2], np.uint8)), "test label 2 with 2 classes"),
+        (dict(test_images=np.zeros((2, 4, 4, 1), np.uint8)), "same height, width and channels"),
+    ],
+)
+def test_a_dataset_that_breaks_a_rule_is_refused(dataset, change, message):
+    with pytest.raises(InputError, match=message):
+        replace(dataset, **change)

@@ -1,0 +1,109 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaxcnn import cli
+
+
+@pytest.fixture
+def on_sample(sample, monkeypatch):
+    """The command line finds the sample where it would look for Fashion-MNIST; the list holds what it was asked for."""
+    asked = []
+
+    def load(source):
+        asked.append(source)
+        return sample
+
+    monkeypatch.setattr(cli, "load_fashion_mnist", load)
+    return asked
+
+
+def test_train_carries_out_a_recipe(on_sample, tmp_path, capsys):
+    run = tmp_path / "run"
+    options = "--epochs 1 --batch-size 64 --learning-rate 0.002 --seed 5 --limit 128 --device cpu --dtype bfloat16"
+    assert cli.main(["train", "lenet", *options.split(), "--workdir", str(run)]) == 0
+    config = json.loads((run / "config.json").read_text())
+    assert config == {
+        "recipe": "lenet", "image_size": 28, "batch_size": 64, "learning_rate": 0.002, "num_epochs": 1,
+        "seed": 5, "dtype": "bfloat16", "limit": 128,
+    }  # fmt: skip
+    assert on_sample == [None]
+    assert "finished after 1 of 1 epochs" in capsys.readouterr().out
+
+
+def test_a_run_goes_to_a_directory_of_its_own_unless_told(on_sample, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", "lenet", "--epochs", "1", "--limit", "8"]) == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    assert run.name.startswith("lenet-")
+
+
+def test_the_data_directory_is_passed_on(on_sample, tmp_path):
+    cli.main(["train", "lenet", "--epochs", "1", "--limit", "8", "--data", "here", "--workdir", str(tmp_path / "run")])
+    assert on_sample == [Path("here")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "lennet"], "no recipe is called 'lennet': choose one of lenet"),
+        (["train", "lenet", "--epochs", "0"], "0 epochs"),
+        (["train", "lenet", "--learning-rate", "nan"], "learning rate of nan"),
+        (["train", "lenet", "--device", "abacus"], "no device 'abacus'"),
+        (["train", "lenet", "--dtype", "float8"], "'float8'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(on_sample, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert message in err
+    assert err.startswith("jaxcnn: ")
+    assert err.count("\n") == 1
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_that_cannot_be_used_is_one_line_and_exit_code_2(tmp_path):
+    (tmp_path / "empty").mkdir()
+    command = [sys.executable, "-m", "jaxcnn.cli", "train", "lenet", "--data", "empty"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "Traceback" not in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+@pytest.mark.parametrize("arguments", [["train"], ["train", "lenet", "--epochs", "many"], ["fly"]])
+def test_words_that_cannot_be_parsed_end_with_exit_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_with_130(monkeypatch, capsys):
+    def interrupt(source):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "load_fashion_mnist", interrupt)
+    assert cli.main(["train", "lenet"]) == 130
+    assert capsys.readouterr().err == "jaxcnn: interrupted\n"
+
+
+def test_data_prepare_writes_where_it_is_told(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(cli, "prepare_tfds", lambda to, source: to / "fashion_mnist")
+    assert cli.main(["data", "prepare", "--to", str(tmp_path)]) == 0
+    assert str(tmp_path / "fashion_mnist") in capsys.readouterr().out
+
+
+def test_any_other_error_is_a_defect_and_keeps_its_traceback(monkeypatch):
+    def fail(source):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(cli, "load_fashion_mnist", fail)
+    with pytest.raises(RuntimeError, match="a defect"):
+        cli.main(["train", "lenet"])

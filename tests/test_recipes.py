@@ -1,0 +1,32 @@
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxcnn import InputError
+from jaxcnn.recipes import RECIPES, get_recipe
+from jaxcnn.training import create_train_state
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_whole(name):
+    recipe = RECIPES[name]
+    assert recipe.name == name
+    assert len(recipe.documented) == recipe.num_epochs == 5
+    assert recipe.batch_size == 256
+    image_shape = (recipe.image_size, recipe.image_size, 1)
+    state = create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), image_shape)
+    logits = state.apply_fn(state.variables, jnp.zeros((2, *image_shape)), train=False)
+    assert logits.shape == (2, 10)
+
+
+def test_lenet_is_as_documented():
+    lenet = RECIPES["lenet"]
+    assert (lenet.image_size, lenet.learning_rate) == (28, 0.001)
+    assert [epoch.loss for epoch in lenet.documented] == [1.8646, 0.9301, 0.7464, 0.6674, 0.6137]
+    assert [epoch.train_accuracy for epoch in lenet.documented] == [0.318, 0.646, 0.720, 0.741, 0.757]
+    assert [epoch.test_accuracy for epoch in lenet.documented] == [0.587, 0.685, 0.727, 0.744, 0.760]
+
+
+def test_a_name_that_is_not_there_says_which_are():
+    with pytest.raises(InputError, match="'lennet'.*lenet"):
+        get_recipe("lennet")

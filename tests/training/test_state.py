@@ -1,0 +1,63 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+from jaxcnn.models import LeNet
+from jaxcnn.training import create_train_state
+from jaxcnn.training.state import Stream, derive_key
+
+SHAPE = (28, 28, 1)
+NORM = partial(nn.BatchNorm, momentum=0.9)
+
+
+def test_a_state_is_a_function_of_its_key():
+    one, same, other = (
+        create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(seed), SHAPE).params for seed in (0, 0, 1)
+    )
+    assert all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), one, same)))
+    assert not any(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), one, other)))
+
+
+def test_the_optimiser_sees_the_parameters_and_never_the_statistics():
+    state = create_train_state(LeNet(norm=NORM), optax.adam(0.1), jax.random.key(0), SHAPE)
+    assert jax.tree.structure(state.opt_state[0].mu) == jax.tree.structure(state.params)
+
+
+def test_a_network_without_batch_norm_has_empty_statistics():
+    assert create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), SHAPE).batch_stats == {}
+
+
+def test_keys_of_either_make_are_taken():
+    typed, raw = (
+        create_train_state(LeNet(), optax.sgd(0.1), make(3), SHAPE) for make in (jax.random.key, jax.random.PRNGKey)
+    )
+    np.testing.assert_array_equal(typed.params["conv1"]["kernel"], raw.params["conv1"]["kernel"])
+    assert typed.key == raw.key
+
+
+def test_each_stream_and_index_has_a_key_of_its_own():
+    key = jax.random.key(0)
+    keys = [jax.random.key_data(derive_key(key, stream, index)) for stream in Stream for index in range(3)]
+    assert len({tuple(np.asarray(data).tolist()) for data in keys}) == len(keys)
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 0), (0, 28, 1)])
+def test_an_image_shape_must_be_positive(shape):
+    with pytest.raises(ValueError, match="each at least 1"):
+        create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), shape)
+
+
+def test_an_image_that_the_network_cannot_take_is_said():
+    with pytest.raises(ValueError, match="16x16 is the smallest"):
+        create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), (8, 8, 1))
+
+
+def test_the_state_is_one_pytree():
+    state = create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), SHAPE)
+    doubled = jax.vmap(lambda _: state)(jnp.arange(2))
+    assert doubled.params["conv1"]["kernel"].shape == (2, 5, 5, 1, 6)

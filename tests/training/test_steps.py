@@ -1,0 +1,101 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+from jaxcnn.models import LeNet
+from jaxcnn.training import Metrics, create_train_state, eval_step, train_step
+
+SHAPE = (28, 28, 1)
+
+
+class Dropout(nn.Module):
+    """A network whose logits are nothing but what dropout leaves."""
+
+    @nn.compact
+    def __call__(self, x, *, train: bool):
+        x = nn.Dropout(0.5, deterministic=not train)(jnp.ones((x.shape[0], 10)))
+        return x * self.param("scale", nn.initializers.ones, (1, 10))
+
+
+def batch(sample, count=64):
+    return jnp.asarray(sample.train_images[:count]), jnp.asarray(sample.train_labels[:count])
+
+
+def test_a_step_of_sgd_moves_each_parameter_by_the_gradient_of_the_mean_loss(sample):
+    images, labels = batch(sample)
+    model = LeNet()
+    before = create_train_state(model, optax.sgd(0.5), jax.random.key(0), SHAPE)
+
+    def loss(params):
+        log_probabilities = jax.nn.log_softmax(model.apply({"params": params}, images / 255, train=True))
+        return -jnp.mean(log_probabilities[jnp.arange(64), labels])
+
+    value, gradients = jax.value_and_grad(loss)(before.params)
+    after, metrics = train_step(before, images, labels)
+    expected = jax.tree.map(lambda p, g: p - 0.5 * g, before.params, gradients)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), after.params, expected)
+    np.testing.assert_allclose(metrics.loss, value, rtol=1e-5)
+    assert int(after.step) == 1
+
+
+def test_metrics_are_sums_over_the_batch(sample):
+    images, labels = batch(sample)
+    state = create_train_state(LeNet(), optax.sgd(0.5), jax.random.key(0), SHAPE)
+    logits = state.apply_fn(state.variables, images / 255, train=False)
+    metrics = eval_step(state, images, labels)
+    assert int(metrics.count) == 64
+    assert int(metrics.correct) == int((np.argmax(logits, -1) == np.asarray(labels)).sum())
+    parts = eval_step(state, images[:24], labels[:24]) + eval_step(state, images[24:], labels[24:])
+    np.testing.assert_allclose(parts.loss, metrics.loss, rtol=1e-5)
+    assert int(parts.correct) == int(metrics.correct)
+
+
+def test_uint8_images_and_floats_in_0_to_1_are_the_same_images(sample):
+    images, labels = batch(sample)
+    state = create_train_state(LeNet(), optax.sgd(0.5), jax.random.key(0), SHAPE)
+    as_bytes, as_floats = eval_step(state, images, labels), eval_step(state, images / 255, labels)
+    np.testing.assert_allclose(as_bytes.loss, as_floats.loss, rtol=1e-6)
+
+
+def test_images_of_another_integer_type_are_refused(sample):
+    images, labels = batch(sample)
+    state = create_train_state(LeNet(), optax.sgd(0.5), jax.random.key(0), SHAPE)
+    with pytest.raises(ValueError, match="int32"):
+        eval_step(state, images.astype(jnp.int32), labels)
+
+
+def test_batch_statistics_move_in_training_and_stay_in_evaluation(sample):
+    images, labels = batch(sample)
+    state = create_train_state(LeNet(norm=partial(nn.BatchNorm, momentum=0.9)), optax.sgd(0.1), jax.random.key(0), SHAPE)
+    trained, _ = train_step(state, images, labels)
+    moved = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), state.batch_stats, trained.batch_stats)
+    assert min(jax.tree.leaves(moved)) > 0
+
+
+def test_dropout_differs_from_step_to_step_and_repeats_from_run_to_run(sample):
+    images, labels = batch(sample)
+    state = create_train_state(Dropout(), optax.sgd(0.0), jax.random.key(0), SHAPE)
+    second, first_loss = train_step(state, images, labels)
+    _, second_loss = train_step(second, images, labels)
+    _, repeated_loss = train_step(state, images, labels)
+    assert float(first_loss.loss) == float(repeated_loss.loss) != float(second_loss.loss)
+    np.testing.assert_allclose(eval_step(state, images, labels).loss, np.log(10), rtol=1e-6)
+
+
+def test_one_batch_is_learned_by_heart(sample):
+    images, labels = batch(sample, 32)
+    state = create_train_state(LeNet(), optax.adam(0.01), jax.random.key(0), SHAPE)
+    for _ in range(300):
+        state, metrics = train_step(state, images, labels)
+    assert float(metrics.accuracy) > 0.99
+
+
+def test_metrics_of_nothing_are_zero():
+    zero = Metrics.zeros((2,))
+    assert zero.count.shape == (2,)
+    assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(zero))
