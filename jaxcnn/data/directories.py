@@ -1,0 +1,78 @@
+"""A directory that holds Fashion-MNIST, in any form, read and verified."""
+
+import logging
+from pathlib import Path
+
+from jaxcnn.data import cache
+from jaxcnn.data.facts import FILES, Arrays, verify
+from jaxcnn.data.idx import read_idx
+from jaxcnn.data.tfds_directory import find_version_directory, read_tfds
+from jaxcnn.errors import InputError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class AbsentError(InputError):
+    """There is nothing of Fashion-MNIST in a place, as against something that is wrong."""
+
+
+def read_directory(directory: Path) -> Arrays:
+    """The arrays in `directory`: four IDX files, gzipped or not, or a directory prepared by TFDS.
+
+    What is slow to read is put into the cache, from which the same directory is read the next time.
+
+    Raises:
+        AbsentError: if there is neither in it.
+        InputError: if a file is missing, damaged, or not Fashion-MNIST's.
+    """
+    try:
+        present = {path.name for path in directory.iterdir()}
+        version = find_version_directory(directory)
+    except OSError as error:
+        raise AbsentError(
+            f"{directory} cannot be read ({error.strerror}): a directory with Fashion-MNIST is needed"
+        ) from error
+    if any({file.name, f"{file.name}.gz"} & present for file in FILES.values()):
+        arrays = read_idx_files(directory)
+        form = "IDX files"
+        if not all(file.name in present for file in FILES.values()):
+            cache.fill_cache(arrays)
+    elif version is not None:
+        arrays = _read_version(version)
+        form = "prepared by TFDS"
+    else:
+        raise AbsentError(
+            f"{directory} holds no Fashion-MNIST: four IDX files, gzipped or not, or a TFDS directory are needed"
+        )
+    _LOGGER.info("Fashion-MNIST read from %s (%s)", directory, form)
+    return arrays
+
+
+def read_idx_files(directory: Path) -> Arrays:
+    """The verified arrays of the four IDX files in `directory`.
+
+    Raises:
+        InputError: if one is missing, damaged, or not Fashion-MNIST's.
+    """
+    arrays = {}
+    for name, file in FILES.items():
+        path = next((p for p in (directory / file.name, directory / f"{file.name}.gz") if p.exists()), None)
+        if path is None:
+            raise InputError(f"{directory} lacks {file.name} (or {file.name}.gz): all four files are needed")
+        arrays[name] = read_idx(path, shape=file.shape)
+        verify(name, arrays[name], path)
+    return arrays
+
+
+def _read_version(version: Path) -> Arrays:
+    if cache.was_verified(version):
+        try:
+            return read_idx_files(cache.cache_directory())
+        except InputError as error:
+            _LOGGER.warning("the cache is made anew: %s", error)
+    arrays = read_tfds(version)
+    for name, array in arrays.items():
+        verify(name, array, version)
+    cache.fill_cache(arrays)
+    cache.remember_verified(version)
+    return arrays

@@ -1,0 +1,172 @@
+"""Fashion-MNIST in the form of TensorFlow Datasets (TFDS), read and written without TensorFlow.
+
+TFDS writes examples in an order that hashes their keys. The keys are the places in the original files and the hash is
+known, so the original order comes back and the arrays are the same whatever form they were in.
+"""
+
+import contextlib
+import io
+import logging
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcnn.data.facts import Arrays
+from jaxcnn.errors import InputError
+
+VERSION = "3.0.1"
+
+
+def find_version_directory(directory: Path) -> Path | None:
+    """Where a prepared Fashion-MNIST lies: in `directory`, its fashion_mnist or its fashion_mnist/3.0.1, or None."""
+    candidates = (directory / "fashion_mnist" / VERSION, directory / VERSION, directory)
+    return next((candidate for candidate in candidates if (candidate / "dataset_info.json").is_file()), None)
+
+
+def read_tfds(version_directory: Path) -> Arrays:
+    """The arrays of a prepared directory, array_record or tfrecord, in the original order.
+
+    Raises:
+        InputError: if it cannot be read as Fashion-MNIST.
+    """
+    try:
+        with _quiet():
+            import tensorflow_datasets as tfds
+
+            builder = tfds.builder_from_directory(version_directory)
+            if builder.info.name != "fashion_mnist":
+                raise InputError(f"{version_directory} holds {builder.info.name}: fashion_mnist is needed")
+            return {
+                name: array for split in ("train", "test") for name, array in _read_split(builder, split).items()
+            }
+    except InputError:
+        raise
+    except Exception as error:  # whatever a reader of TFDS meets in a damaged file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"{version_directory} cannot be read as Fashion-MNIST prepared by TFDS ({reason[:200]}): prepare it anew"
+        ) from error
+
+
+def prepare_tfds(to: str | os.PathLike[str], load: Callable[[], Arrays]) -> Path:
+    """Write arrays as a TFDS directory, `to`/fashion_mnist/3.0.1, in array_record.
+
+    Args:
+        to: what other programs give TFDS as `data_dir`.
+        load: gives the arrays; called when it is sure that they can be written.
+
+    Returns:
+        The directory of the version.
+
+    Raises:
+        InputError: if there is one already, or `to` cannot be written to.
+    """
+    target = Path(to) / "fashion_mnist" / VERSION
+    if target.exists():
+        raise InputError(f"{target} is there already: remove it, or prepare another directory")
+    try:
+        Path(to).mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".preparing-", dir=to))
+        try:
+            arrays = load()
+            with _quiet():
+                _builder(arrays, aside).download_and_prepare()
+            target.parent.mkdir(exist_ok=True)
+            (aside / "fashion_mnist" / VERSION).rename(target)
+        finally:
+            shutil.rmtree(aside)
+    except OSError as error:
+        raise InputError(f"{to} cannot be prepared ({error.strerror}): make it writable or choose another") from error
+    return target
+
+
+def _read_split(builder: Any, split: str) -> Arrays:
+    examples = list(_examples(builder, split))
+    # numpy alone would make an array of objects of ragged images; of a wrong shape the contents' check will speak
+    images = np.stack([np.asarray(example["image"])[..., 0] for example in examples])
+    labels = np.array([example["label"] for example in examples], np.uint8)
+    places = _stored_order(split, len(examples))
+    restored_images, restored_labels = np.empty_like(images), np.empty_like(labels)
+    restored_images[places], restored_labels[places] = images, labels
+    return {f"{split}_images": restored_images, f"{split}_labels": restored_labels}
+
+
+def _stored_order(split: str, count: int) -> np.ndarray:
+    """For each place in a prepared split, the place in the original file."""
+    from tensorflow_datasets.core.hashing import Hasher
+
+    return np.array(sorted(range(count), key=Hasher(split).hash_key))
+
+
+def _examples(builder: Any, split: str) -> Iterator[dict[str, Any]]:
+    if builder.info.file_format.value == "tfrecord":
+        for path in builder.info.splits[split].filepaths:
+            for record in _tfrecords(Path(path)):
+                yield builder.info.features.deserialize_example_np(record)
+    else:
+        yield from builder.as_data_source(split)
+
+
+def _tfrecords(path: Path) -> Iterator[bytes]:
+    """The records of a tfrecord file: length (uint64), its checksum, the record, its checksum."""
+    content = path.read_bytes()
+    place = 0
+    while place < len(content):
+        (length,) = struct.unpack_from("<Q", content, place)
+        end = place + 12 + length
+        if end + 4 > len(content):
+            raise InputError(f"{path} ends within a record: prepare it anew")
+        yield content[place + 12 : end]
+        place = end + 4
+
+
+def _builder(arrays: Arrays, directory: Path) -> Any:
+    """TFDS's own builder of Fashion-MNIST, which takes its examples from `arrays` and downloads nothing."""
+    import tensorflow_datasets as tfds
+    from PIL import Image
+    from tensorflow_datasets.image_classification import mnist
+
+    def png(pixels: np.ndarray) -> io.BytesIO:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        file.seek(0)
+        return file
+
+    with tfds.core.registered.skip_registration():
+
+        class FashionMNIST(mnist.FashionMNIST):
+            __module__ = mnist.__name__  # what the directory says made it, so that TFDS knows it again
+            name = "fashion_mnist"
+
+            def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+                del dl_manager
+                return {split: self._generate_examples(split) for split in ("train", "test")}
+
+            def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:  # pyright: ignore[reportIncompatibleMethodOverride] -- as in TFDS, which calls neither by name
+                pairs = zip(arrays[f"{split}_images"], arrays[f"{split}_labels"], strict=True)
+                for place, (pixels, label) in enumerate(pairs):
+                    yield place, {"image": png(pixels), "label": int(label)}
+
+    return FashionMNIST(data_dir=directory, file_format="array_record")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep TFDS's progress bars, its talk and its advice on other decoders off the terminal."""
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.ERROR)
+    try:
+        import tensorflow_datasets as tfds
+
+        tfds.disable_progress_bar()
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        absl.setLevel(level)
