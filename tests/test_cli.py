@@ -95,7 +95,7 @@ def test_an_interrupt_ends_with_130(monkeypatch, capsys):
 
 
 def test_data_prepare_writes_where_it_is_told(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cli, "prepare_tfds", lambda to, source: to / "fashion_mnist")
+    monkeypatch.setattr(cli, "prepare_tfds", lambda to, source: to / "fashion_mnist")  # noqa: ARG005 -- the real one's
     assert cli.main(["data", "prepare", "--to", str(tmp_path)]) == 0
     assert str(tmp_path / "fashion_mnist") in capsys.readouterr().out
 

@@ -28,5 +28,5 @@ def test_lenet_is_as_documented():
 
 
 def test_a_name_that_is_not_there_says_which_are():
-    with pytest.raises(InputError, match="'lennet'.*lenet"):
+    with pytest.raises(InputError, match=r"'lennet'.*lenet"):
         get_recipe("lennet")

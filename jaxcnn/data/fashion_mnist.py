@@ -4,6 +4,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from jaxcnn.data import cache, fetching, tfds_directory
@@ -88,12 +89,17 @@ def _places() -> Iterator[tuple[str, Callable[[], Arrays]]]:
     yield "the cache", lambda: read_directory(cache.cache_directory())
     yield "TFDS's directory", lambda: read_directory(Path(prepared))
     yield "Debian's directory", lambda: read_directory(fetching.DEBIAN_DIRECTORY)
-    yield "TFDS's download", lambda: _fetch(fetching.fetch_through_tfds)
-    yield "Debian's package", lambda: _fetch(fetching.fetch_debian_package)
+    for place, fetch in (
+        ("TFDS's download", fetching.fetch_through_tfds),
+        ("Debian's package", fetching.fetch_debian_package),
+    ):
+        yield place, partial(_fetch, place, fetch)
 
 
-def _fetch(fetch: Callable[[Path], Path]) -> Arrays:
+def _fetch(place: str, fetch: Callable[[Path], Path]) -> Arrays:
+    _LOGGER.info("fetching Fashion-MNIST, 30 MB: %s", place)
     with tempfile.TemporaryDirectory(prefix="jaxcnn-") as folder:
         arrays = read_idx_files(fetch(Path(folder)))
     cache.fill_cache(arrays)
+    _LOGGER.info("Fashion-MNIST fetched: %s", place)
     return arrays

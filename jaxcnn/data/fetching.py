@@ -80,7 +80,7 @@ def _run_watched(command: list[str], folder: Path, stall_seconds: float) -> None
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "LC_ALL": "C"},
+            env={**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)},
         )
         try:
             size, since = 0, time.monotonic()

@@ -7,12 +7,12 @@ The type is 8, unsigned bytes; a file may be gzipped, which its name says by .gz
 
 import gzip
 import hashlib
+import io
 import math
 import os
 import struct
 import zlib
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -72,10 +72,12 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return struct.pack(f">4B{len(shape)}I", 0, 0, 8, len(shape), *shape)
 
 
-def _read(file: IO[bytes], path: Path, expected: tuple[int, ...] | None, *, limit: int) -> np.ndarray:
+def _read(file: io.BufferedIOBase, path: Path, expected: tuple[int, ...] | None, *, limit: int) -> np.ndarray:
     magic = file.read(4)
     if len(magic) < 4 or magic[:3] != b"\0\0\x08" or magic[3] == 0:
-        raise InputError(f"{path} begins with {magic.hex(' ') or 'nothing'}: an IDX file of bytes with 00 00 08; {_MEND}")
+        raise InputError(
+            f"{path} begins with {magic.hex(' ') or 'nothing'}: an IDX file of bytes with 00 00 08; {_MEND}"
+        )
     rank = magic[3]
     sizes = file.read(4 * rank)
     if len(sizes) < 4 * rank:

@@ -42,9 +42,7 @@ def read_tfds(version_directory: Path) -> Arrays:
             builder = tfds.builder_from_directory(version_directory)
             if builder.info.name != "fashion_mnist":
                 raise InputError(f"{version_directory} holds {builder.info.name}: fashion_mnist is needed")
-            return {
-                name: array for split in ("train", "test") for name, array in _read_split(builder, split).items()
-            }
+            return {name: array for split in ("train", "test") for name, array in _read_split(builder, split).items()}
     except InputError:
         raise
     except Exception as error:  # whatever a reader of TFDS meets in a damaged file

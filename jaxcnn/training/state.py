@@ -40,7 +40,7 @@ class TrainState(struct.PyTreeNode):
         tx: the optimiser.
     """
 
-    step: Int[Array, ""]
+    step: Int[Array, "..."]
     params: Variables
     batch_stats: Variables
     opt_state: optax.OptState

@@ -27,13 +27,13 @@ def test_a_limit_is_of_each_split(dataset):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(train_images=IMAGES.astype(np.float32)), "train images of type float32"),
-        (dict(train_images=IMAGES[..., 0]), r"shape \(3, 4, 5\)"),
-        (dict(train_labels=LABELS[:2]), "for 3 images"),
-        (dict(test_labels=LABELS[:2].astype(np.int64)), "test labels of type int64"),
-        (dict(test_images=IMAGES[:0], test_labels=LABELS[:0]), "no test images"),
-        (dict(test_labels=np.array([0, 2], np.uint8)), "test label 2 with 2 classes"),
-        (dict(test_images=np.zeros((2, 4, 4, 1), np.uint8)), "same height, width and channels"),
+        ({"train_images": IMAGES.astype(np.float32)}, "train images of type float32"),
+        ({"train_images": IMAGES[..., 0]}, r"shape \(3, 4, 5\)"),
+        ({"train_labels": LABELS[:2]}, "for 3 images"),
+        ({"test_labels": LABELS[:2].astype(np.int64)}, "test labels of type int64"),
+        ({"test_images": IMAGES[:0], "test_labels": LABELS[:0]}, "no test images"),
+        ({"test_labels": np.array([0, 2], np.uint8)}, "test label 2 with 2 classes"),
+        ({"test_images": np.zeros((2, 4, 4, 1), np.uint8)}, "same height, width and channels"),
     ],
 )
 def test_a_dataset_that_breaks_a_rule_is_refused(dataset, change, message):

@@ -17,9 +17,7 @@ def convolutions(draw):
     """Inputs of conv2d: whatever the sizes, the kernel fits."""
     kernel_hw = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     padding = tuple(draw(st.tuples(st.integers(0, 3), st.integers(0, 3))) for _ in range(2))
-    height, width = (
-        draw(st.integers(max(1, k - sum(sides)), 8)) for k, sides in zip(kernel_hw, padding, strict=True)
-    )
+    height, width = (draw(st.integers(max(1, k - sum(sides)), 8)) for k, sides in zip(kernel_hw, padding, strict=True))
     n, c_in, c_out = (draw(st.integers(1, 3)) for _ in range(3))
     strides = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -2,7 +2,7 @@ import inspect
 
 import pytest
 
-from jaxcnn.ops import conv_output_shape
+from jaxcnn.ops import conv_output_shape, geometry
 
 
 @pytest.mark.parametrize(
@@ -25,17 +25,28 @@ def test_padding_may_differ_on_every_side():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(kernel_size=5), "kernel of 5x5 on an input of 4x4"),
-        (dict(kernel_size=7, padding=1), "6x6 with its padding"),
-        (dict(kernel_size=0), "kernel size 0"),
-        (dict(kernel_size=2, strides=0), "strides 0"),
-        (dict(kernel_size=2, strides=(1, -1)), r"strides \(1, -1\)"),
-        (dict(kernel_size=2, padding=-1), "padding -1"),
-        (dict(kernel_size=2, padding=((0, -1), 0)), r"padding \(0, -1\)"),
-        (dict(kernel_size=(2, 2, 2)), "one for rows and one for columns"),
-        (dict(kernel_size=2.5), "a whole number"),
+        ({"kernel_size": 5}, "kernel of 5x5 on an input of 4x4"),
+        ({"kernel_size": 7, "padding": 1}, "6x6 with its padding"),
+        ({"kernel_size": 0}, "kernel size 0"),
+        ({"kernel_size": 2, "strides": 0}, "strides 0"),
+        ({"kernel_size": 2, "strides": (1, -1)}, r"strides \(1, -1\)"),
+        ({"kernel_size": 2, "padding": -1}, "padding -1"),
+        ({"kernel_size": 2, "padding": ((0, -1), 0)}, r"padding \(0, -1\)"),
     ],
 )
 def test_what_cannot_be_is_said(arguments, message):
     with pytest.raises(ValueError, match=message):
-        inspect.unwrap(conv_output_shape)((4, 4), **arguments)  # unwrapped: the check of types would speak first
+        conv_output_shape((4, 4), **arguments)
+
+
+@pytest.mark.parametrize("value", [2.5, (2, 2, 2), "3"])
+def test_what_is_no_size_is_said(value):
+    # unwrapped: in tests the types in the signature are checked too, and would speak first
+    with pytest.raises(ValueError, match="a whole number, or one for rows and one for columns"):
+        inspect.unwrap(geometry.pair)(value, "strides", minimum=1)
+
+
+@pytest.mark.parametrize("value", [2.5, (1, 1, 1)])
+def test_what_is_no_padding_is_said(value):
+    with pytest.raises(ValueError, match="one for each axis"):
+        inspect.unwrap(geometry.padding_pairs)(value)

@@ -65,8 +65,8 @@ def test_padding_counts_as_minus_infinity():
     ("shape", "window", "arguments", "message"),
     [
         ((1, 2, 2, 1), 3, {}, "kernel of 3x3 on an input of 2x2"),
-        ((1, 4, 4, 1), 2, dict(padding=2), "at most half the window"),
-        ((1, 4, 4, 1), 2, dict(strides=0), "strides 0"),
+        ((1, 4, 4, 1), 2, {"padding": 2}, "at most half the window"),
+        ((1, 4, 4, 1), 2, {"strides": 0}, "strides 0"),
         ((1, 4, 4, 1), 0, {}, "window shape 0"),
     ],
 )

@@ -36,7 +36,10 @@ def test_files_are_written_whole_and_metrics_line_by_line(tmp_path):
 
 
 def variables(kernel, mean=0.0):
-    return {"params": {"dense": {"kernel": np.full((2, 3), kernel)}}, "batch_stats": {"norm": {"mean": np.full(2, mean)}}}
+    return {
+        "params": {"dense": {"kernel": np.full((2, 3), kernel)}},
+        "batch_stats": {"norm": {"mean": np.full(2, mean)}},
+    }
 
 
 def test_the_fingerprint_is_of_values_names_types_and_shapes_and_not_of_order():

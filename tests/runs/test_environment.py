@@ -11,7 +11,7 @@ def test_a_platform_is_found_by_its_name():
 
 
 def test_a_platform_that_is_not_there_says_which_are():
-    with pytest.raises(InputError, match="no device 'abacus' here: JAX finds .*cpu"):
+    with pytest.raises(InputError, match=r"no device 'abacus' here: JAX finds .*cpu"):
         find_device("abacus")
 
 

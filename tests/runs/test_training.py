@@ -120,13 +120,13 @@ def test_bfloat16_computes_in_it_and_keeps_float32_parameters(sample, tmp_path, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(recipe=replace(RECIPE, num_epochs=0)), "0 epochs"),
-        (dict(recipe=replace(RECIPE, batch_size=-1)), "batches of -1"),
-        (dict(recipe=replace(RECIPE, learning_rate=0.0)), "learning rate of 0.0"),
-        (dict(recipe=replace(RECIPE, learning_rate=float("nan"))), "learning rate of nan"),
-        (dict(seed=-1), "seed of -1"),
-        (dict(dtype="float8"), "'float8'.*float32, bfloat16"),
-        (dict(limit=0), "limit of 0"),
+        ({"recipe": replace(RECIPE, num_epochs=0)}, "0 epochs"),
+        ({"recipe": replace(RECIPE, batch_size=-1)}, "batches of -1"),
+        ({"recipe": replace(RECIPE, learning_rate=0.0)}, "learning rate of 0.0"),
+        ({"recipe": replace(RECIPE, learning_rate=float("nan"))}, "learning rate of nan"),
+        ({"seed": -1}, "seed of -1"),
+        ({"dtype": "float8"}, "'float8'.*float32, bfloat16"),
+        ({"limit": 0}, "limit of 0"),
     ],
 )
 def test_a_config_that_cannot_be_run_is_refused(change, message):

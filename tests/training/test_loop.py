@@ -29,7 +29,9 @@ def test_an_epoch_is_train_step_over_the_derived_order(sample: Dataset, start):
     order = epoch_order(derive_key(start.key, Stream.ORDER, 1), 512)
     state, losses, correct = start, [], 0
     for rows in np.split(np.asarray(order), range(BATCH, 512, BATCH)):
-        state, metrics = train_step(state, jnp.asarray(sample.train_images[rows]), jnp.asarray(sample.train_labels[rows]))
+        state, metrics = train_step(
+            state, jnp.asarray(sample.train_images[rows]), jnp.asarray(sample.train_labels[rows])
+        )
         losses.append(float(metrics.loss))
         correct += int(metrics.correct)
     assert len(losses) == int(result.state.step) == 6
@@ -40,13 +42,13 @@ def test_an_epoch_is_train_step_over_the_derived_order(sample: Dataset, start):
 
 def test_the_result_does_not_depend_on_the_chunks(sample, start):
     (whole,) = fit(start, sample, num_epochs=1, batch_size=BATCH, chunk_seconds=1e9)
-    (steps,) = fit(start, sample, num_epochs=1, batch_size=BATCH, chunk_seconds=0)
+    (steps,) = fit(start, sample, num_epochs=1, batch_size=BATCH, chunk_seconds=0.0)
     assert_same(whole.state, steps.state)
     assert whole.train_loss == steps.train_loss
 
 
 def test_chunks_tell_how_the_epoch_stands(sample, start):
-    events = list(fit_in_chunks(start, sample, num_epochs=2, batch_size=BATCH, chunk_seconds=0))
+    events = list(fit_in_chunks(start, sample, num_epochs=2, batch_size=BATCH, chunk_seconds=0.0))
     chunks = [event for event in events if isinstance(event, ChunkResult)]
     ends = [event for event in events if isinstance(event, EpochResult)]
     assert [(chunk.epoch, chunk.steps_done) for chunk in chunks] == [(e, s) for e in (1, 2) for s in range(1, 7)]

@@ -71,7 +71,9 @@ def test_images_of_another_integer_type_are_refused(sample):
 
 def test_batch_statistics_move_in_training_and_stay_in_evaluation(sample):
     images, labels = batch(sample)
-    state = create_train_state(LeNet(norm=partial(nn.BatchNorm, momentum=0.9)), optax.sgd(0.1), jax.random.key(0), SHAPE)
+    state = create_train_state(
+        LeNet(norm=partial(nn.BatchNorm, momentum=0.9)), optax.sgd(0.1), jax.random.key(0), SHAPE
+    )
     trained, _ = train_step(state, images, labels)
     moved = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), state.batch_stats, trained.batch_stats)
     assert min(jax.tree.leaves(moved)) > 0

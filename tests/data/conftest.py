@@ -1,0 +1,65 @@
+"""The sources of Fashion-MNIST, cut off from this machine and from the network, with the sample as the whole."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from jaxcnn.data import fetching, read_idx
+from jaxcnn.data.facts import FILES, Arrays, IdxFile
+from jaxcnn.data.idx import idx_sha256
+from jaxcnn.errors import InputError
+
+SAMPLE = Path(__file__).parent / "fashion_mnist_sample"
+
+
+@pytest.fixture(scope="session")
+def arrays() -> Arrays:
+    """The sample as the IDX files hold it."""
+    return {name: read_idx(SAMPLE / f"{file.name}.gz") for name, file in FILES.items()}
+
+
+@pytest.fixture(autouse=True)
+def isolated(arrays, monkeypatch, tmp_path):
+    """An empty home, no network, and the sample's fingerprints in the place of Fashion-MNIST's."""
+
+    def no_network(folder: Path) -> Path:
+        raise InputError("no network in tests")
+
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    for variable in ("JAXCNN_DATA_DIR", "TFDS_DATA_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(fetching, "DEBIAN_DIRECTORY", tmp_path / "debian")
+    monkeypatch.setattr(fetching, "fetch_through_tfds", no_network)
+    monkeypatch.setattr(fetching, "fetch_debian_package", no_network)
+    for name, array in arrays.items():
+        monkeypatch.setitem(FILES, name, IdxFile(FILES[name].name, array.shape, idx_sha256(array)))
+
+
+@pytest.fixture
+def gzipped(arrays, tmp_path) -> Path:
+    """A directory with the four files, gzipped."""
+    directory = tmp_path / "gzipped"
+    directory.mkdir()
+    for file in FILES.values():
+        (directory / f"{file.name}.gz").write_bytes((SAMPLE / f"{file.name}.gz").read_bytes())
+    return directory
+
+
+@pytest.fixture
+def raw(gzipped, tmp_path) -> Path:
+    """A directory with the four files as they are."""
+    directory = tmp_path / "raw"
+    directory.mkdir()
+    for path in gzipped.iterdir():
+        (directory / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+    return directory
+
+
+@pytest.fixture
+def cache_files(tmp_path) -> Path:
+    """Where the cache lies."""
+    return tmp_path / "home" / "cache" / "jaxcnn" / "fashion-mnist"

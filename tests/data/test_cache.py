@@ -1,0 +1,71 @@
+import logging
+import os
+import time
+
+import pytest
+
+from jaxcnn.data import cache
+from jaxcnn.data.directories import read_directory, read_idx_files
+from jaxcnn.data.facts import FILES
+from jaxcnn.data.idx import write_idx
+
+
+def test_what_was_gzipped_is_cached_without(gzipped, cache_files, arrays):
+    read_directory(gzipped)
+    assert {path.name for path in cache_files.iterdir()} == {file.name for file in FILES.values()}
+    assert (read_idx_files(cache_files)["test_labels"] == arrays["test_labels"]).all()
+
+
+def test_plain_files_need_no_cache(raw, cache_files):
+    read_directory(raw)
+    assert not cache_files.exists()
+
+
+def test_nothing_half_written_stays(arrays, cache_files, monkeypatch, caplog):
+    def disk_full(path, array):
+        write_idx(path, array[: len(array) // 2])
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(cache, "write_idx", disk_full)
+    with caplog.at_level(logging.WARNING):
+        cache.fill_cache(arrays)
+    assert list(cache_files.iterdir()) == []
+    assert "No space left on device" in caplog.text
+
+
+def test_a_cache_that_cannot_be_made_is_a_warning(gzipped, tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert read_directory(gzipped)
+    assert "cannot be filled: Not a directory" in caplog.text
+
+
+def test_what_a_killed_process_left_is_swept_after_an_hour(arrays, cache_files):
+    cache_files.mkdir(parents=True)
+    old, new = cache_files / "old.1.part", cache_files / "new.2.part"
+    for path in (old, new):
+        path.write_text("half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    cache.fill_cache(arrays)
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_a_verified_directory_is_known_until_a_file_changes(tmp_path, cache_files):
+    cache_files.mkdir(parents=True)
+    prepared = tmp_path / "prepared"
+    prepared.mkdir()
+    (prepared / "shard").write_text("examples")
+    assert not cache.was_verified(prepared)
+    cache.remember_verified(prepared)
+    assert cache.was_verified(prepared)
+    (prepared / "shard").write_text("changed!")
+    assert not cache.was_verified(prepared)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "7"])
+def test_a_damaged_record_is_taken_as_empty(tmp_path, cache_files, content, caplog):
+    cache_files.mkdir(parents=True)
+    (cache_files / "verified.json").write_text(content)
+    assert not cache.was_verified(tmp_path)
+    assert "is taken as empty" in caplog.text

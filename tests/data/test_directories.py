@@ -1,0 +1,84 @@
+import logging
+import shutil
+
+import numpy as np
+import pytest
+
+from jaxcnn import InputError
+from jaxcnn.data.directories import AbsentError, read_directory
+from jaxcnn.data.facts import FILES
+
+TRAIN, TEST = FILES["train_images"].name, FILES["test_images"].name
+
+
+def assert_equal(found, arrays):
+    assert found.keys() == arrays.keys()
+    for name in arrays:
+        np.testing.assert_array_equal(found[name], arrays[name])
+
+
+def test_four_files_are_read_gzipped_or_not(gzipped, raw, arrays):
+    assert_equal(read_directory(gzipped), arrays)
+    assert_equal(read_directory(raw), arrays)
+
+
+def test_gzipped_and_plain_files_may_be_mixed(gzipped, raw, arrays):
+    (gzipped / f"{TRAIN}.gz").unlink()
+    shutil.copy(raw / TRAIN, gzipped)
+    assert_equal(read_directory(gzipped), arrays)
+
+
+def test_the_log_names_the_directory(gzipped, caplog):
+    with caplog.at_level(logging.INFO):
+        read_directory(gzipped)
+    assert f"Fashion-MNIST read from {gzipped} (IDX files)" in caplog.messages
+
+
+def test_a_missing_file_is_named(gzipped):
+    (gzipped / f"{TEST}.gz").unlink()
+    with pytest.raises(InputError, match=f"lacks {TEST}.*all four files"):
+        read_directory(gzipped)
+
+
+@pytest.mark.parametrize("form", ["gzipped", "raw"])
+def test_any_flipped_bit_is_noticed(form, request):
+    directory = request.getfixturevalue(form)
+    path = next(directory.glob(f"{TRAIN}*"))
+    rng = np.random.default_rng(0)
+    content = path.read_bytes()
+    for place in rng.integers(20, len(content), 20):  # past the gzip header, whose bits say nothing of the contents
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=TRAIN):
+            read_directory(directory)
+
+
+def test_swapped_files_are_noticed(raw, monkeypatch, arrays):
+    swapped = raw / FILES["train_labels"].name
+    swapped.write_bytes((raw / FILES["test_labels"].name).read_bytes())
+    with pytest.raises(InputError, match=r"train-labels.* holds 256 bytes where 512 are due"):
+        read_directory(raw)
+
+
+def test_an_altered_label_is_noticed(raw):
+    path = raw / FILES["train_labels"].name
+    content = bytearray(path.read_bytes())
+    content[-1] = (content[-1] + 1) % 10
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"train-labels.* SHA-256 differs"):
+        read_directory(raw)
+
+
+def test_nothing_there_is_told_from_something_wrong(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AbsentError, match="holds no Fashion-MNIST"):
+        read_directory(tmp_path / "empty")
+    with pytest.raises(AbsentError, match="nowhere cannot be read"):
+        read_directory(tmp_path / "nowhere")
+
+
+def test_a_file_in_the_place_of_a_directory_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="Not a directory"):
+        read_directory(tmp_path / "file")

@@ -1,0 +1,117 @@
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from jaxcnn import InputError
+from jaxcnn.data import read_idx, write_idx
+from jaxcnn.data.idx import idx_sha256
+
+BYTES = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5))
+WHOLE = struct.pack(">4BI", 0, 0, 8, 1, 3) + bytes([7, 8, 9])
+
+
+def write(tmp_path_factory, content, name="file"):
+    path = tmp_path_factory.mktemp("idx") / name
+    path.write_bytes(content)
+    return path
+
+
+@given(array=BYTES)
+def test_what_is_written_is_read(tmp_path_factory, array):
+    path = tmp_path_factory.mktemp("idx") / "file"
+    write_idx(path, array)
+    np.testing.assert_array_equal(read_idx(path), array)
+    zipped = write(tmp_path_factory, gzip.compress(path.read_bytes()), "file.gz")
+    np.testing.assert_array_equal(read_idx(zipped, shape=array.shape), array)
+
+
+def test_the_fingerprint_is_that_of_the_file(tmp_path):
+    import hashlib
+
+    array = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    write_idx(tmp_path / "file", array)
+    assert idx_sha256(array) == hashlib.sha256((tmp_path / "file").read_bytes()).hexdigest()
+
+
+@given(content=st.binary(max_size=64), name=st.sampled_from(["file", "file.gz"]))
+def test_any_bytes_are_read_or_refused_in_one_line(tmp_path_factory, content, name):
+    path = write(tmp_path_factory, content, name)
+    valid = name == "file" and content[:4] == b"\0\0\x08\1" and content[4:8] == struct.pack(">I", len(content) - 8)
+    if valid:
+        assert read_idx(path).tobytes() == content[8:]
+    else:
+        with pytest.raises(InputError) as raised:
+            read_idx(path)
+        assert "\n" not in str(raised.value)
+
+
+@given(place=st.integers(0, len(gzip.compress(WHOLE)) - 1), bit=st.integers(0, 7))
+def test_a_flipped_bit_of_a_gzip_file_is_noticed_or_harmless(tmp_path_factory, place, bit):
+    content = bytearray(gzip.compress(WHOLE, mtime=0))
+    content[place] ^= 1 << bit
+    try:
+        array = read_idx(write(tmp_path_factory, bytes(content), "file.gz"))
+    except InputError:
+        return
+    assert array.tolist() == [7, 8, 9]  # a bit of the header that says nothing of the contents
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "begins with nothing"),
+        (b"\0\0\x0d\1" + WHOLE[4:], "begins with 00 00 0d 01"),
+        (WHOLE[:6], "ends within its header"),
+        (WHOLE[:-1], "says that it holds 3 bytes, and holds 2"),
+        (WHOLE + b"\0", "says that it holds 3 bytes, and holds more"),
+        (struct.pack(">4B3I", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1), "more than fit in it"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_is_wrong(tmp_path, content, message):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(InputError, match=message) as raised:
+        read_idx(tmp_path / "file")
+    assert str(tmp_path / "file") in str(raised.value)
+
+
+def test_a_gzip_file_that_is_none_is_said(tmp_path):
+    (tmp_path / "file.gz").write_bytes(WHOLE)
+    with pytest.raises(InputError, match="no whole gzip file"):
+        read_idx(tmp_path / "file.gz")
+
+
+def test_a_gzip_file_that_is_cut_short_is_said(tmp_path):
+    (tmp_path / "file.gz").write_bytes(gzip.compress(WHOLE)[:-9])
+    with pytest.raises(InputError, match="no whole gzip file"):
+        read_idx(tmp_path / "file.gz")
+
+
+def test_a_gzip_bomb_is_not_unpacked(tmp_path):
+    bomb = gzip.compress(WHOLE + bytes(50_000_000))
+    (tmp_path / "file.gz").write_bytes(bomb)
+    with pytest.raises(InputError, match="and holds more"):
+        read_idx(tmp_path / "file.gz")
+
+
+def test_a_size_that_the_file_cannot_hold_takes_no_memory(tmp_path):
+    lie = struct.pack(">4B2I", 0, 0, 8, 2, 2**31, 2**31)
+    (tmp_path / "file.gz").write_bytes(gzip.compress(lie))
+    with pytest.raises(InputError, match="more than fit in it"):
+        read_idx(tmp_path / "file.gz")
+
+
+def test_another_shape_than_is_due_is_said(tmp_path):
+    (tmp_path / "file").write_bytes(WHOLE)
+    with pytest.raises(InputError, match="holds 3 bytes where 10000x28x28 are due"):
+        read_idx(tmp_path / "file", shape=(10_000, 28, 28))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "."])
+def test_what_is_no_file_is_said(tmp_path, name):
+    with pytest.raises(InputError, match="cannot be read"):
+        read_idx(tmp_path / name)

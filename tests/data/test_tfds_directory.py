@@ -1,0 +1,148 @@
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxcnn import InputError
+from jaxcnn.data import cache, directories, load_fashion_mnist, prepare_tfds
+from jaxcnn.data.tfds_directory import read_tfds
+
+pytestmark = pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
+
+
+@pytest.fixture(scope="session")
+def prepared_once(arrays, tmp_path_factory) -> Path:
+    from jaxcnn.data import tfds_directory
+
+    to = tmp_path_factory.mktemp("tfds")
+    tfds_directory.prepare_tfds(to, lambda: arrays)
+    return to
+
+
+@pytest.fixture
+def prepared(prepared_once, tmp_path) -> Path:
+    return shutil.copytree(prepared_once, tmp_path / "prepared")
+
+
+def assert_equal(found, arrays):
+    for name in arrays:
+        np.testing.assert_array_equal(found[name], arrays[name])
+
+
+def test_another_program_reads_what_was_prepared(prepared, arrays):
+    code = """
+import sys
+import tensorflow_datasets as tfds
+source = tfds.data_source("fashion_mnist", data_dir=sys.argv[1])
+assert "tensorflow" not in sys.modules
+print(len(source["train"]), len(source["test"]), source["train"][0]["image"].shape)
+print(sorted(example["label"] for example in source["test"]) == sorted(map(int, sys.argv[2])))
+"""
+    labels = "".join(map(str, arrays["test_labels"]))
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(prepared), labels], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "512 256 (28, 28, 1)\nTrue\n", ended.stderr
+
+
+@pytest.mark.parametrize("place", ["", "fashion_mnist", "fashion_mnist/3.0.1"])
+def test_the_arrays_come_back_in_their_original_order(prepared, arrays, place):
+    assert_equal(directories.read_directory(prepared / place), arrays)
+
+
+def test_an_unchanged_directory_is_read_from_the_cache_the_second_time(prepared, arrays, monkeypatch):
+    directories.read_directory(prepared)
+    monkeypatch.setattr(directories, "read_tfds", lambda _: pytest.fail("decoded again"))
+    assert_equal(directories.read_directory(prepared), arrays)
+
+
+def test_a_changed_directory_is_read_again(prepared):
+    directories.read_directory(prepared)
+    shard = next((prepared / "fashion_mnist" / "3.0.1").glob("*test*"))
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(InputError, match="prepare it anew") as raised:
+        directories.read_directory(prepared)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_damaged_cache_does_not_stand_in_for_a_directory(prepared, arrays, cache_files):
+    directories.read_directory(prepared)
+    (cache_files / "train-labels-idx1-ubyte").write_bytes(b"")
+    assert_equal(directories.read_directory(prepared), arrays)
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json"])
+def test_damaged_metadata_is_said(prepared, name):
+    version = prepared / "fashion_mnist" / "3.0.1"
+    (version / name).write_text("{")
+    with pytest.raises(InputError, match="cannot be read as Fashion-MNIST prepared by TFDS"):
+        read_tfds(version)
+
+
+def test_another_data_set_is_said(prepared):
+    info = prepared / "fashion_mnist" / "3.0.1" / "dataset_info.json"
+    info.write_text(info.read_text().replace('"fashion_mnist"', '"kmnist"'))
+    with pytest.raises(InputError, match="kmnist"):
+        directories.read_directory(prepared)
+
+
+def as_tfrecord(version: Path) -> None:
+    """Turn a prepared array_record into a tfrecord, whose checksums are left at zero."""
+    from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+    for split in ("train", "test"):
+        path = version / f"fashion_mnist-{split}.array_record-00000-of-00001"
+        with ArrayRecordDataSource(str(path)) as source:
+            records = source.__getitems__(range(len(source)))
+        framed = (struct.pack("<QI", len(record), 0) + record + bytes(4) for record in records)
+        (version / f"fashion_mnist-{split}.tfrecord-00000-of-00001").write_bytes(b"".join(framed))
+        path.unlink()
+    info = version / "dataset_info.json"
+    info.write_text(info.read_text().replace('"fileFormat": "array_record"', '"fileFormat": "tfrecord"'))
+
+
+def test_tfrecords_are_read_without_tensorflow(prepared, arrays):
+    as_tfrecord(prepared / "fashion_mnist" / "3.0.1")
+    assert_equal(directories.read_directory(prepared), arrays)
+    assert "tensorflow" not in sys.modules
+
+
+def test_a_tfrecord_that_is_cut_short_is_said(prepared):
+    version = prepared / "fashion_mnist" / "3.0.1"
+    as_tfrecord(version)
+    shard = version / "fashion_mnist-train.tfrecord-00000-of-00001"
+    shard.write_bytes(shard.read_bytes()[:-7])
+    with pytest.raises(InputError, match="ends within a record"):
+        directories.read_directory(prepared)
+
+
+def test_a_directory_that_is_there_is_not_prepared_again(prepared, gzipped):
+    with pytest.raises(InputError, match="there already"):
+        prepare_tfds(prepared, gzipped)
+
+
+def test_prepare_leaves_the_whole_directory_or_nothing(gzipped, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no Fashion-MNIST"):
+        prepare_tfds(tmp_path / "to", tmp_path / "empty")
+    assert list((tmp_path / "to").iterdir()) == []
+    assert prepare_tfds(tmp_path / "to", gzipped) == tmp_path / "to" / "fashion_mnist" / "3.0.1"
+    assert [path.name for path in (tmp_path / "to").iterdir()] == ["fashion_mnist"]
+
+
+def test_a_place_that_cannot_be_written_is_said(gzipped, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file cannot be prepared"):
+        prepare_tfds(tmp_path / "file", gzipped)
+
+
+def test_the_directory_of_tfds_is_found(prepared, monkeypatch, caplog):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
+    assert load_fashion_mnist()
+    assert cache.was_verified(prepared / "fashion_mnist" / "3.0.1")
