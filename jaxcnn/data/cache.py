@@ -4,6 +4,8 @@ The contents of each file are known beforehand, so each is put in its place on i
 fill the cache at once put the same bytes there.
 """
 
+import contextlib
+import errno
 import json
 import logging
 import os
@@ -14,6 +16,9 @@ from pathlib import Path
 from jaxcnn.data.facts import FILES, Arrays
 from jaxcnn.data.idx import write_idx
 
+Fingerprint = dict[str, list[list[str | int]]]
+"""A directory's absolute path, and the name, size and time of change of each of its files."""
+
 _LOGGER = logging.getLogger(__name__)
 _ABANDONED_SECONDS = 3600  # a file still aside after this long was left by a process that was killed
 
@@ -21,7 +26,19 @@ _ABANDONED_SECONDS = 3600  # a file still aside after this long was left by a pr
 def cache_directory() -> Path:
     """Where the cache lies: $XDG_CACHE_HOME/jaxcnn/fashion-mnist, by default under ~/.cache."""
     root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "jaxcnn" / "fashion-mnist"
+    return (Path(root) if root else home_directory() / ".cache") / "jaxcnn" / "fashion-mnist"
+
+
+def home_directory() -> Path:
+    """The user's home.
+
+    Raises:
+        FileNotFoundError: if none is known, as of a user whom the system does not list.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise FileNotFoundError(errno.ENOENT, "no home directory is known", "~") from error
 
 
 def fill_cache(arrays: Arrays) -> None:
@@ -36,22 +53,32 @@ def fill_cache(arrays: Arrays) -> None:
         _LOGGER.warning("the cache %s cannot be filled: %s", error.filename or cache_directory(), error.strerror)
 
 
-def remember_verified(tfds_directory: Path) -> None:
-    """Note that `tfds_directory`, as its files are now, held the verified arrays."""
-    record = cache_directory() / "verified.json"
-    known = _verified() | {str(tfds_directory.resolve()): _fingerprint(tfds_directory)}
+def fingerprint(directory: Path) -> Fingerprint:
+    """What tells `directory` as it is now from any other, and from itself after a change.
+
+    Raises:
+        OSError: if it cannot be listed.
+    """
+    stats = ((path.name, path.stat()) for path in sorted(directory.iterdir()))
+    return {str(directory.resolve()): [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]}
+
+
+def remember_verified(found: Fingerprint) -> None:
+    """Note that the directory with the fingerprint `found` held the verified arrays."""
+    known = _verified() | found
     try:
+        record = cache_directory() / "verified.json"
         _put(record, lambda aside: aside.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8"))
     except OSError as error:
-        _LOGGER.warning("%s cannot be written: %s", record, error.strerror)
+        _LOGGER.warning("%s cannot be written: %s", error.filename, error.strerror)
 
 
-def was_verified(tfds_directory: Path) -> bool:
-    """Whether `tfds_directory` was verified before, and no file of it has changed since."""
-    return _verified().get(str(tfds_directory.resolve())) == _fingerprint(tfds_directory)
+def was_verified(found: Fingerprint) -> bool:
+    """Whether the directory with the fingerprint `found` was verified before."""
+    return found.items() <= _verified().items()
 
 
-def _verified() -> dict[str, list[list[str | int]]]:
+def _verified() -> Fingerprint:
     try:
         return dict(json.loads((cache_directory() / "verified.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -59,12 +86,6 @@ def _verified() -> dict[str, list[list[str | int]]]:
     except (OSError, ValueError, TypeError) as error:
         _LOGGER.warning("%s is taken as empty: %s", cache_directory() / "verified.json", error)
         return {}
-
-
-def _fingerprint(directory: Path) -> list[list[str | int]]:
-    """Name, size and time of change of each file."""
-    stats = ((path.name, path.stat()) for path in sorted(directory.iterdir()))
-    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
 
 def _put(path: Path, write: Callable[[Path], object]) -> None:
@@ -79,5 +100,6 @@ def _put(path: Path, write: Callable[[Path], object]) -> None:
 
 def _sweep(directory: Path) -> None:
     for aside in directory.glob("*.part"):
-        if time.time() - aside.stat().st_mtime > _ABANDONED_SECONDS:
-            aside.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another process has just put it in its place
+            if time.time() - aside.stat().st_mtime > _ABANDONED_SECONDS:
+                aside.unlink()

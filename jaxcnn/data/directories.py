@@ -28,8 +28,11 @@ def read_directory(directory: Path) -> Arrays:
     try:
         present = {path.name for path in directory.iterdir()}
         version = find_version_directory(directory)
+        # before it is read, so that a change in the meantime counts as one
+        found = cache.fingerprint(version) if version else {}
     except OSError as error:
-        raise AbsentError(
+        kind = AbsentError if isinstance(error, FileNotFoundError) else InputError
+        raise kind(
             f"{directory} cannot be read ({error.strerror}): a directory with Fashion-MNIST is needed"
         ) from error
     if any({file.name, f"{file.name}.gz"} & present for file in FILES.values()):
@@ -38,7 +41,7 @@ def read_directory(directory: Path) -> Arrays:
         if not all(file.name in present for file in FILES.values()):
             cache.fill_cache(arrays)
     elif version is not None:
-        arrays = _read_version(version)
+        arrays = _read_version(version, found)
         form = "prepared by TFDS"
     else:
         raise AbsentError(
@@ -64,8 +67,8 @@ def read_idx_files(directory: Path) -> Arrays:
     return arrays
 
 
-def _read_version(version: Path) -> Arrays:
-    if cache.was_verified(version):
+def _read_version(version: Path, found: cache.Fingerprint) -> Arrays:
+    if cache.was_verified(found):
         try:
             return read_idx_files(cache.cache_directory())
         except InputError as error:
@@ -74,5 +77,5 @@ def _read_version(version: Path) -> Arrays:
     for name, array in arrays.items():
         verify(name, array, version)
     cache.fill_cache(arrays)
-    cache.remember_verified(version)
+    cache.remember_verified(found)
     return arrays

@@ -65,14 +65,14 @@ def prepare_tfds(to: str | os.PathLike[str], source: str | os.PathLike[str] | No
 
 
 def _load_arrays(source: str | os.PathLike[str] | None) -> Arrays:
-    named = source if source is not None else os.environ.get("JAXCNN_DATA_DIR")
-    if named:
+    named = (os.environ.get("JAXCNN_DATA_DIR") or None) if source is None else source
+    if named is not None:
         return read_directory(Path(named))
     reasons = []
     for place, read in _places():
         try:
             return read()
-        except InputError as error:
+        except (InputError, OSError) as error:  # OSError: no home, no temporary directory, a program that may not run
             reasons.append(f"{place}: {error}")
             if not isinstance(error, AbsentError):
                 _LOGGER.warning("Fashion-MNIST not taken from %s: %s", place, error)
@@ -85,15 +85,19 @@ def _load_arrays(source: str | os.PathLike[str] | None) -> Arrays:
 
 def _places() -> Iterator[tuple[str, Callable[[], Arrays]]]:
     """The places in their order: what to call each, and how to read it."""
-    prepared = os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets"
     yield "the cache", lambda: read_directory(cache.cache_directory())
-    yield "TFDS's directory", lambda: read_directory(Path(prepared))
+    yield "TFDS's directory", lambda: read_directory(_tfds_data_directory())
     yield "Debian's directory", lambda: read_directory(fetching.DEBIAN_DIRECTORY)
     for place, fetch in (
         ("TFDS's download", fetching.fetch_through_tfds),
         ("Debian's package", fetching.fetch_debian_package),
     ):
         yield place, partial(_fetch, place, fetch)
+
+
+def _tfds_data_directory() -> Path:
+    named = os.environ.get("TFDS_DATA_DIR")
+    return Path(named) if named else cache.home_directory() / "tensorflow_datasets"
 
 
 def _fetch(place: str, fetch: Callable[[Path], Path]) -> Arrays:

@@ -4,8 +4,10 @@ Each runs as a process of its own that is watched: where no byte comes for a whi
 a dead network again for minutes.
 """
 
+import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ DEBIAN_DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
 
 _TFDS_STALL_SECONDS = 8.0
 _APT_STALL_SECONDS = 20.0
+_APT_TOTAL_SECONDS = 120.0  # of each command
 _APT_OPTIONS = (
     "Acquire::Retries=0",
     "Acquire::http::Timeout=8",
@@ -56,23 +59,27 @@ def fetch_debian_package(folder: Path) -> Path:
     options = [word for option in _APT_OPTIONS for word in ("-o", option)]
     download = ["apt-get", *options, "download", DEBIAN_PACKAGE]
     try:
-        _run_watched(download, folder, _APT_STALL_SECONDS)
+        _run_apt(download, folder)
     except InputError:  # most often a system without package lists: make some here
         lists = folder / "lists"
         (lists / "partial").mkdir(parents=True)
         options += ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={folder / 'apt-cache'}"]
         (folder / "apt-cache" / "archives" / "partial").mkdir(parents=True)
-        _run_watched(["apt-get", *options, "update"], folder, _APT_STALL_SECONDS)
-        _run_watched(["apt-get", *options, "download", DEBIAN_PACKAGE], folder, _APT_STALL_SECONDS)
+        _run_apt(["apt-get", *options, "update"], folder)
+        _run_apt(["apt-get", *options, "download", DEBIAN_PACKAGE], folder)
     package = next(folder.glob(f"{DEBIAN_PACKAGE}_*.deb"), None)
     if package is None:
         raise InputError(f"apt-get left no {DEBIAN_PACKAGE} behind")
-    _run_watched(["dpkg-deb", "-x", str(package), str(folder / "package")], folder, _APT_STALL_SECONDS)
+    _run_apt(["dpkg-deb", "-x", str(package), str(folder / "package")], folder)
     return folder / "package" / DEBIAN_DIRECTORY.relative_to("/")
 
 
-def _run_watched(command: list[str], folder: Path, stall_seconds: float) -> None:
-    """Run `command` in `folder`; end it when what is in `folder` has not grown for `stall_seconds`."""
+def _run_apt(command: list[str], folder: Path) -> None:
+    _run_watched(command, folder, _APT_STALL_SECONDS, _APT_TOTAL_SECONDS)
+
+
+def _run_watched(command: list[str], folder: Path, stall_seconds: float, total_seconds: float = math.inf) -> None:
+    """Run `command` in `folder`; end it when `folder` has not grown for `stall_seconds`, or after `total_seconds`."""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command,
@@ -81,9 +88,11 @@ def _run_watched(command: list[str], folder: Path, stall_seconds: float) -> None
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)},
+            start_new_session=True,  # a group of its own, so that what it starts ends with it
         )
         try:
-            size, since = 0, time.monotonic()
+            size, began = 0, time.monotonic()
+            since = began
             while process.poll() is None:
                 time.sleep(0.05)
                 grown = _size(folder)
@@ -91,9 +100,12 @@ def _run_watched(command: list[str], folder: Path, stall_seconds: float) -> None
                     size, since = grown, time.monotonic()
                 elif time.monotonic() - since > stall_seconds:
                     raise InputError(f"no byte came for {stall_seconds:g} seconds")
+                if time.monotonic() - began > total_seconds:
+                    raise InputError(f"{command[0]} took longer than {total_seconds:g} seconds")
         finally:
-            process.kill()
-            process.wait()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
         if process.returncode != 0:
             output.seek(0)
             lines = output.read().decode(errors="replace").split("\n")

@@ -92,7 +92,10 @@ def _read(file: io.BufferedIOBase, path: Path, expected: tuple[int, ...] | None,
     if len(content) != count:
         found = "more" if len(content) > count else str(len(content))
         raise InputError(f"{path} says that it holds {_times(shape)} bytes, and holds {found}: {_MEND}")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    try:
+        return np.frombuffer(content, np.uint8).reshape(shape)
+    except ValueError as error:  # too many axes for NumPy, or huge ones beside one of zero
+        raise InputError(f"{path} says that it holds {_times(shape)} bytes, too odd for an array: {_MEND}") from error
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -1,6 +1,9 @@
 import logging
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -40,12 +43,41 @@ def test_a_cache_that_cannot_be_made_is_a_warning(gzipped, tmp_path, monkeypatch
     assert "cannot be filled: Not a directory" in caplog.text
 
 
+def test_a_user_without_a_home_has_no_cache(gzipped, monkeypatch, caplog):
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert read_directory(gzipped)
+    assert "cannot be filled: no home directory is known" in caplog.text
+
+
+def test_processes_that_fill_the_cache_at_once_all_succeed(raw, cache_files, arrays, caplog):
+    code = """
+import sys
+from pathlib import Path
+from jaxcnn.data import cache, facts, read_idx
+arrays = {name: read_idx(Path(sys.argv[1]) / file.name) for name, file in facts.FILES.items()}
+for _ in range(50):
+    cache.fill_cache(arrays)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code, str(raw)], stderr=subprocess.PIPE)
+    while process.poll() is None:
+        cache.fill_cache(arrays)
+    assert process.communicate()[1] == b""  # no warning, no traceback
+    assert caplog.text == ""
+    assert {path.name for path in cache_files.iterdir()} == {file.name for file in FILES.values()}
+    assert (read_idx_files(cache_files)["train_images"] == arrays["train_images"]).all()
+
+
 def test_what_a_killed_process_left_is_swept_after_an_hour(arrays, cache_files):
     cache_files.mkdir(parents=True)
     old, new = cache_files / "old.1.part", cache_files / "new.2.part"
     for path in (old, new):
         path.write_text("half")
-    os.utime(old, (time.time() - 7200,) * 2)
+    two_hours_ago = time.time() - 7200
+    os.utime(old, (two_hours_ago, two_hours_ago))
     cache.fill_cache(arrays)
     assert not old.exists()
     assert new.exists()
@@ -56,16 +88,16 @@ def test_a_verified_directory_is_known_until_a_file_changes(tmp_path, cache_file
     prepared = tmp_path / "prepared"
     prepared.mkdir()
     (prepared / "shard").write_text("examples")
-    assert not cache.was_verified(prepared)
-    cache.remember_verified(prepared)
-    assert cache.was_verified(prepared)
-    (prepared / "shard").write_text("changed!")
-    assert not cache.was_verified(prepared)
+    assert not cache.was_verified(cache.fingerprint(prepared))
+    cache.remember_verified(cache.fingerprint(prepared))
+    assert cache.was_verified(cache.fingerprint(prepared))
+    (prepared / "shard").write_text("changed!!")
+    assert not cache.was_verified(cache.fingerprint(prepared))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "7"])
 def test_a_damaged_record_is_taken_as_empty(tmp_path, cache_files, content, caplog):
     cache_files.mkdir(parents=True)
     (cache_files / "verified.json").write_text(content)
-    assert not cache.was_verified(tmp_path)
+    assert not cache.was_verified(cache.fingerprint(tmp_path))
     assert "is taken as empty" in caplog.text

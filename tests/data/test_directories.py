@@ -1,5 +1,7 @@
+import errno
 import logging
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +78,16 @@ def test_nothing_there_is_told_from_something_wrong(tmp_path):
         read_directory(tmp_path / "empty")
     with pytest.raises(AbsentError, match="nowhere cannot be read"):
         read_directory(tmp_path / "nowhere")
+
+
+def test_a_directory_that_may_not_be_read_is_something_wrong(gzipped, monkeypatch):
+    def denied(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(InputError, match=f"{gzipped} cannot be read \\(Permission denied\\)") as raised:
+        read_directory(gzipped)
+    assert not isinstance(raised.value, AbsentError)
 
 
 def test_a_file_in_the_place_of_a_directory_is_said(tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import logging
 import shutil
 
@@ -77,6 +78,22 @@ def test_a_damaged_cache_is_said_and_made_anew(gzipped, cache_files, arrays, cap
     caplog.clear()
     assert_is_the_sample(load_fashion_mnist(), arrays)
     assert caplog.text == ""
+
+
+def test_a_source_without_a_name_is_not_looked_for_elsewhere(gzipped, monkeypatch, tmp_path):
+    read_directory(gzipped)  # the cache would do
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="holds no Fashion-MNIST"):
+        load_fashion_mnist("")
+
+
+def test_a_system_that_refuses_is_a_reason_like_any_other(monkeypatch):
+    def refused(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", "apt-get")
+
+    monkeypatch.setattr(fetching, "fetch_debian_package", refused)
+    with pytest.raises(InputError, match=r"Debian's package: .*Permission denied: 'apt-get'\. To mend it"):
+        load_fashion_mnist()
 
 
 def test_when_every_place_fails_one_line_says_why_and_what_to_do(tmp_path):

@@ -57,6 +57,18 @@ def test_a_process_that_makes_progress_is_left_to_finish(folder):
     assert (folder / "file").read_text() == "1\n2\n3\n4\n5\n6\n"
 
 
+def test_a_process_that_takes_too_long_is_ended_with_what_it_started(folder):
+    script = "sleep 60 & echo $! > started; while sleep 0.1; do echo more >> file; done"
+    with pytest.raises(InputError, match="sh took longer than 1 seconds"):
+        fetching._run_watched(["sh", "-c", script], folder, stall_seconds=5.0, total_seconds=1.0)
+    started = int((folder / "started").read_text())
+    state = Path(f"/proc/{started}/stat")
+    deadline = time.monotonic() + 5
+    while state.exists() and state.read_text().split()[2] != "Z":  # ended, if not yet laid to rest
+        assert time.monotonic() < deadline, "what it started still runs"
+        time.sleep(0.05)
+
+
 def test_a_process_that_fails_tells_its_last_line(folder):
     with pytest.raises(InputError, match=r"^it broke$"):
         fetching._run_watched(["sh", "-c", "echo begun; echo it broke >&2; exit 3"], folder, stall_seconds=5.0)

@@ -1,4 +1,5 @@
 import gzip
+import math
 import struct
 
 import numpy as np
@@ -109,6 +110,30 @@ def test_another_shape_than_is_due_is_said(tmp_path):
     (tmp_path / "file").write_bytes(WHOLE)
     with pytest.raises(InputError, match="holds 3 bytes where 10000x28x28 are due"):
         read_idx(tmp_path / "file", shape=(10_000, 28, 28))
+
+
+@given(
+    sizes=st.lists(st.sampled_from([0, 1, 2, 2**16, 2**32 - 1]), max_size=255),
+    rest=st.binary(max_size=4),
+    name=st.sampled_from(["file", "file.gz"]),
+)
+def test_any_header_is_read_or_refused_in_one_line(tmp_path_factory, sizes, rest, name):
+    content = struct.pack(f">4B{len(sizes)}I", 0, 0, 8, len(sizes), *sizes) + rest
+    path = write(tmp_path_factory, gzip.compress(content) if name == "file.gz" else content, name)
+    message = ""
+    try:
+        assert read_idx(path).shape == tuple(sizes)
+    except InputError as error:
+        message = str(error)
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("sizes", [[1] * 65, [0, *[2**32 - 1] * 3]], ids=["too many axes", "huge beside zero"])
+def test_a_shape_that_numpy_lacks_is_said(tmp_path, sizes):
+    header = struct.pack(f">4B{len(sizes)}I", 0, 0, 8, len(sizes), *sizes)
+    (tmp_path / "file").write_bytes(header + bytes(math.prod(sizes)))
+    with pytest.raises(InputError, match="too odd for an array"):
+        read_idx(tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "."])

@@ -1,3 +1,4 @@
+import errno
 import shutil
 import struct
 import subprocess
@@ -145,4 +146,23 @@ def test_a_place_that_cannot_be_written_is_said(gzipped, tmp_path):
 def test_the_directory_of_tfds_is_found(prepared, monkeypatch, caplog):
     monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
     assert load_fashion_mnist()
-    assert cache.was_verified(prepared / "fashion_mnist" / "3.0.1")
+    assert cache.was_verified(cache.fingerprint(prepared / "fashion_mnist" / "3.0.1"))
+
+
+def test_a_directory_that_may_not_be_listed_is_said(prepared, monkeypatch):
+    def denied(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(cache, "fingerprint", denied)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
+        directories.read_directory(prepared)
+
+
+def test_a_directory_that_was_not_shuffled_is_read_as_it_lies(arrays, tmp_path):
+    from jaxcnn.data import tfds_directory
+
+    moved = {name: np.empty_like(array) for name, array in arrays.items()}
+    for name, array in arrays.items():  # so that the shuffling of TFDS undoes it
+        moved[name][tfds_directory._stored_order(name.split("_")[0], len(array))] = array
+    tfds_directory.prepare_tfds(tmp_path / "unshuffled", lambda: moved)
+    assert_equal(directories.read_directory(tmp_path / "unshuffled"), arrays)
