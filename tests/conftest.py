@@ -11,7 +11,7 @@ from jaxcnn import data
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Each new shape compiles, which takes its time: no deadline, and fewer cases than the usual hundred.
-settings.register_profile("compiled", deadline=None, max_examples=40, print_blob=True)
+settings.register_profile("compiled", deadline=None, max_examples=25, print_blob=True)
 settings.load_profile("compiled")
 
 SAMPLE = Path(__file__).parent / "data" / "fashion_mnist_sample"

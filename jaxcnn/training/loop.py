@@ -229,7 +229,7 @@ def _epochs(
                 chunk_steps = max(1, round(min(steps, chunk_seconds * rate / rows)))
                 start = end
         train_seconds = time.perf_counter() - began
-        tested = jax.device_get(test(state, test_images, test_labels))
+        tested = jax.block_until_ready(test(state, test_images, test_labels))
         yield EpochResult(
             state=_copy(state),
             epoch=epoch,
@@ -253,8 +253,9 @@ def _spans(num_examples: int, batch_size: int) -> list[tuple[int, int, int]]:
 
 def _means(metrics: Metrics, steps_done: int) -> tuple[float, float]:
     """Loss, as the mean over steps, and accuracy, as that over examples, of the first `steps_done` steps."""
-    done = jax.tree.map(lambda entries: np.asarray(entries)[:steps_done], metrics)
-    return float(np.mean(done.loss, dtype=np.float64)), float(done.correct.sum() / done.count.sum())
+    entries = (metrics.loss_sum, metrics.correct, metrics.count)
+    loss_sum, correct, count = (np.asarray(entry)[:steps_done] for entry in entries)
+    return float(np.mean(loss_sum / count, dtype=np.float64)), float(correct.sum() / count.sum())
 
 
 def _copy(state: TrainState) -> TrainState:

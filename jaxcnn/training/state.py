@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 from flax import struct
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Int, Key, PRNGKeyArray
 
 Variables = dict[str, Any]
 
@@ -44,7 +45,7 @@ class TrainState(struct.PyTreeNode):
     params: Variables
     batch_stats: Variables
     opt_state: optax.OptState
-    key: PRNGKeyArray
+    key: Key[Array, "..."]
     apply_fn: Callable[..., Any] = struct.field(pytree_node=False)
     tx: optax.GradientTransformation = struct.field(pytree_node=False)
 
@@ -63,7 +64,8 @@ def create_train_state(
     """The state before the first step.
 
     Args:
-        model: a network, called as `model.apply(variables, images, train=...)`.
+        model: a network, called as `model.apply(variables, images, train=...)`. Equal networks share what is compiled;
+            so do equal optimisers where the same object is given again.
         optimizer: any optax transformation; it sees the parameters, never the statistics.
         key: the run's key, from which initialisation, dropout and the order of the data derive.
         image_shape: height, width and channels of one image as the network takes it.
@@ -84,15 +86,24 @@ def create_train_state(
         raise ValueError(f"image_shape {image_shape}: height, width and channels are needed, each at least 1")
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = jax.random.wrap_key_data(key)  # one made by jax.random.PRNGKey
-    image = jnp.zeros((1, *image_shape))
-    init = jax.jit(model.init, static_argnames="train")
-    variables = init(derive_key(key, Stream.INITIALIZATION), image, train=False)
+    variables = _init(model, derive_key(key, Stream.INITIALIZATION), image_shape)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=variables["params"],
         batch_stats=variables.get("batch_stats", {}),
         opt_state=optimizer.init(variables["params"]),
         key=key,
-        apply_fn=model.apply,
+        apply_fn=_apply_fn(model),
         tx=optimizer,
     )
+
+
+@partial(jax.jit, static_argnums=(0, 2))
+def _init(model: nn.Module, key: PRNGKeyArray, image_shape: tuple[int, int, int]) -> Variables:
+    return dict(model.init(key, jnp.zeros((1, *image_shape)), train=False))
+
+
+@lru_cache
+def _apply_fn(model: nn.Module) -> Callable[..., Any]:
+    """`model.apply`, the same object for equal networks, because compiled steps are found by it."""
+    return model.apply

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -39,6 +39,7 @@ def test_the_fingerprint_is_that_of_the_file(tmp_path):
     assert idx_sha256(array) == hashlib.sha256((tmp_path / "file").read_bytes()).hexdigest()
 
 
+@settings(max_examples=300)
 @given(content=st.binary(max_size=64), name=st.sampled_from(["file", "file.gz"]))
 def test_any_bytes_are_read_or_refused_in_one_line(tmp_path_factory, content, name):
     path = write(tmp_path_factory, content, name)
@@ -51,6 +52,7 @@ def test_any_bytes_are_read_or_refused_in_one_line(tmp_path_factory, content, na
         assert "\n" not in str(raised.value)
 
 
+@settings(max_examples=300)
 @given(place=st.integers(0, len(gzip.compress(WHOLE)) - 1), bit=st.integers(0, 7))
 def test_a_flipped_bit_of_a_gzip_file_is_noticed_or_harmless(tmp_path_factory, place, bit):
     content = bytearray(gzip.compress(WHOLE, mtime=0))

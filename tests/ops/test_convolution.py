@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
@@ -33,6 +33,7 @@ def test_equals_the_naive_sum(case):
     np.testing.assert_allclose(y, reference.conv2d(x, kernel, strides, padding), rtol=1e-4, atol=1e-4)
 
 
+@settings(max_examples=12)  # each compiles four programs
 @given(convolutions())
 def test_gradients_equal_those_of_lax(case):
     x, kernel, strides, padding = case

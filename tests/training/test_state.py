@@ -59,5 +59,5 @@ def test_an_image_that_the_network_cannot_take_is_said():
 
 def test_the_state_is_one_pytree():
     state = create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), SHAPE)
-    doubled = jax.vmap(lambda _: state)(jnp.arange(2))
-    assert doubled.params["conv1"]["kernel"].shape == (2, 5, 5, 1, 6)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), state, state)
+    assert stacked.params["conv1"]["kernel"].shape == (2, 5, 5, 1, 6)
