@@ -1,6 +1,10 @@
 """Fixtures for all tests, and the strictness under which they run."""
 
+import os
 from pathlib import Path
+
+# Tests compile much and compute little: less optimisation halves their time. Before JAX starts, or it has no effect.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 import jax
 import pytest
