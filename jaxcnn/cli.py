@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -20,7 +21,7 @@ app.command(data_app, name="data", help="Fashion-MNIST on disk.")
 
 @app.command
 def train(
-    name: tyro.conf.Positional[str],
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")],
     *,
     epochs: int | None = None,
     batch_size: int | None = None,

@@ -53,16 +53,17 @@ class Display:
         )
 
     def epoch(self, result: EpochFigures) -> None:
-        """A line for the epoch, beside the documented one where there is one."""
-        compiled = f", after {result.compile_seconds:.1f} s of compilation" if result.compile_seconds else ""
+        """A line for the epoch, beside the documented one where there is one; compilation is told apart."""
+        if result.compile_seconds:
+            self._console.print(f"compiled in {result.compile_seconds:.1f} s", highlight=False)
         line = (
             f"epoch {result.epoch}: loss {result.train_loss:.4f}, train acc {result.train_accuracy:.3f}, "
-            f"test acc {result.test_accuracy:.3f}, {result.seconds:.1f} s{compiled}"
+            f"test acc {result.test_accuracy:.3f}, {result.seconds:.1f} s"
         )
         documented = _documented(self._recipe, result.epoch)
         if documented is not None:
             line += (
-                f"   [dim](documented: {documented.loss:.4f}, {documented.train_accuracy:.3f}, "
+                f"  [dim](documented: {documented.loss:.4f}, {documented.train_accuracy:.3f}, "
                 f"{documented.test_accuracy:.3f}, {documented.seconds:.1f} s)[/dim]"
             )
         self._console.print(line, highlight=False, soft_wrap=True)

@@ -110,10 +110,10 @@ def train(config: RunConfig, dataset: Dataset, workdir: Path, console: Console) 
     )
     results: list[EpochFigures] = []
     status = "failed"
-    with jax.default_device(device):
+    with jax.default_device(device), display.live():
         state = _initial_state(config, dataset)
         try:
-            with Checkpoints(directory.checkpoints) as checkpoints, display.live():
+            with Checkpoints(directory.checkpoints) as checkpoints:
                 for event in fit_in_chunks(
                     state,
                     dataset,

@@ -73,6 +73,7 @@ def test_without_a_terminal_there_are_plain_lines_and_the_table(sample, tmp_path
     assert "\x1b" not in text
     assert "\r" not in text
     assert "LeNet on 512 images of 28x28, 2 epochs of batches of 200, Adam at 0.001, seed 0, float32, cpu" in text
+    assert "compiled in " in text
     assert "epoch 1: loss " in text
     assert "(documented: 1.8646, 0.318, 0.587, 4.7 s)" in text
     assert "documented / this run" in text
