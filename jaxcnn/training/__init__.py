@@ -5,7 +5,8 @@ over data that lies on the device. Nothing here knows a network or a recipe: a L
 """
 
 from jaxcnn.training.checkpoints import Checkpoints
-from jaxcnn.training.loop import ChunkResult, EpochFigures, EpochResult, evaluate, fit, fit_in_chunks
+from jaxcnn.training.loop import evaluate, fit, fit_in_chunks
+from jaxcnn.training.results import ChunkResult, EpochFigures, EpochResult
 from jaxcnn.training.state import TrainState, create_train_state
 from jaxcnn.training.steps import Metrics, eval_step, train_step
 

@@ -7,7 +7,6 @@ compiles without training. The host waits once a chunk, which is what a progress
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from functools import partial
 
 import jax
@@ -18,70 +17,9 @@ from jaxtyping import Array, Int, Integer, Shaped
 
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.pipeline import epoch_order, prepare_images
+from jaxcnn.training.results import ChunkResult, EpochResult
 from jaxcnn.training.state import Stream, TrainState, derive_key
 from jaxcnn.training.steps import Metrics, eval_step, train_step
-
-
-@dataclass(frozen=True)
-class ChunkResult:
-    """How an epoch stands after a chunk of its steps.
-
-    Attributes:
-        epoch: counted from 1.
-        steps_done: steps taken in this epoch.
-        steps: steps of the whole epoch.
-        train_loss: mean over the steps so far of their mean cross-entropy.
-        train_accuracy: share of the examples so far that were right.
-        images_per_second: rate of this chunk.
-    """
-
-    epoch: int
-    steps_done: int
-    steps: int
-    train_loss: float
-    train_accuracy: float
-    images_per_second: float
-
-
-@dataclass(frozen=True)
-class EpochFigures:
-    """What is told of a finished epoch.
-
-    Attributes:
-        epoch: counted from 1.
-        train_loss: mean over the epoch's steps of their mean cross-entropy, in nats.
-        train_accuracy: share of the training examples that were right as they came by.
-        test_loss: mean cross-entropy of the test examples after the epoch.
-        test_accuracy: share of the test examples that are right after the epoch.
-        seconds: time of its training and evaluation, without compilation.
-        images_per_second: training images by the seconds of training alone.
-        compile_seconds: time of compilation before the epoch; in a first epoch alone.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    test_loss: float
-    test_accuracy: float
-    seconds: float
-    images_per_second: float
-    compile_seconds: float
-
-
-@dataclass(frozen=True)
-class EpochResult(EpochFigures):
-    """A finished epoch: its figures, and the state after it.
-
-    Attributes:
-        state: the state after the epoch.
-    """
-
-    state: TrainState
-
-    @property
-    def figures(self) -> EpochFigures:
-        """The figures alone, which are cheap to keep."""
-        return EpochFigures(**{field.name: getattr(self, field.name) for field in fields(EpochFigures)})
 
 
 def fit(
