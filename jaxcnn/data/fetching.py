@@ -110,7 +110,7 @@ def _run_watched(command: list[str], folder: Path, stall_seconds: float, total_s
             output.seek(0)
             lines = output.read().decode(errors="replace").split("\n")
             reason = next((line.strip() for line in reversed(lines) if line.strip()), f"exit code {process.returncode}")
-            raise InputError(f"{reason[:300]}")
+            raise InputError(reason[:300])
 
 
 def _size(folder: Path) -> int:

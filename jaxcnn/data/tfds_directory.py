@@ -90,7 +90,6 @@ def prepare_tfds(to: str | os.PathLike[str], load: Callable[[], Arrays]) -> Path
 
 def _read_split(builder: Any, split: str) -> Arrays:
     examples = list(_examples(builder, split))
-    # numpy alone would make an array of objects of ragged images; of a wrong shape the contents' check will speak
     images = np.stack([np.asarray(example["image"])[..., 0] for example in examples])
     labels = np.array([example["label"] for example in examples], np.uint8)
     if idx_sha256(labels) == FILES[f"{split}_labels"].sha256:  # written by someone who did not shuffle
