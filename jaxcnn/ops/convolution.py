@@ -1,17 +1,22 @@
 """Convolutions, which as everywhere in deep learning are cross-correlations: the kernel is not flipped."""
 
+from functools import partial
+
 import jax
-import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Shaped
 
+from jaxcnn.ops.arguments import ArrayLike, as_floats, check_shapes
 from jaxcnn.ops.geometry import Padding, PaddingPairs, Pair, Window, conv_output_shape, padding_pairs, pair
+
+Tangent = Array | SymbolicZero
 
 
 def conv2d(
-    x: Shaped[Array, "n h w c_in"],
-    kernel: Shaped[Array, "k_h k_w c_kernel c_out"],
-    bias: Shaped[Array, " c_out"] | None = None,
+    x: Shaped[ArrayLike, "n h w c_in"],
+    kernel: Shaped[ArrayLike, "k_h k_w c_kernel c_out"],
+    bias: Shaped[ArrayLike, " c_out"] | None = None,
     *,
     strides: Window = 1,
     padding: Padding = 0,
@@ -21,7 +26,8 @@ def conv2d(
         y[n, i, j, o] = bias[o] + sum over (u, v, c) of
                         x[n, i * s_h + u - p_h, j * s_w + v - p_w, c] * kernel[u, v, c, o]
 
-    where x counts as zero outside the image.
+    where x counts as zero outside the image. (A kernel with NaN or infinities: XLA may leave the products with those
+    zeros out.)
 
     Args:
         x: images, (N, H, W, C_in).
@@ -38,6 +44,7 @@ def conv2d(
             or padding is out of its range.
 
     Examples:
+        >>> import jax.numpy as jnp
         >>> x = jnp.arange(9.0).reshape(1, 3, 3, 1)
         >>> kernel = jnp.arange(4.0).reshape(2, 2, 1, 1)
         >>> conv2d(x, kernel)[0, :, :, 0].tolist()
@@ -46,70 +53,39 @@ def conv2d(
     References:
         Sections 4.1 to 4.3.
     """
-    if x.ndim != 4 or kernel.ndim != 4:
-        raise ValueError(
-            f"conv2d of an input of shape {x.shape} and a kernel of shape {kernel.shape}: (N, H, W, C_in) and "
-            "(h, w, C_in, C_out) are needed"
-        )
-    if x.shape[3] != kernel.shape[2]:
-        raise ValueError(
-            f"conv2d of an input of shape {x.shape} with a kernel of shape {kernel.shape}: the input has {x.shape[3]} "
-            f"channels where the kernel takes {kernel.shape[2]}"
-        )
-    (_, height, width, _), (k_h, k_w, _, _) = x.shape, kernel.shape
-    conv_output_shape((height, width), (k_h, k_w), strides=strides, padding=padding)  # raises if it does not fit
-    dtype = jnp.result_type(x, kernel, 1.0)
-    y = _conv2d(x.astype(dtype), kernel.astype(dtype), pair(strides, "strides", minimum=1), padding_pairs(padding))
-    return y if bias is None else y + bias.astype(dtype).reshape(1, 1, 1, -1)
+    biases = {} if bias is None else {"bias": (bias, "C_out")}
+    axes = check_shapes("conv2d", x=(x, "N H W C_in"), kernel=(kernel, "h w C_in C_out"), **biases)
+    steps, pads = pair(strides, "strides", minimum=1), padding_pairs(padding)
+    # raises if the kernel does not fit:
+    conv_output_shape((axes["H"], axes["W"]), (axes["h"], axes["w"]), strides=steps, padding=pads)
+    if bias is None:
+        return _conv2d(*as_floats(x, kernel), steps, pads)
+    x, kernel, bias = as_floats(x, kernel, bias)
+    return _conv2d(x, kernel, steps, pads) + bias.reshape(1, 1, 1, -1)
 
 
-# XLA's CPU compiler brings a convolution into the form of its fast kernels only outside loops. JAX's own gradients are
-# not in that form, so inside a compiled loop they run as naive loops (about three times the step of LeNet). The
-# gradients below are the same sums, written as convolutions that are in that form to begin with.
-def _conv2d_primal(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
-    return _convolve(x, kernel, strides=strides, padding=padding)
+# XLA's CPU compiler brings a convolution into the form of its fast kernels, NHWC with HWIO, only outside loops. The
+# gradients that JAX derives from that form are not in it, so inside a compiled loop they run as naive loops: about
+# three times the step of LeNet. Deriving a gradient swaps axes: input and output channels of the kernel for dx, batch
+# and channels of the images for dkernel. So the tangents below are the same sums with these axes swapped beforehand,
+# and the gradients derived from them come out in the fast form.
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def _conv2d(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
+    return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
-def _conv2d_forward(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> tuple[Array, tuple[Array, Array]]:
-    return _conv2d_primal(x, kernel, strides, padding), (x, kernel)
-
-
-def _conv2d_backward(
-    strides: Pair, padding: PaddingPairs, residuals: tuple[Array, Array], dy: Array
+@partial(_conv2d.defjvp, symbolic_zeros=True)
+def _conv2d_jvp(
+    strides: Pair, padding: PaddingPairs, primals: tuple[Array, Array], tangents: tuple[Tangent, Tangent]
 ) -> tuple[Array, Array]:
-    x, kernel = residuals
-    (_, height, width, _), (k_h, k_w, _, _), (_, rows, columns, _) = x.shape, kernel.shape, dy.shape
-    (top, _), (left, _) = padding
-    last_row, last_column = (rows - 1) * strides[0], (columns - 1) * strides[1]  # where the last window begins
-    # dx: the flipped kernel slides over dy, which is spread out by the stride.
-    around = (
-        (k_h - 1 - top, height - 1 + top - last_row),
-        (k_w - 1 - left, width - 1 + left - last_column),
-    )
-    flipped = jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
-    dx = _convolve(dy, flipped, padding=around, lhs_dilation=strides)
-    # dkernel: dy slides over x, input channels in the place of the batch and the batch in the place of the channels.
-    beside = (
-        (top, last_row + k_h - height - top),
-        (left, last_column + k_w - width - left),
-    )
-    dkernel = _convolve(x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3), padding=beside, rhs_dilation=strides)
-    return dx, dkernel.transpose(1, 2, 0, 3)
-
-
-_conv2d = jax.custom_vjp(_conv2d_primal, nondiff_argnums=(2, 3))
-_conv2d.defvjp(_conv2d_forward, _conv2d_backward)
-
-
-def _convolve(
-    lhs: Array,
-    rhs: Array,
-    *,
-    strides: Pair = (1, 1),
-    padding: PaddingPairs,
-    lhs_dilation: Pair = (1, 1),
-    rhs_dilation: Pair = (1, 1),
-) -> Array:
-    return lax.conv_general_dilated(
-        lhs, rhs, strides, padding, lhs_dilation, rhs_dilation, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+    (x, kernel), (dx, dkernel) = primals, tangents
+    convolve = partial(lax.conv_general_dilated, window_strides=strides, padding=padding)
+    dy = []
+    if not isinstance(dx, SymbolicZero):
+        dy.append(convolve(dx, kernel.swapaxes(2, 3), dimension_numbers=("NHWC", "HWOI", "NHWC")))
+    if not isinstance(dkernel, SymbolicZero):
+        swapped = convolve(
+            x.transpose(3, 1, 2, 0), dkernel.transpose(2, 0, 1, 3), dimension_numbers=("CHWN", "IHWO", "HWNC")
+        )
+        dy.append(swapped.transpose(2, 0, 1, 3))
+    return _conv2d(x, kernel, strides, padding), sum(dy[1:], dy[0])

@@ -27,7 +27,8 @@ def conv_output_shape(
         Height and width of the output, each at least 1.
 
     Raises:
-        ValueError: if a number is out of its range, or the kernel is larger than the padded input.
+        ValueError: if a number is out of its range, or the kernel is larger than the padded input; then the message
+            shows the sum that leaves nothing.
 
     Examples:
         >>> conv_output_shape(8, 3, strides=2, padding=1)
@@ -41,13 +42,19 @@ def conv_output_shape(
     size = pair(input_hw, "input size", minimum=1)
     kernel = pair(kernel_size, "kernel size", minimum=1)
     steps = pair(strides, "strides", minimum=1)
-    padded = [extent + low + high for extent, (low, high) in zip(size, padding_pairs(padding), strict=True)]
-    if any(k > p for k, p in zip(kernel, padded, strict=True)):
-        raise ValueError(
-            f"kernel of {kernel[0]}x{kernel[1]} on an input of {size[0]}x{size[1]}, {padded[0]}x{padded[1]} with its "
-            "padding: the kernel must fit inside; give a larger image, more padding or a smaller kernel"
+    pads = padding_pairs(padding)
+    rows, columns = ((n + sum(p) - k) // s + 1 for n, p, k, s in zip(size, pads, kernel, steps, strict=True))
+    if min(rows, columns) < 1:
+        sums = (
+            f"({n} + {low} + {high} - {k}) // {s} + 1 = {out} {axis}"
+            for n, (low, high), k, s, out, axis in zip(
+                size, pads, kernel, steps, (rows, columns), ("rows", "columns"), strict=True
+            )
         )
-    rows, columns = ((p - k) // s + 1 for p, k, s in zip(padded, kernel, steps, strict=True))
+        raise ValueError(
+            f"a window of {kernel[0]}x{kernel[1]} does not fit in an input of {size[0]}x{size[1]}: "
+            f"{' and '.join(sums)} would be left; give a larger input, more padding or a smaller window"
+        )
     return rows, columns
 
 

@@ -1,17 +1,57 @@
 """Pooling: a summary of each window, channel by channel."""
 
-import jax.numpy as jnp
+from typing import Literal
+
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Shaped
 
-from jaxcnn.ops.geometry import Padding, Window, conv_output_shape, padding_pairs, pair
+from jaxcnn.ops.arguments import ArrayLike, as_floats, as_wide_floats, check_shapes
+from jaxcnn.ops.geometry import Padding, PaddingPairs, Pair, Window, conv_output_shape, padding_pairs, pair
+
+
+def pool2d(
+    x: Shaped[ArrayLike, "h w"], window_shape: Window, *, mode: Literal["max", "avg"] = "max"
+) -> Float[Array, "h_out w_out"]:
+    """Maximum or mean over each window of an image of one channel; the window slides by one pixel.
+
+        y[i, j] = max over (u, v) of x[i + u, j + v],    or their mean
+
+    Args:
+        x: image, (H, W).
+        window_shape: height and width of the window, (h, w).
+        mode: 'max' or 'avg'.
+
+    Returns:
+        (H - h + 1, W - w + 1), in the floating type of `x`.
+
+    Raises:
+        ValueError: if the input has other axes, the window is larger than the image, or the mode is another.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> x = jnp.arange(9.0).reshape(3, 3)
+        >>> pool2d(x, 2).tolist(), pool2d(x, 2, mode="avg").tolist()
+        ([[4.0, 5.0], [7.0, 8.0]], [[2.0, 3.0], [5.0, 6.0]])
+
+    References:
+        Section 4.4.
+    """
+    check_shapes("pool2d", x=(x, "H W"))
+    images = x[None, :, :, None]
+    match mode:
+        case "max":
+            return max_pool2d(images, window_shape, strides=1)[0, :, :, 0]
+        case "avg":
+            return avg_pool2d(images, window_shape, strides=1)[0, :, :, 0]
+        case _:
+            raise ValueError(f"pool2d with mode {mode!r}: 'max' or 'avg' is needed")
 
 
 def max_pool2d(
-    x: Shaped[Array, "n h w c"], window_shape: Window, *, strides: Window | None = None, padding: Padding = 0
+    x: Shaped[ArrayLike, "n h w c"], window_shape: Window, *, strides: Window | None = None, padding: Padding = 0
 ) -> Float[Array, "n h_out w_out c"]:
-    """Maximum over each window of `x`.
+    """Maximum over each window of a batch of images.
 
         y[n, i, j, c] = max over (u, v) of x[n, i * s_h + u - p_h, j * s_w + v - p_w, c]
 
@@ -27,10 +67,11 @@ def max_pool2d(
         (N, H_out, W_out, C), sized by `conv_output_shape`, in the floating type of `x`.
 
     Raises:
-        ValueError: if the padded image is smaller than the window, the padding exceeds half the window, or a number is
-            out of its range.
+        ValueError: if the input has other axes, the padded image is smaller than the window, the padding exceeds half
+            the window, or a number is out of its range.
 
     Examples:
+        >>> import jax.numpy as jnp
         >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
         >>> max_pool2d(x, 3, strides=2, padding=1)[0, :, :, 0].tolist()
         [[5.0, 7.0], [13.0, 15.0]]
@@ -38,8 +79,85 @@ def max_pool2d(
     References:
         Section 4.4.
     """
-    if x.ndim != 4:
-        raise ValueError(f"max_pool2d of an input of shape {x.shape}: (N, H, W, C) is needed")
+    axes = check_shapes("max_pool2d", x=(x, "N H W C"))
+    window, steps, pads = _windows((axes["H"], axes["W"]), window_shape, strides, padding)
+    (x,) = as_floats(x)
+    lowest = np.asarray(-np.inf, x.dtype)  # a constant: with a traced value there is no gradient
+    return lax.reduce_window(x, lowest, lax.max, (1, *window, 1), (1, *steps, 1), ((0, 0), *pads, (0, 0)))
+
+
+def avg_pool2d(
+    x: Shaped[ArrayLike, "n h w c"], window_shape: Window, *, strides: Window | None = None, padding: Padding = 0
+) -> Float[Array, "n h_out w_out c"]:
+    """Mean over each window of a batch of images.
+
+        y[n, i, j, c] = 1 / (h * w) * sum over (u, v) of x[n, i * s_h + u - p_h, j * s_w + v - p_w, c]
+
+    where x counts as zero outside the image: padding is part of the mean. Half precision is summed in float32.
+
+    Args:
+        x: images, (N, H, W, C).
+        window_shape: height and width of the window, (h, w).
+        strides: step of the window along rows and columns; as large as the window unless given.
+        padding: a number, one for each axis, or a (low, high) pair for each axis; at most half the window.
+
+    Returns:
+        (N, H_out, W_out, C), sized by `conv_output_shape`, in the floating type of `x`.
+
+    Raises:
+        ValueError: as `max_pool2d`.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
+        >>> avg_pool2d(x, 2)[0, :, :, 0].tolist()
+        [[2.5, 4.5], [10.5, 12.5]]
+        >>> avg_pool2d(x, 2, padding=1)[0, 0, 0, 0].item()  # 0 and three zeros
+        0.0
+
+    References:
+        Section 4.4.
+    """
+    axes = check_shapes("avg_pool2d", x=(x, "N H W C"))
+    window, steps, pads = _windows((axes["H"], axes["W"]), window_shape, strides, padding)
+    (x,), (wide,) = as_floats(x), as_wide_floats(x)
+    zero = np.zeros((), wide.dtype)
+    sums = lax.reduce_window(wide, zero, lax.add, (1, *window, 1), (1, *steps, 1), ((0, 0), *pads, (0, 0)))
+    return (sums / (window[0] * window[1])).astype(x.dtype)
+
+
+def global_avg_pool2d(x: Shaped[ArrayLike, "n h w c"]) -> Float[Array, "n c"]:
+    """Mean over all pixels of each image.
+
+        y[n, c] = 1 / (H * W) * sum over (i, j) of x[n, i, j, c]
+
+    Args:
+        x: images, (N, H, W, C), of at least one pixel.
+
+    Returns:
+        (N, C), in the floating type of `x`. Half precision is summed in float32.
+
+    Raises:
+        ValueError: if the input has other axes, or images without pixels.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> global_avg_pool2d(jnp.arange(8.0).reshape(1, 2, 2, 2)).tolist()
+        [[3.0, 4.0]]
+
+    References:
+        Section 4.8.
+    """
+    axes = check_shapes("global_avg_pool2d", x=(x, "N H W C"))
+    pair((axes["H"], axes["W"]), "input size", minimum=1)  # raises if there is no pixel
+    (x,), (wide,) = as_floats(x), as_wide_floats(x)
+    return wide.mean((1, 2)).astype(x.dtype)
+
+
+def _windows(
+    input_hw: Pair, window_shape: Window, strides: Window | None, padding: Padding
+) -> tuple[Pair, Pair, PaddingPairs]:
+    """Window, strides and padding of a pool over images of `input_hw`; a ValueError where they do not go together."""
     window = pair(window_shape, "window shape", minimum=1)
     steps = window if strides is None else pair(strides, "strides", minimum=1)
     pads = padding_pairs(padding)
@@ -48,8 +166,5 @@ def max_pool2d(
             f"padding {padding} with a window of {window[0]}x{window[1]}: at most half the window on each side, "
             "or a window could lie in the padding alone"
         )
-    _, height, width, _ = x.shape
-    conv_output_shape((height, width), window, strides=steps, padding=pads)  # raises if it does not fit
-    dtype = jnp.result_type(x, 1.0)
-    lowest = np.asarray(-np.inf, dtype)  # a constant: with a traced value there is no gradient
-    return lax.reduce_window(x.astype(dtype), lowest, lax.max, (1, *window, 1), (1, *steps, 1), ((0, 0), *pads, (0, 0)))
+    conv_output_shape(input_hw, window, strides=steps, padding=pads)  # raises if the window does not fit
+    return window, steps, pads

@@ -25,8 +25,8 @@ def test_padding_may_differ_on_every_side():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kernel_size": 5}, "kernel of 5x5 on an input of 4x4"),
-        ({"kernel_size": 7, "padding": 1}, "6x6 with its padding"),
+        ({"kernel_size": (5, 4)}, "window of 5x4 does not fit in an input of 4x4"),
+        ({"kernel_size": (7, 2), "padding": 1}, r"\(4 \+ 1 \+ 1 - 7\) // 1 \+ 1 = 0 rows and .* = 5 columns"),
         ({"kernel_size": 0}, "kernel size 0"),
         ({"kernel_size": 2, "strides": 0}, "strides 0"),
         ({"kernel_size": 2, "strides": (1, -1)}, r"strides \(1, -1\)"),

@@ -5,35 +5,94 @@ import pytest
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import arrays, assert_agrees, dtypes, seeds, thoroughly, windows, x64_if
 
 from jaxcnn import ops
+
+X = jnp.arange(9.0).reshape(3, 3)
+IMAGES = jnp.arange(16.0).reshape(1, 4, 4, 1)
+
+pool2d = jax.jit(ops.pool2d, static_argnames=("window_shape", "mode"))
+max_pool2d, avg_pool2d = (
+    jax.jit(f, static_argnames=("window_shape", "strides", "padding")) for f in (ops.max_pool2d, ops.avg_pool2d)
+)
 
 
 @st.composite
 def poolings(draw):
-    window = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    padding = tuple(draw(st.tuples(st.integers(0, w // 2), st.integers(0, w // 2))) for w in window)
-    height, width = (draw(st.integers(max(1, w - sum(sides)), 8)) for w, sides in zip(window, padding, strict=True))
-    strides = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    x = rng.normal(size=(draw(st.integers(1, 2)), height, width, draw(st.integers(1, 3)))).astype(np.float32)
-    return x, window, strides, padding
+    input_hw, window, strides, padding = draw(windows(largest=4))
+    shape = (draw(st.integers(1, 2)), *input_hw, draw(st.integers(1, 2)))
+    return draw(arrays(shape, draw(dtypes))), window, strides, padding
 
 
+def check_against(oracle, operation, x, *geometry):
+    with x64_if(x.dtype), np.errstate(invalid="ignore"):
+        y = operation(x, *geometry)
+        x = np.asarray(x, np.float64)
+        assert_agrees(y, oracle(x, *geometry), oracle(np.abs(x), *geometry))
+
+
+@thoroughly
 @given(poolings())
-def test_equals_the_naive_maximum(case):
+def test_max_pool2d_equals_the_naive_maximum(case):
     x, window, strides, padding = case
-    y = ops.max_pool2d(jnp.asarray(x), window, strides=strides, padding=padding)
-    np.testing.assert_array_equal(y, reference.max_pool2d(x, window, strides, padding).astype(np.float32))
+    with x64_if(x.dtype):
+        y = max_pool2d(x, window, strides=strides, padding=padding)
+        expected = reference.max_pool2d(np.asarray(x, np.float64), window, strides, padding)
+        np.testing.assert_array_equal(np.asarray(y, np.float64), expected)
 
 
-@given(st.integers(1, 3), st.integers(0, 2**32 - 1))
+@thoroughly
+@given(poolings())
+def test_avg_pool2d_equals_the_naive_mean(case):
+    check_against(
+        reference.avg_pool2d,
+        lambda x, window, strides, padding: avg_pool2d(x, window, strides=strides, padding=padding),
+        *case,
+    )
+
+
+@st.composite
+def poolings_by_one(draw):
+    input_hw, window, _, _ = draw(windows(largest=4, padding=False))
+    return draw(arrays(input_hw, draw(dtypes))), window, draw(st.sampled_from(["max", "avg"]))
+
+
+@thoroughly
+@given(poolings_by_one())
+def test_pool2d_equals_the_naive_summary(case):
+    check_against(reference.pool2d, lambda x, window, mode: pool2d(x, window, mode=mode), *case)
+
+
+@st.composite
+def images(draw):
+    return draw(arrays(draw(st.tuples(*(st.integers(1, most) for most in (2, 3, 4, 2)))), draw(dtypes)))
+
+
+@thoroughly
+@given(images())
+def test_global_avg_pool2d_equals_the_naive_mean(x):
+    check_against(reference.global_avg_pool2d, jax.jit(ops.global_avg_pool2d), x)
+
+
+@given(st.integers(1, 3), seeds)
 def test_the_first_of_equal_maxima_takes_the_gradient(window, seed):
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 3, (2, 2 * window, 3 * window, 2)).astype(np.float32)  # few values, many ties
     dy = rng.normal(size=(2, 2, 3, 2)).astype(np.float32)
     _, pull_back = jax.vjp(lambda x: ops.max_pool2d(x, window), jnp.asarray(x))
     np.testing.assert_array_equal(pull_back(jnp.asarray(dy))[0], reference.max_pool2d_gradient(x, dy, window))
+
+
+@given(seeds)
+def test_a_mean_over_the_whole_image_is_the_global_mean(seed):
+    x = np.random.default_rng(seed).normal(size=(2, 3, 4, 2)).astype(np.float32)
+    np.testing.assert_allclose(ops.avg_pool2d(x, (3, 4))[:, 0, 0], ops.global_avg_pool2d(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("max", [[4, 5], [7, 8]]), ("avg", [[2, 3], [5, 6]])])
+def test_documented_windows_that_slide_by_one(mode, expected):
+    np.testing.assert_array_equal(ops.pool2d(X, (2, 2), mode=mode), expected)
 
 
 @pytest.mark.parametrize(
@@ -44,32 +103,22 @@ def test_the_first_of_equal_maxima_takes_the_gradient(window, seed):
         ((2, 4), (2, 3), (1, 2), [[1, 3], [9, 11], [13, 15]]),
     ],
 )
-def test_documented_examples(window, strides, padding, expected):
-    x = jnp.arange(16.0).reshape(1, 4, 4, 1)
-    y = ops.max_pool2d(x, window, strides=strides, padding=padding)
+def test_documented_padding_and_strides(window, strides, padding, expected):
+    y = ops.max_pool2d(IMAGES, window, strides=strides, padding=padding)
     np.testing.assert_array_equal(y[0, :, :, 0], expected)
 
 
-def test_channels_are_pooled_apart():
-    x = jnp.arange(16.0).reshape(1, 4, 4, 1)
-    y = ops.max_pool2d(jnp.concatenate([x, x + 1], axis=-1), 3, strides=2, padding=1)
-    np.testing.assert_array_equal(y[0, :, :, 1], [[6, 8], [14, 16]])
+def test_documented_channels_are_pooled_apart():
+    y = ops.max_pool2d(jnp.concatenate([IMAGES, IMAGES + 1], axis=-1), 3, strides=2, padding=1)
+    np.testing.assert_array_equal(y[0].transpose(2, 0, 1), [[[5, 7], [13, 15]], [[6, 8], [14, 16]]])
 
 
-def test_padding_counts_as_minus_infinity():
-    y = ops.max_pool2d(jnp.full((1, 2, 2, 1), -5.0), 2, padding=1)
-    np.testing.assert_array_equal(y, np.full((1, 2, 2, 1), -5.0))
+def test_padding_counts_as_minus_infinity_in_a_maximum_and_as_zero_in_a_mean():
+    x = jnp.full((1, 2, 2, 1), -4.0)
+    np.testing.assert_array_equal(ops.max_pool2d(x, 2, padding=1), np.full((1, 2, 2, 1), -4.0))
+    np.testing.assert_array_equal(ops.avg_pool2d(x, 2, padding=1), np.full((1, 2, 2, 1), -1.0))
 
 
-@pytest.mark.parametrize(
-    ("shape", "window", "arguments", "message"),
-    [
-        ((1, 2, 2, 1), 3, {}, "kernel of 3x3 on an input of 2x2"),
-        ((1, 4, 4, 1), 2, {"padding": 2}, "at most half the window"),
-        ((1, 4, 4, 1), 2, {"strides": 0}, "strides 0"),
-        ((1, 4, 4, 1), 0, {}, "window shape 0"),
-    ],
-)
-def test_what_cannot_be_is_said(shape, window, arguments, message):
-    with pytest.raises(ValueError, match=message):
-        ops.max_pool2d(jnp.zeros(shape), window, **arguments)
+def test_half_precision_is_averaged_in_single():
+    x = jnp.full((1, 64, 64, 1), 1000, jnp.float16)  # whose sum float16 cannot hold
+    assert ops.avg_pool2d(x, 64).item() == ops.global_avg_pool2d(x).item() == 1000

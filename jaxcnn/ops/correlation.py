@@ -1,0 +1,153 @@
+"""The chapter's own cross-correlations: one image at a time, channel-first, batched with `jax.vmap`.
+
+They are what deep learning calls convolutions; the kernel is not flipped.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Shaped
+
+from jaxcnn.ops.arguments import ArrayLike, as_floats, check_shapes
+from jaxcnn.ops.convolution import conv2d
+from jaxcnn.ops.geometry import conv_output_shape
+
+
+def corr2d(x: Shaped[ArrayLike, "h w"], k: Shaped[ArrayLike, "k_h k_w"]) -> Float[Array, "h_out w_out"]:
+    """Cross-correlation of an image and a kernel, both of one channel.
+
+        y[i, j] = sum over (u, v) of x[i + u, j + v] * k[u, v]
+
+    Args:
+        x: image, (H, W).
+        k: kernel, (h, w).
+
+    Returns:
+        (H - h + 1, W - w + 1), in the inputs' common floating type.
+
+    Raises:
+        ValueError: if an input has other axes, or the kernel is larger than the image.
+
+    Examples:
+        >>> corr2d(jnp.arange(9.0).reshape(3, 3), jnp.arange(4.0).reshape(2, 2)).tolist()
+        [[19.0, 25.0], [37.0, 43.0]]
+
+        Many images, one kernel:
+
+        >>> jax.vmap(corr2d, in_axes=(0, None))(jnp.ones((5, 3, 3)), jnp.ones((2, 2))).shape
+        (5, 2, 2)
+
+    References:
+        Section 4.1.
+    """
+    axes = check_shapes("corr2d", x=(x, "H W"), k=(k, "h w"))
+    conv_output_shape((axes["H"], axes["W"]), (axes["h"], axes["w"]))  # raises if the kernel does not fit
+    return _corr2d(*as_floats(x, k))
+
+
+@jax.jit
+def _corr2d(x: Array, k: Array) -> Array:
+    # A product of matrices, not a convolution: with one channel XLA's convolutions have next to nothing to sum over and
+    # run some ten times slower. In two steps:  z[v, i, j] = sum over u of k[u, v] x[i + u, j];  y[i, j] = sum over v of
+    # z[v, i, j + v].
+    (height, width), (k_h, k_w) = x.shape, k.shape
+    rows, columns = height - k_h + 1, width - k_w + 1
+    shifted = jnp.stack([x[u : u + rows] for u in range(k_h)])
+    z = jnp.einsum("uv,uij->vij", k, shifted, preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+    return sum((z[v, :, v : v + columns] for v in range(1, k_w)), z[0, :, :columns]).astype(x.dtype)
+
+
+def corr2d_multi_in(
+    x: Shaped[ArrayLike, "c_in h w"], k: Shaped[ArrayLike, "c_in k_h k_w"]
+) -> Float[Array, "h_out w_out"]:
+    """Cross-correlation of an image and a kernel of several channels: the sum over the channels.
+
+        y[i, j] = sum over c of corr2d(x[c], k[c])[i, j]
+
+    Args:
+        x: image, (C_in, H, W).
+        k: kernel, (C_in, h, w).
+
+    Returns:
+        (H - h + 1, W - w + 1), in the inputs' common floating type.
+
+    Raises:
+        ValueError: if an input has other axes, their channels differ, or the kernel is larger than the image.
+
+    Examples:
+        >>> x = jnp.arange(9.0).reshape(3, 3)
+        >>> k = jnp.arange(4.0).reshape(2, 2)
+        >>> corr2d_multi_in(jnp.stack([x, x + 1]), jnp.stack([k, k + 1])).tolist()
+        [[56.0, 72.0], [104.0, 120.0]]
+
+    References:
+        Section 4.3.
+    """
+    check_shapes("corr2d_multi_in", x=(x, "C_in H W"), k=(k, "C_in h w"))
+    return corr2d_multi_in_out(x, k[None])[0]
+
+
+def corr2d_multi_in_out(
+    x: Shaped[ArrayLike, "c_in h w"], k: Shaped[ArrayLike, "c_out c_in k_h k_w"]
+) -> Float[Array, "c_out h_out w_out"]:
+    """Cross-correlation of an image with several kernels, each of which gives a channel.
+
+        y[o] = corr2d_multi_in(x, k[o])
+
+    Args:
+        x: image, (C_in, H, W).
+        k: kernels, (C_out, C_in, h, w).
+
+    Returns:
+        (C_out, H - h + 1, W - w + 1), in the inputs' common floating type.
+
+    Raises:
+        ValueError: if an input has other axes, their channels differ, or the kernels are larger than the image.
+
+    Examples:
+        >>> x = jnp.arange(9.0).reshape(3, 3)
+        >>> k = jnp.arange(4.0).reshape(2, 2)
+        >>> k = jnp.stack([k, k + 1])
+        >>> y = corr2d_multi_in_out(jnp.stack([x, x + 1]), jnp.stack([k, k + 1, k + 2]))
+        >>> y.shape, y[2].tolist()
+        ((3, 2, 2), [[96.0, 128.0], [192.0, 224.0]])
+
+    References:
+        Section 4.3.
+    """
+    check_shapes("corr2d_multi_in_out", x=(x, "C_in H W"), k=(k, "C_out C_in h w"))
+    return conv2d(x.transpose(1, 2, 0)[None], k.transpose(2, 3, 1, 0))[0].transpose(2, 0, 1)
+
+
+def corr2d_multi_in_out_1x1(
+    x: Shaped[ArrayLike, "c_in h w"], k: Shaped[ArrayLike, "c_out c_in k_h k_w"]
+) -> Float[Array, "c_out h w"]:
+    """Cross-correlation with kernels of one pixel: at each pixel a product of a matrix and the channels.
+
+        y[o, i, j] = sum over c of k[o, c, 0, 0] * x[c, i, j]
+
+    Args:
+        x: image, (C_in, H, W).
+        k: kernels, (C_out, C_in, 1, 1).
+
+    Returns:
+        (C_out, H, W), equal to `corr2d_multi_in_out(x, k)` up to rounding.
+
+    Raises:
+        ValueError: if an input has other axes, their channels differ, or the kernels are larger than one pixel.
+
+    Examples:
+        >>> x = jnp.array([1.0, 10.0]).reshape(2, 1, 1)
+        >>> corr2d_multi_in_out_1x1(x, jnp.arange(6.0).reshape(3, 2, 1, 1))[:, 0, 0].tolist()
+        [10.0, 32.0, 54.0]
+
+    References:
+        Section 4.3.
+    """
+    check_shapes("corr2d_multi_in_out_1x1", x=(x, "C_in H W"), k=(k, "C_out C_in h w"))
+    if k.shape[2:] != (1, 1):
+        raise ValueError(
+            f"corr2d_multi_in_out_1x1 needs kernels of one pixel, (C_out, C_in, 1, 1), not k {k.shape}; "
+            "corr2d_multi_in_out takes kernels of any size"
+        )
+    x, k = as_floats(x, k)
+    return jnp.einsum("oc,chw->ohw", k[:, :, 0, 0], x)

@@ -1,0 +1,97 @@
+"""Batch normalisation with its statistics passed in and passed out."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Shaped
+
+from jaxcnn.ops.arguments import ArrayLike, as_floats, as_wide_floats, check_shapes
+
+
+class BatchStats(NamedTuple):
+    """Mean and variance of each channel, (C,) both: of a batch, or moving from batch to batch.
+
+    Attributes:
+        mean: in the units of the activations.
+        var: biased, in their square.
+    """
+
+    mean: Float[ArrayLike, " c"]
+    var: Float[ArrayLike, " c"]
+
+
+def batch_norm(
+    x: Shaped[ArrayLike, "*batch c"],
+    scale: Shaped[ArrayLike, " c"],
+    bias: Shaped[ArrayLike, " c"],
+    stats: BatchStats,
+    *,
+    train: bool,
+    momentum: float = 0.9,
+    epsilon: float = 1e-5,
+) -> tuple[Float[Array, "*batch c"], BatchStats]:
+    """Activations of mean zero and variance one in each channel, then scaled and shifted.
+
+        y = scale * (x - mean) / sqrt(var + epsilon) + bias
+
+    In training, mean and variance are the batch's own, var = mean((x - mean)^2), over all axes but the channels, and
+    the moving statistics follow them:
+
+        new stats = momentum * stats + (1 - momentum) * (mean, var)
+
+    In prediction, mean and variance are `stats`, which come back as they are.
+
+    Args:
+        x: activations, (N, F) or (N, H, W, C). Half precision is computed in float32.
+        scale: factor of each channel, (C,); 1 to begin with.
+        bias: shift of each channel, (C,); 0 to begin with.
+        stats: the moving statistics; in the chapter both begin at 0.
+        train: whether the batch's own statistics are taken.
+        momentum: what the moving statistics keep of themselves, from 0 to 1.
+        epsilon: added to the variance, in its units.
+
+    Returns:
+        y, shaped as `x` and in its floating type, and the statistics for the next call, in the type in which they came.
+
+    Raises:
+        ValueError: if `x` has 1, 3 or more than 4 axes, the channels differ, or a batch to train on is empty.
+
+    Examples:
+        >>> zero, one = jnp.zeros(2), jnp.ones(2)
+        >>> x = jnp.array([[1.0, 10.0], [3.0, 30.0]])
+        >>> y, stats = batch_norm(x, one, zero, BatchStats(zero, zero), train=True, momentum=0.5)
+        >>> y.round(3).tolist()
+        [[-1.0, -1.0], [1.0, 1.0]]
+        >>> stats.mean.tolist(), stats.var.tolist()
+        ([1.0, 10.0], [0.5, 50.0])
+
+    References:
+        Section 4.10. S. Ioffe and C. Szegedy, Batch Normalization, 2015.
+    """
+    if x.ndim not in (2, 4):
+        raise ValueError(f"batch_norm needs x (N, C) or (N, H, W, C), not x {x.shape}")
+    check_shapes(
+        "batch_norm",
+        x=(x, "N C" if x.ndim == 2 else "N H W C"),
+        scale=(scale, "C"),
+        bias=(bias, "C"),
+        mean=(stats.mean, "C"),
+        var=(stats.var, "C"),
+    )
+    if train and x.size == 0:
+        raise ValueError(f"batch_norm of x {x.shape}: a batch to train on needs at least one entry")
+    (x,), moving = as_floats(x), BatchStats(*as_floats(*stats))
+    wide, scale, bias, mean, var = as_wide_floats(x, scale, bias, *moving)
+    per_channel = (1,) * (x.ndim - 1) + (-1,)
+    if train:
+        axes = tuple(range(x.ndim - 1))
+        mean = wide.mean(axes)
+        var = jnp.square(wide - mean.reshape(per_channel)).mean(axes)
+        moving = BatchStats(
+            (momentum * moving.mean + (1 - momentum) * mean).astype(moving.mean.dtype),
+            (momentum * moving.var + (1 - momentum) * var).astype(moving.var.dtype),
+        )
+    factor = scale * lax.rsqrt(var + epsilon)
+    y = (wide - mean.reshape(per_channel)) * factor.reshape(per_channel) + bias.reshape(per_channel)
+    return y.astype(x.dtype), moving

@@ -1,0 +1,191 @@
+"""What holds for every operation, however it is called."""
+
+import inspect
+import re
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+from strategies import x64_if
+
+from jaxcnn import ops
+
+STATS = ops.BatchStats(np.array([0.5, -1.0]), np.array([2.0, 0.5]))
+
+CALLS = {
+    "corr2d": (ops.corr2d, [(5, 6), (2, 3)]),
+    "corr2d_multi_in": (ops.corr2d_multi_in, [(2, 5, 6), (2, 2, 3)]),
+    "corr2d_multi_in_out": (ops.corr2d_multi_in_out, [(2, 5, 6), (3, 2, 2, 3)]),
+    "corr2d_multi_in_out_1x1": (ops.corr2d_multi_in_out_1x1, [(2, 5, 6), (3, 2, 1, 1)]),
+    "conv2d": (partial(ops.conv2d, strides=2, padding=((0, 1), (1, 0))), [(2, 5, 6, 2), (2, 3, 2, 3), (3,)]),
+    "pool2d, max": (partial(ops.pool2d, window_shape=2), [(5, 6)]),
+    "pool2d, avg": (partial(ops.pool2d, window_shape=2, mode="avg"), [(5, 6)]),
+    "max_pool2d": (partial(ops.max_pool2d, window_shape=3, strides=2, padding=1), [(2, 5, 6, 2)]),
+    "max_pool2d, side by side": (partial(ops.max_pool2d, window_shape=2), [(2, 5, 6, 2)]),
+    "avg_pool2d": (partial(ops.avg_pool2d, window_shape=(3, 2), strides=2, padding=1), [(2, 5, 6, 2)]),
+    "global_avg_pool2d": (ops.global_avg_pool2d, [(2, 5, 6, 2)]),
+    "batch_norm, training": (partial(ops.batch_norm, stats=STATS, train=True), [(3, 5, 6, 2), (2,), (2,)]),
+    "batch_norm, predicting": (partial(ops.batch_norm, stats=STATS, train=False), [(6, 2), (2,), (2,)]),
+}
+every_operation = pytest.mark.parametrize(("operation", "shapes"), CALLS.values(), ids=CALLS)
+
+
+def numbers(shapes, dtype=np.float32, *, copies=()):
+    """Numbers far enough from each other that maxima stay where they are when one is nudged."""
+    rng = np.random.default_rng(0)
+    sizes = [(*copies, *shape) for shape in shapes]
+    return [(rng.permutation(np.prod(size)) / 8 + 1).reshape(size).astype(dtype) for size in sizes]
+
+
+def assert_trees_close(ours, theirs, tolerance=1e-4):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance), ours, theirs)
+
+
+@every_operation
+def test_is_one_compiled_program_without_loops(operation, shapes):
+    arrays = numbers(shapes)
+    value, pull_back = jax.vjp(operation, *arrays)
+    for program in (jax.make_jaxpr(operation)(*arrays), jax.make_jaxpr(pull_back)(value)):
+        assert not re.search(r"\b(while|scan)\[", str(program))
+
+
+@every_operation
+def test_jit_changes_nothing(operation, shapes):
+    arrays = numbers(shapes)
+    assert_trees_close(jax.jit(operation)(*arrays), operation(*arrays), 1e-5)
+
+
+@every_operation
+@pytest.mark.parametrize("axis", ["first", "last"])
+def test_vmap_over_any_axis_equals_a_loop(operation, shapes, axis):
+    arrays = numbers(shapes, copies=(3,))
+    one_by_one = [operation(*each) for each in zip(*arrays, strict=True)]
+    placed = arrays if axis == "first" else [np.moveaxis(array, 0, -1) for array in arrays]
+    together = jax.vmap(operation, in_axes=0 if axis == "first" else -1)(*placed)
+    assert_trees_close(together, jax.tree.map(lambda *each: jnp.stack(each), *one_by_one))
+
+
+@every_operation
+def test_vmap_over_one_argument_equals_a_loop(operation, shapes):
+    copies, single = numbers(shapes, copies=(3,)), numbers(shapes)
+    for place in range(len(shapes)):
+        arrays = [copies[i] if i == place else single[i] for i in range(len(shapes))]
+        in_axes = [0 if i == place else None for i in range(len(shapes))]
+        one_by_one = [operation(*arrays[:place], each, *arrays[place + 1 :]) for each in copies[place]]
+        together = jax.vmap(operation, in_axes=in_axes)(*arrays)
+        assert_trees_close(together, jax.tree.map(lambda *each: jnp.stack(each), *one_by_one))
+
+
+@every_operation
+def test_vmap_of_vmap_of_a_gradient_equals_a_loop(operation, shapes):
+    def slopes(*arrays):
+        return jax.grad(lambda *arrays: jnp.sin(jax.tree.leaves(operation(*arrays))[0]).sum(), range(len(shapes)))(
+            *arrays
+        )
+
+    arrays = numbers(shapes, copies=(2, 2))
+    together = jax.vmap(jax.vmap(slopes))(*arrays)
+    one_by_one = [[slopes(*(array[i, j] for array in arrays)) for j in range(2)] for i in range(2)]
+    rows = [jax.tree.map(lambda *each: jnp.stack(each), *row) for row in one_by_one]
+    assert_trees_close(together, jax.tree.map(lambda *each: jnp.stack(each), *rows), 1e-3)
+
+
+@every_operation
+def test_forward_and_reverse_derivatives_equal_differences(operation, shapes):
+    with jax.enable_x64(True):
+        check_grads(operation, tuple(numbers(shapes, np.float64)), order=2, modes=("fwd", "rev"), atol=1e-3, rtol=1e-3)
+
+
+@every_operation
+@pytest.mark.parametrize(
+    ("given", "returned"),
+    [
+        (jnp.float32, jnp.float32),
+        (jnp.bfloat16, jnp.bfloat16),
+        (jnp.float16, jnp.float16),
+        (jnp.float64, jnp.float64),
+        (jnp.int32, jnp.float32),
+        (jnp.uint8, jnp.float32),
+        (jnp.bool_, jnp.float32),
+    ],
+)
+def test_floats_keep_their_type_and_integers_become_floats(operation, shapes, given, returned):
+    with x64_if(given):
+        y = operation(*(np.ones(shape, given) for shape in shapes))
+    assert jax.tree.leaves(y)[0].dtype == returned
+
+
+@every_operation
+def test_complex_numbers_are_refused(operation, shapes):
+    with pytest.raises(ValueError, match="an array of complex64: real numbers are needed"):
+        jax.eval_shape(operation, *(np.ones(shape, np.complex64) for shape in shapes))
+
+
+def test_types_that_differ_meet_in_the_type_that_holds_both():
+    x, kernel = np.ones((1, 3, 3, 1), np.float16), np.ones((2, 2, 1, 1), np.float32)
+    assert ops.conv2d(x, kernel).dtype == np.float32
+    assert ops.conv2d(x.astype(np.uint8), kernel.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+
+
+ONES = ops.BatchStats(np.ones(3), np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("operation", "shapes", "arguments", "message"),
+    [
+        (ops.corr2d, [(4,), (2, 2)], {}, r"corr2d needs x \(H, W\) and k \(h, w\), not x \(4\) and k \(2, 2\)"),
+        (ops.corr2d, [(2, 4), (3, 3)], {}, "window of 3x3 does not fit in an input of 2x4"),
+        (ops.corr2d, [(2, 4), (0, 3)], {}, r"kernel size \(0, 3\): at least 1"),
+        (ops.corr2d, [(0, 4), (1, 1)], {}, r"input size \(0, 4\): at least 1"),
+        (ops.corr2d_multi_in, [(2, 4, 4), (3, 2, 2)], {}, "C_in is 2 and 3"),
+        (ops.corr2d_multi_in, [(4, 4), (2, 2)], {}, r"not x \(4, 4\) and k \(2, 2\)"),
+        (ops.corr2d_multi_in, [(2, 4, 4), (2, 5, 2)], {}, "window of 5x2 does not fit"),
+        (ops.corr2d_multi_in_out, [(2, 4, 4), (3, 3, 2, 2)], {}, "C_in is 2 and 3"),
+        (ops.corr2d_multi_in_out, [(2, 4, 4), (2, 2, 2)], {}, r"k \(C_out, C_in, h, w\)"),
+        (ops.corr2d_multi_in_out, [(2, 4, 4), (1, 2, 5, 5)], {}, "window of 5x5 does not fit"),
+        (ops.corr2d_multi_in_out_1x1, [(2, 4, 4), (3, 3, 1, 1)], {}, "C_in is 2 and 3"),
+        (ops.corr2d_multi_in_out_1x1, [(2, 4, 4), (3, 2, 1, 2)], {}, r"one pixel.*not k \(3, 2, 1, 2\)"),
+        (ops.conv2d, [(1, 4, 4, 3), (2, 2, 1, 1)], {}, "C_in is 3 and 1"),
+        (ops.conv2d, [(4, 4, 1), (2, 2, 1, 1)], {}, r"x \(N, H, W, C_in\).*not x \(4, 4, 1\)"),
+        (ops.conv2d, [(1, 4, 4, 1), (2, 2)], {}, r"kernel \(2, 2\)"),
+        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 3), (2,)], {}, "C_out is 3 and 2"),
+        (ops.conv2d, [(1, 2, 2, 1), (3, 3, 1, 1)], {}, "window of 3x3 does not fit in an input of 2x2"),
+        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"strides": 0}, "strides 0: at least 1"),
+        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"strides": (1, -2)}, r"strides \(1, -2\): at least 1"),
+        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": -1}, "padding -1: at least 0"),
+        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": ((0, -1), 0)}, r"padding \(0, -1\): at least 0"),
+        (ops.pool2d, [(1, 4, 4)], {"window_shape": 2}, r"pool2d needs x \(H, W\), not x \(1, 4, 4\)"),
+        (ops.pool2d, [(4, 4)], {"window_shape": (5, 1)}, "window of 5x1 does not fit"),
+        (ops.pool2d, [(4, 4)], {"window_shape": 2, "mode": "min"}, "mode 'min': 'max' or 'avg'"),
+        *(
+            case
+            for pool in (ops.max_pool2d, ops.avg_pool2d)
+            for case in [
+                (pool, [(4, 4, 1)], {"window_shape": 2}, r"pool2d needs x \(N, H, W, C\), not x \(4, 4, 1\)"),
+                (pool, [(1, 4, 4, 1)], {"window_shape": 0}, "window shape 0: at least 1"),
+                (pool, [(1, 4, 4, 1)], {"window_shape": 2, "strides": 0}, "strides 0: at least 1"),
+                (pool, [(1, 4, 4, 1)], {"window_shape": 2, "padding": -1}, "padding -1: at least 0"),
+                (pool, [(1, 4, 4, 1)], {"window_shape": 2, "padding": 2}, "at most half the window"),
+                (pool, [(1, 4, 4, 1)], {"window_shape": 3, "padding": (0, 2)}, "at most half the window"),
+                (pool, [(1, 1, 1, 9)], {"window_shape": 2}, r"\(1 \+ 0 \+ 0 - 2\) // 2 \+ 1 = 0 rows"),
+            ]
+        ),
+        (ops.global_avg_pool2d, [(4, 4, 1)], {}, r"not x \(4, 4, 1\)"),
+        (ops.global_avg_pool2d, [(1, 0, 4, 1)], {}, r"input size \(0, 4\): at least 1"),
+        (ops.batch_norm, [(2, 4, 3), (3,), (3,)], {"stats": ONES, "train": True}, r"not x \(2, 4, 3\)"),
+        (ops.batch_norm, [(3,), (3,), (3,)], {"stats": ONES, "train": False}, r"not x \(3,\)"),
+        (ops.batch_norm, [(2, 4), (3,), (3,)], {"stats": ONES, "train": True}, "C is 4 and 3"),
+        (ops.batch_norm, [(2, 3), (3,), (4,)], {"stats": ONES, "train": True}, "C is 3 and 4"),
+        (ops.batch_norm, [(2, 2), (2,), (2,)], {"stats": ONES, "train": False}, r"mean \(3\).*C is 2 and 3"),
+        (ops.batch_norm, [(0, 3), (3,), (3,)], {"stats": ONES, "train": True}, "at least one entry"),
+        (ops.batch_norm, [(2, 0, 4, 3), (3,), (3,)], {"stats": ONES, "train": True}, "at least one entry"),
+    ],
+)
+def test_what_cannot_be_is_said_while_tracing(operation, shapes, arguments, message):
+    # unwrapped: in tests the types in the signature are checked too, and would speak first
+    call = partial(inspect.unwrap(operation), **arguments)
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(call, *(np.ones(shape) for shape in shapes))

@@ -1,0 +1,113 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import arrays, assert_agrees, dtypes, seeds, thoroughly, x64_if
+
+from jaxcnn.ops import BatchStats, batch_norm
+
+jitted = jax.jit(batch_norm, static_argnames=("train", "momentum", "epsilon"))
+
+
+@st.composite
+def batches(draw):
+    """Activations and, in single precision, the parameters and statistics of their channels."""
+    shape = draw(st.sampled_from([(4,), (2, 3, 2)]).flatmap(lambda most: st.tuples(*(st.integers(1, m) for m in most))))
+    channels = draw(st.integers(1, 3))
+    rng = np.random.default_rng(draw(seeds))
+    scale, bias, mean = (rng.normal(size=channels).astype(np.float32) for _ in range(3))
+    var = rng.uniform(0, 3, channels).astype(np.float32)
+    return draw(arrays((*shape, channels), draw(dtypes))), scale, bias, mean, var
+
+
+@thoroughly
+@given(batches(), st.booleans(), st.sampled_from([0.0, 0.9, 1.0]), st.sampled_from([1e-5, 1e-2]))
+def test_equals_the_naive_formula(case, train, momentum, epsilon):
+    x, scale, bias, mean, var = case
+    with x64_if(x.dtype), np.errstate(invalid="ignore"):
+        y, stats = jitted(x, scale, bias, BatchStats(mean, var), train=train, momentum=momentum, epsilon=epsilon)
+        x, scale, bias, mean, var = (np.asarray(array, np.float64) for array in case)
+        expected, *expected_stats = reference.batch_norm(
+            x, scale, bias, mean, var, train=train, momentum=momentum, epsilon=epsilon
+        )
+        axes = tuple(range(x.ndim - 1))
+        size, square = (np.abs(x).mean(axes), np.square(x).mean(axes)) if train else (np.abs(mean), var)
+        spread = np.sqrt((x.var(axes) if train else var) + epsilon)
+        assert_agrees(y, expected, 4 * (np.abs(scale) * (np.abs(x) + size) / spread + np.abs(bias)))
+        assert_agrees(stats.mean, expected_stats[0], np.abs(mean) + size)
+        assert_agrees(stats.var, expected_stats[1], var + square)
+        assert stats.mean.dtype == stats.var.dtype == np.float32
+
+
+@st.composite
+def wide_batches(draw):
+    shape = draw(st.sampled_from([(64, 3), (8, 5, 5, 3)]))
+    rng = np.random.default_rng(draw(seeds))
+    return jnp.asarray(draw(st.floats(-10, 10)) + draw(st.floats(0.5, 10)) * rng.normal(size=shape), jnp.float32)
+
+
+@given(wide_batches())
+def test_in_training_every_channel_has_mean_zero_and_variance_one(x):
+    zero, one = jnp.zeros(3), jnp.ones(3)
+    y, _ = batch_norm(x, one, zero, BatchStats(zero, zero), train=True)
+    axes = tuple(range(x.ndim - 1))
+    np.testing.assert_allclose(y.mean(axes), zero, atol=1e-5)
+    np.testing.assert_allclose(y.var(axes), one, rtol=1e-3)
+
+
+@given(wide_batches(), seeds)
+def test_scale_and_bias_are_the_new_spread_and_mean(x, seed):
+    rng = np.random.default_rng(seed)
+    scale, bias = (jnp.asarray(rng.normal(size=3), jnp.float32) for _ in range(2))
+    y, _ = batch_norm(x, scale, bias, BatchStats(jnp.zeros(3), jnp.zeros(3)), train=True)
+    axes = tuple(range(x.ndim - 1))
+    np.testing.assert_allclose(y.mean(axes), bias, atol=1e-4)
+    np.testing.assert_allclose(y.std(axes), jnp.abs(scale), rtol=1e-3)
+
+
+@given(seeds)
+def test_moving_statistics_follow_the_recurrence_from_zero(seed):
+    xs = np.random.default_rng(seed).normal(3, 2, (6, 16, 2)).astype(np.float32)
+    stats = BatchStats(jnp.zeros(2), jnp.zeros(2))
+    mean = var = np.zeros(2)
+    for x in xs:
+        _, stats = batch_norm(x, jnp.ones(2), jnp.zeros(2), stats, train=True)
+        mean, var = 0.9 * mean + 0.1 * x.mean(0), 0.9 * var + 0.1 * x.var(0)  # NumPy's variance is the biased one
+    np.testing.assert_allclose(stats.mean, mean, rtol=1e-5)
+    np.testing.assert_allclose(stats.var, var, rtol=1e-5)
+
+
+def test_prediction_uses_the_moving_statistics_and_leaves_them():
+    stats = BatchStats(jnp.array([1.0]), jnp.array([4.0]))
+    y, same = batch_norm(jnp.array([[5.0]]), jnp.array([3.0]), jnp.array([0.5]), stats, train=False, epsilon=0.0)
+    assert y.item() == 6.5
+    assert same == stats
+
+
+def test_many_batches_are_normalised_in_one_scan():
+    """Statistics keep their type and shape, so that they can be carried."""
+    xs = jnp.asarray(np.random.default_rng(0).normal(size=(6, 16, 2)), jnp.bfloat16)
+
+    def step(stats, x):
+        y, stats = batch_norm(x, jnp.ones(2), jnp.zeros(2), stats, train=True)
+        return stats, y
+
+    stats, ys = jax.lax.scan(step, BatchStats(jnp.zeros(2), jnp.zeros(2)), xs)
+    assert ys.dtype == jnp.bfloat16
+    assert stats.mean.dtype == jnp.float32
+
+
+def test_the_gradient_sees_that_the_statistics_depend_on_the_batch():
+    """A shift or a stretch of the whole batch changes nothing, so the gradient has no part along them."""
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(32, 2)), jnp.float32)
+    weights = jnp.asarray(np.random.default_rng(1).normal(size=(32, 2)), jnp.float32)
+    stats = BatchStats(jnp.zeros(2), jnp.zeros(2))
+
+    def weighted(x):
+        return (batch_norm(x, jnp.ones(2), jnp.zeros(2), stats, train=True, epsilon=1e-12)[0] * weights).sum()
+
+    gradient = jax.grad(weighted)(x)
+    np.testing.assert_allclose(gradient.sum(0), np.zeros(2), atol=1e-4)
+    np.testing.assert_allclose((gradient * (x - x.mean(0, keepdims=True))).sum(0), np.zeros(2), atol=1e-4)
