@@ -15,6 +15,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Shaped
 
 from jaxcnn import ops
+from jaxcnn.ops.geometry import pair
 
 
 class Conv(nn.Module):
@@ -30,7 +31,7 @@ class Conv(nn.Module):
         param_dtype: type of the parameters.
 
     Raises:
-        ValueError: if the kernel is larger than the padded input.
+        ValueError: if the kernel is larger than the padded input, or a number is out of its range.
 
     Examples:
         >>> layer = Conv(6, 5)
@@ -53,9 +54,7 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Shaped[Array, "n h w c"]) -> Float[Array, "n h_out w_out features"]:
         """The convolution of `x`, (N, H, W, C), as (N, H_out, W_out, features)."""
-        size = self.kernel_size
-        height, width = (size, size) if isinstance(size, int) else size
-        shape = (height, width, x.shape[-1], self.features)
+        shape = (*pair(self.kernel_size, "kernel size", minimum=1), x.shape[-1], self.features)
         kernel, bias = _parameters(self, shape, use_bias=self.use_bias)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         return ops.conv2d(x, kernel, bias, strides=self.strides, padding=self.padding)

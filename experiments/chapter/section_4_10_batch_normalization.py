@@ -1,0 +1,93 @@
+"""4.10 Batch normalisation: a function with its statistics passed in and passed out."""
+
+# %% [markdown]
+# # 4.10 Batch normalisation
+#
+# The deeper a network, the more the range of its activations wanders while the layers before it learn. Batch
+# normalisation puts every channel back, in each batch, to mean zero and variance one, and then lets the network
+# choose mean and spread itself, by two learned numbers for each channel:
+#
+# $$\hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad y = \gamma \hat x + \beta$$
+#
+# For the output of a dense layer, $(N, F)$, mean and variance are taken over the batch; for images, $(N, H, W, C)$,
+# over batch, height and width. The variance is the biased one: divided by the number of entries.
+
+# %%
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+
+from jaxcnn import data, layers, ops
+
+FIGURES = Path("runs/chapter")
+FIGURES.mkdir(parents=True, exist_ok=True)
+jnp.set_printoptions(precision=4, suppress=True)
+
+x = jnp.array([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])
+start = ops.BatchStats(mean=jnp.zeros(2), var=jnp.zeros(2))
+y, stats = ops.batch_norm(x, jnp.ones(2), jnp.zeros(2), start, train=True)
+print(f"three examples of two features:\n{x}\n")
+print(f"normalised, the scale of a feature is gone:\n{y}\n")
+
+# %% [markdown]
+# ## Two modes
+#
+# In training the statistics are the batch's own. In prediction there may be no batch, a single image say, and its
+# result must not depend on its neighbours. So moving statistics are kept besides:
+#
+# $$\mu_{moving} \leftarrow 0.9 \, \mu_{moving} + 0.1 \, \mu$$
+#
+# and likewise the variance; both begin at zero. They are state, and here state is never hidden: `batch_norm` takes
+# them and returns the next. So it works under `jit`, and under `lax.scan` over many batches.
+
+# %%
+print(f"after one batch: moving mean {stats.mean}, a tenth of {x.mean(0)}")
+
+
+def follow(stats, _):
+    """One more batch, always the same."""
+    _, stats = ops.batch_norm(x, jnp.ones(2), jnp.zeros(2), stats, train=True)
+    return stats, stats.mean
+
+
+_, means = jax.lax.scan(follow, start, length=50)
+for count in (1, 10, 50):
+    print(f"after {count:2} batches: moving mean {means[count - 1]}")
+print()
+
+# %% [markdown]
+# ## On real activations
+#
+# The first convolution of LeNet, just initialised, on 256 images of Fashion-MNIST. Its channels differ in mean and
+# spread. A sigmoid behind them would see little of the differences between the pixels of one channel.
+
+# %%
+images = jnp.asarray(data.load_fashion_mnist().train_images[:256], jnp.float32) / 255
+conv = layers.Conv(6, 5)
+activations = conv.apply(conv.init(jax.random.key(0), images), images)
+zero, one = jnp.zeros(6), jnp.ones(6)
+normalised, stats = ops.batch_norm(activations, one, zero, ops.BatchStats(zero, zero), train=True)
+
+
+def by_channel(activations):
+    """Mean and standard deviation of each channel."""
+    return np.asarray(activations.mean((0, 1, 2))), np.asarray(activations.std((0, 1, 2)))
+
+
+for name, array in (("before", activations), ("after", normalised)):
+    mean, deviation = by_channel(array)
+    print(f"{name:6} batch norm: mean {mean.round(3) + 0.0}, deviation {deviation.round(3)}")
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained", sharey=True)
+for axis, title, array in zip(axes, ("before", "after"), (activations, normalised), strict=True):
+    values = np.asarray(array).reshape(-1, 6).T
+    axis.boxplot(list(values), showfliers=False, medianprops={"color": "tab:orange"})
+    axis.axhline(0, color="gray", linewidth=0.5)
+    axis.set(title=f"{title} batch norm", xlabel="channel of the first convolution")
+axes[0].set_ylabel("activation")
+figure.savefig(FIGURES / "4_10_activations.png", dpi=150)
+print(f"figure: {FIGURES / '4_10_activations.png'}")
