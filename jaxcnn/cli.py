@@ -19,6 +19,22 @@ data_app = tyro.extras.SubcommandApp()
 app.command(data_app, name="data", help="Fashion-MNIST on disk.")
 
 
+@app.command(name="list")
+def list_() -> None:
+    """Show the recipes that can be trained."""
+    runs.list_recipes(Console())
+
+
+@app.command
+def summary(name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]) -> None:
+    """Show a network layer by layer: shapes, parameters, operations for one image.
+
+    Args:
+        name: the recipe, such as lenet.
+    """
+    runs.summarize(recipes.get_recipe(name), Console())
+
+
 @app.command
 def train(
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")],

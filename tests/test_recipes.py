@@ -1,10 +1,11 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import pytest
 
 from jaxcnn import InputError
 from jaxcnn.recipes import RECIPES, get_recipe
-from jaxcnn.training import create_train_state
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -13,10 +14,11 @@ def test_a_recipe_is_whole(name):
     assert recipe.name == name
     assert len(recipe.documented) == recipe.num_epochs == 5
     assert recipe.batch_size == 256
-    image_shape = (recipe.image_size, recipe.image_size, 1)
-    state = create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), image_shape)
-    logits = state.apply_fn(state.variables, jnp.zeros((2, *image_shape)), train=False)
+    images = jnp.zeros((2, recipe.image_size, recipe.image_size, 1))
+    init = partial(recipe.model.init_with_output, train=False)
+    logits, variables = jax.eval_shape(init, jax.random.key(0), images)
     assert logits.shape == (2, 10)
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == recipe.num_parameters
 
 
 def test_lenet_is_as_documented():

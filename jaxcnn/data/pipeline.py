@@ -2,10 +2,13 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 
-def prepare_images(images: Shaped[Array, "n h w c"], image_size: int | None = None) -> Float[Array, "n h_out w_out c"]:
+def prepare_images(
+    images: Shaped[Array | np.ndarray, "n h w c"], image_size: int | None = None
+) -> Float[Array, "n h_out w_out c"]:
     """Pixels as floats in [0, 1], at the size that a network takes.
 
     Args:
@@ -22,6 +25,7 @@ def prepare_images(images: Shaped[Array, "n h w c"], image_size: int | None = No
         >>> prepare_images(jnp.full((1, 28, 28, 1), 255, jnp.uint8), 96).shape
         (1, 96, 96, 1)
     """
+    images = jnp.asarray(images)
     if images.dtype == jnp.uint8:
         images = images.astype(jnp.float32) / 255
     elif not jnp.issubdtype(images.dtype, jnp.floating):

@@ -4,7 +4,6 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Shaped
 
 from jaxcnn import ops
-from jaxcnn.ops.arguments import ArrayLike
 from jaxcnn.ops.geometry import pair
 
 
@@ -33,7 +32,7 @@ class Corr2D(nn.Module):
     kernel_size: ops.Window
 
     @nn.compact
-    def __call__(self, x: Shaped[ArrayLike, "h w"]) -> Float[Array, "h_out w_out"]:
+    def __call__(self, x: Shaped[ops.ArrayLike, "h w"]) -> Float[Array, "h_out w_out"]:
         """The cross-correlation of `x`, (H, W), as (H - h + 1, W - w + 1)."""
         normal = nn.initializers.normal(1.0)
         kernel = self.param("kernel", normal, pair(self.kernel_size, "kernel size", minimum=1))

@@ -52,7 +52,7 @@ class Conv(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Shaped[Array, "n h w c"]) -> Float[Array, "n h_out w_out features"]:
+    def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"]) -> Float[Array, "n h_out w_out features"]:
         """The convolution of `x`, (N, H, W, C), as (N, H_out, W_out, features)."""
         shape = (*pair(self.kernel_size, "kernel size", minimum=1), x.shape[-1], self.features)
         kernel, bias = _parameters(self, shape, use_bias=self.use_bias)
@@ -85,7 +85,7 @@ class Dense(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Shaped[Array, "n inputs"]) -> Float[Array, "n features"]:
+    def __call__(self, x: Shaped[ops.ArrayLike, "n inputs"]) -> Float[Array, "n features"]:
         """The product of `x`, (N, inputs), as (N, features)."""
         kernel, bias = _parameters(self, (x.shape[-1], self.features), use_bias=self.use_bias)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)

@@ -10,6 +10,7 @@ the type of the floats beside them, or JAX's default float; complex numbers are 
 numbers. What cannot be is a ValueError that names the shapes, raised while tracing.
 """
 
+from jaxcnn.ops.arguments import ArrayLike
 from jaxcnn.ops.convolution import conv2d
 from jaxcnn.ops.correlation import corr2d, corr2d_multi_in, corr2d_multi_in_out, corr2d_multi_in_out_1x1
 from jaxcnn.ops.geometry import Padding, Window, conv_output_shape
@@ -17,6 +18,7 @@ from jaxcnn.ops.normalization import BatchStats, batch_norm
 from jaxcnn.ops.pooling import avg_pool2d, global_avg_pool2d, max_pool2d, pool2d
 
 __all__ = [
+    "ArrayLike",
     "BatchStats",
     "Padding",
     "Window",

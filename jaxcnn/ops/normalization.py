@@ -17,8 +17,8 @@ class BatchStats(NamedTuple):
         var: biased, in their square.
     """
 
-    mean: Float[ArrayLike, " c"]
-    var: Float[ArrayLike, " c"]
+    mean: Float[Array, " c"]
+    var: Float[Array, " c"]
 
 
 def batch_norm(

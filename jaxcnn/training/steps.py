@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 from jaxtyping import Array, Float, Int, Integer, Shaped
@@ -52,7 +53,7 @@ class Metrics(struct.PyTreeNode):
 
 @jax.jit
 def train_step(
-    state: TrainState, images: Shaped[Array, "n h w c"], labels: Integer[Array, " n"]
+    state: TrainState, images: Shaped[Array | np.ndarray, "n h w c"], labels: Integer[Array | np.ndarray, " n"]
 ) -> tuple[TrainState, Metrics]:
     """One step of the optimiser on the mean cross-entropy of a batch.
 
@@ -90,7 +91,9 @@ def train_step(
 
 
 @jax.jit
-def eval_step(state: TrainState, images: Shaped[Array, "n h w c"], labels: Integer[Array, " n"]) -> Metrics:
+def eval_step(
+    state: TrainState, images: Shaped[Array | np.ndarray, "n h w c"], labels: Integer[Array | np.ndarray, " n"]
+) -> Metrics:
     """The metrics of a batch in prediction: no dropout, moving statistics.
 
     Args:
@@ -101,7 +104,8 @@ def eval_step(state: TrainState, images: Shaped[Array, "n h w c"], labels: Integ
     return _metrics(state.apply_fn(state.variables, prepare_images(images), train=False), labels)
 
 
-def _metrics(logits: Float[Array, "n classes"], labels: Integer[Array, " n"]) -> Metrics:
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels)
+def _metrics(logits: Float[Array, "n classes"], labels: Integer[Array | np.ndarray, " n"]) -> Metrics:
+    wide = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    losses = optax.softmax_cross_entropy_with_integer_labels(wide, labels)
     correct = jnp.sum(jnp.argmax(logits, axis=-1) == labels, dtype=jnp.int32)
     return Metrics(losses.sum(), correct, jnp.int32(labels.size))

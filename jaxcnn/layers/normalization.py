@@ -1,0 +1,78 @@
+"""Batch normalisation as a layer that keeps its moving statistics in `batch_stats`."""
+
+from functools import partial
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Shaped
+
+from jaxcnn import ops
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation `ops.batch_norm`, from scratch, called as Flax's own.
+
+    Its moving statistics take the batch's biased variance, as Flax's do and PyTorch's do not.
+
+    Attributes:
+        use_running_average: whether the moving statistics are used, as in prediction, and not the batch's; given here
+            or in the call.
+        momentum: what the moving statistics keep of themselves at each batch.
+        epsilon: added to the variance.
+        initial_var: where the moving variance begins: 1, or 0 as in the chapter's layer from scratch.
+        dtype: type of the result; None for that of the input.
+        param_dtype: type of scale and bias.
+
+    Raises:
+        ValueError: if the input is neither (N, C) nor (N, H, W, C).
+
+    Examples:
+        >>> import jax
+        >>> layer = BatchNorm(use_running_average=False)
+        >>> variables = layer.init(jax.random.key(0), jnp.ones((4, 3)))
+        >>> y, updates = layer.apply(variables, jnp.ones((4, 3)), mutable=["batch_stats"])
+        >>> updates["batch_stats"]["var"].round(1).tolist()
+        [0.9..., 0.9..., 0.9...]
+
+    References:
+        Section 4.10.
+    """
+
+    use_running_average: bool | None = None
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    initial_var: float = 1.0
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Shaped[ops.ArrayLike, "*batch c"], use_running_average: bool | None = None
+    ) -> Float[Array, "*batch c"]:
+        """`x`, (N, C) or (N, H, W, C), normalised."""
+        predicting = nn.merge_param("use_running_average", self.use_running_average, use_running_average)
+        channels = x.shape[-1:]
+        scale = self.param("scale", nn.initializers.ones, channels, self.param_dtype)
+        bias = self.param("bias", nn.initializers.zeros, channels, self.param_dtype)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, channels, jnp.float32)
+        var = self.variable("batch_stats", "var", jnp.full, channels, self.initial_var, jnp.float32)
+        y, stats = ops.batch_norm(
+            x if self.dtype is None else x.astype(self.dtype),
+            scale,
+            bias,
+            ops.BatchStats(mean.value, var.value),
+            train=not predicting,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+        )
+        if not predicting and not self.is_initializing():
+            mean.value, var.value = stats
+        return y
+
+
+library_batch_norm = partial(nn.BatchNorm, momentum=0.9, epsilon=1e-5, use_fast_variance=False)
+"""Flax's own batch norm with the documented constants, and the variance summed in two passes, which loses less."""
+
+scratch_batch_norm = partial(BatchNorm, initial_var=0.0)
+"""The chapter's layer from scratch, whose moving variance begins at zero."""

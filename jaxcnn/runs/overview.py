@@ -1,0 +1,52 @@
+"""What there is to run: the recipes as a table, and one network layer by layer."""
+
+import jax
+import jax.numpy as jnp
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jaxcnn.recipes import RECIPES, Recipe
+
+
+def list_recipes(console: Console) -> None:
+    """Show every recipe, a line each, with the documented figures of its last epoch."""
+    table = Table(
+        title="jaxcnn train NAME; documented loss and accuracies after 5 epochs", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    table.add_column("name", no_wrap=True)
+    for heading in ("sect.", "parameters", "size", "rate", "loss", "train", "test"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for recipe in RECIPES.values():
+        last = recipe.documented[-1]
+        table.add_row(
+            recipe.name,
+            recipe.section,
+            f"{recipe.num_parameters:,}",
+            str(recipe.image_size),
+            f"{recipe.learning_rate:g}",
+            f"{last.loss:.4f}",
+            f"{last.train_accuracy:.3f}",
+            f"{last.test_accuracy:.3f}",
+        )
+    console.print(table)
+
+
+def summarize(recipe: Recipe, console: Console) -> None:
+    """Show the recipe's network: its layers with shapes, parameters and operations, and the documented shapes.
+
+    Operations are those that XLA counts for one image, forward; one multiplication and one addition are two.
+    """
+    images = jnp.zeros((1, recipe.image_size, recipe.image_size, 1))
+    table = recipe.model.tabulate(
+        jax.random.key(0),
+        images,
+        train=False,
+        depth=1,
+        compute_flops=True,
+        console_kwargs={"width": max(console.width, 120), "force_terminal": console.is_terminal},
+    )
+    console.print(Text.from_ansi(table.strip("\n")), soft_wrap=True)
+    shapes = " -> ".join(recipe.documented_shapes.split())
+    console.print(f"documented shapes: {shapes}", highlight=False, soft_wrap=True)

@@ -1,0 +1,140 @@
+"""All nine networks beside PyTorch's, from the same weights, on real images."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxcnn.data.pipeline import prepare_images
+from jaxcnn.interop import variables_from_torch, variables_to_torch
+from jaxcnn.recipes import RECIPES
+from jaxcnn.training import TrainState, train_step
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[torch]'")
+from torch_networks import NETWORKS  # noqa: E402 -- which needs PyTorch
+
+every_network = pytest.mark.parametrize("name", NETWORKS)
+
+REDUCED = {
+    "lenet": 28, "alexnet": 67, "vgg": 32, "nin": 67, "googlenet": 16, "lenet_bn_scratch": 28, "lenet_bn": 28,
+    "resnet": 16, "densenet": 32,
+}  # fmt: skip
+"""Sizes at which ten steps in double precision take seconds."""
+
+
+def make(name, image_size, dtype):
+    """PyTorch's network as it begins, and ours with its weights."""
+    torch.manual_seed(0)
+    theirs = NETWORKS[name](image_size).to({"float32": torch.float32, "float64": torch.float64}[dtype])
+    generator = torch.Generator().manual_seed(1)
+    for key, buffer in theirs.named_buffers():  # statistics as after some training
+        if buffer.dim() > 0:
+            low = 0.5 if key.endswith("var") else -0.5
+            buffer.copy_(low + torch.rand(buffer.shape, generator=generator, dtype=buffer.dtype))
+    model = RECIPES[name].model
+    changes = {"dropout_rate": 0.0} if hasattr(model, "dropout_rate") else {}
+    model = model.clone(dtype=dtype, **changes)
+    variables = variables_from_torch(model, theirs.state_dict(), (image_size, image_size, 1))
+    return theirs, model, variables
+
+
+def batch(sample, image_size, rows):
+    images = prepare_images(jnp.asarray(sample.train_images[rows]), image_size)
+    return np.asarray(images), sample.train_labels[rows].astype(np.int32)
+
+
+def to_torch(images, dtype):
+    return torch.tensor(images.transpose(0, 3, 1, 2)).to(dtype)
+
+
+@every_network
+def test_logits_agree(name, sample):
+    size = RECIPES[name].image_size
+    theirs, model, variables = make(name, size, "float32")
+    images, _ = batch(sample, size, slice(0, 4))
+    with torch.no_grad():
+        expected = theirs.eval()(to_torch(images, torch.float32)).numpy()
+    logits = jax.jit(lambda variables, images: model.apply(variables, images, train=False))(variables, images)
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@every_network
+def test_ten_steps_of_training_agree(name, sample):
+    """In double precision, where rounding decides nothing: Adam divides by the gradient's size, however small."""
+    with jax.enable_x64(True):
+        size, recipe = REDUCED[name], RECIPES[name]
+        image_shape = (size, size, 1)
+        theirs, model, variables = make(name, size, "float64")
+        theirs.train()
+        variables = jax.tree.map(lambda array: array.astype(jnp.float64), variables)
+        keys = list(theirs.state_dict())
+        exact = variables_to_torch(model, variables, image_shape, names=keys)  # as float32 holds them
+        for key, tensor in theirs.state_dict().items():
+            if tensor.dim() > 0:
+                tensor.copy_(torch.tensor(exact[key]).reshape(tensor.shape))
+
+        entries = count_entries(theirs)
+        optimizer = torch.optim.Adam(theirs.parameters(), lr=recipe.learning_rate)
+        state = TrainState(
+            step=jnp.zeros((), jnp.int32),
+            params=variables["params"],
+            batch_stats=variables.get("batch_stats", {}),
+            opt_state=recipe.optimizer().init(variables["params"]),
+            key=jax.random.key(0),
+            apply_fn=model.apply,
+            tx=recipe.optimizer(),
+        )
+        for step in range(10):
+            images, labels = batch(sample, size, slice(8 * step, 8 * step + 8))
+            before = {key: buffer.numpy().copy() for key, buffer in theirs.named_buffers()}
+            optimizer.zero_grad()
+            logits = theirs(to_torch(images, torch.float64))
+            their_loss = torch.nn.functional.cross_entropy(logits, torch.tensor(labels, dtype=torch.int64))
+            their_loss.backward()
+            optimizer.step()
+            state, metrics = train_step(state, images, labels)
+            np.testing.assert_allclose(metrics.loss, their_loss.item(), rtol=1e-6)
+            if step == 0:
+                first_moments = optax.tree_utils.tree_get(state.opt_state, "mu")
+                gradients = jax.tree.map(lambda moment: moment / (1 - 0.9), first_moments)
+                ours = variables_to_torch(
+                    model, {"params": gradients, "batch_stats": state.batch_stats}, image_shape, names=keys
+                )
+                assert_gradients_agree(ours, theirs)
+                assert_statistics_agree(ours, theirs, before, entries)
+        ours = variables_to_torch(model, state.variables, image_shape, names=keys)
+        for key, parameter in theirs.named_parameters():
+            expected = parameter.detach().numpy()
+            np.testing.assert_allclose(ours[key].reshape(expected.shape), expected, rtol=0, atol=1e-6, err_msg=key)
+
+
+def assert_gradients_agree(ours, network):
+    expected = {key: parameter.grad.numpy() for key, parameter in network.named_parameters()}
+    largest = max(np.abs(gradient).max() for gradient in expected.values())
+    for key, gradient in expected.items():
+        tolerance = 1e-8 * np.abs(gradient).max() + 1e-12 * largest  # some are zero but for rounding
+        np.testing.assert_allclose(ours[key].reshape(gradient.shape), gradient, rtol=0, atol=tolerance, err_msg=key)
+
+
+def assert_statistics_agree(ours, network, before, entries):
+    """PyTorch's running variance takes n / (n - 1) times the batch's, with n entries a channel; ours the batch's."""
+    for key, buffer in network.named_buffers():
+        layer, _, kind = key.rpartition(".")
+        expected = buffer.numpy()
+        if kind == "num_batches_tracked":
+            continue
+        if kind == "running_var":
+            expected = 0.9 * before[key] + (expected - 0.9 * before[key]) * (entries[layer] - 1) / entries[layer]
+        np.testing.assert_allclose(ours[key].reshape(expected.shape), expected, rtol=1e-8, err_msg=key)
+
+
+def count_entries(network):
+    """How many numbers a channel each batch norm of `network` sees in a batch, once it has seen one."""
+    entries = {}
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            module.register_forward_pre_hook(
+                lambda _, inputs, name=name: entries.update({name: inputs[0].numel() // inputs[0].shape[1]})
+            )
+    return entries

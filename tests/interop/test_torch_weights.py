@@ -1,0 +1,134 @@
+"""Weights in and out of PyTorch's layout, without PyTorch."""
+
+import inspect
+
+import jax
+import numpy as np
+import pytest
+from networks import drawn_variables
+
+from jaxcnn import InputError, layers, models
+from jaxcnn.interop import variables_from_torch, variables_to_torch
+
+LENET, SHAPE = models.LeNet(), (28, 28, 1)
+NORMED = models.LeNet(norm=layers.scratch_batch_norm)
+
+
+@pytest.fixture
+def state_dict():
+    return variables_to_torch(LENET, drawn_variables(LENET, (1, *SHAPE)), SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("model", "image_shape"),
+    [
+        (LENET, SHAPE),
+        (models.LeNet(), (20, 28, 3)),
+        (NORMED, SHAPE),
+        (models.GoogLeNet(), (32, 32, 1)),
+        (models.ResNet18(), (32, 32, 1)),
+        (models.ResNet50(), (32, 32, 3)),
+        (models.DenseNet(), (32, 32, 1)),
+    ],
+)
+def test_out_and_in_again_changes_nothing(model, image_shape):
+    variables = drawn_variables(model, (1, *image_shape))
+    back = variables_from_torch(model, variables_to_torch(model, variables, image_shape), image_shape)
+    jax.tree.map(np.testing.assert_array_equal, back, variables)
+
+
+def test_names_say_layer_and_tensor_in_the_order_of_the_constructors():
+    names = list(variables_to_torch(models.ResNet18(), drawn_variables(models.ResNet18(), (1, *SHAPE)), SHAPE))
+    assert names[:6] == [
+        "conv1.weight",
+        "conv1.bias",
+        "norm1.weight",
+        "norm1.bias",
+        "norm1.running_mean",
+        "norm1.running_var",
+    ]
+    in_block = [name.removeprefix("stage2_block1.") for name in names if name.startswith("stage2_block1.")]
+    assert [name.split(".")[0] for name in in_block if name.endswith("weight")] == [
+        "conv1", "conv2", "conv3", "norm1", "norm2"
+    ]  # fmt: skip
+
+
+def test_kernels_and_matrices_are_turned():
+    variables = drawn_variables(LENET, (1, *SHAPE))
+    params, out = variables["params"], variables_to_torch(LENET, variables, SHAPE)
+    np.testing.assert_array_equal(out["conv2.weight"][3, 5], params["conv2"]["kernel"][:, :, 5, 3])
+    np.testing.assert_array_equal(out["dense2.weight"], params["dense2"]["kernel"].T)
+
+
+def test_rows_behind_a_flatten_change_places():
+    """The activation of channel c at (i, j) is input c * H * W + i * W + j there and i * W * C + j * C + c here."""
+    variables = drawn_variables(LENET, (1, 28, 20, 1))  # 4 x 2 x 16 before the flatten
+    ours = np.asarray(variables["params"]["dense1"]["kernel"])
+    theirs = variables_to_torch(LENET, variables, (28, 20, 1))["dense1.weight"]
+    for c, i, j in [(0, 0, 0), (5, 2, 1), (15, 3, 0)]:
+        np.testing.assert_array_equal(theirs[:, c * 8 + i * 2 + j], ours[i * 32 + j * 16 + c])
+
+
+def test_names_of_the_other_module_can_be_given(state_dict):
+    names = [f"anything.{number}" for number in range(len(state_dict))]
+    variables = variables_from_torch(LENET, state_dict, SHAPE)
+    named = variables_to_torch(LENET, variables, SHAPE, names=[*names, "1.num_batches_tracked"])
+    assert list(named) == names
+    jax.tree.map(np.testing.assert_array_equal, list(named.values()), list(state_dict.values()))
+
+
+def test_scalars_are_passed_over(state_dict):
+    assert variables_from_torch(LENET, {"num_batches_tracked": np.int64(7), **state_dict}, SHAPE)
+
+
+def test_statistics_that_are_kept_elsewhere_begin_as_the_network_has_them():
+    out = variables_to_torch(NORMED, drawn_variables(NORMED, (1, *SHAPE)), SHAPE)
+    variables = variables_from_torch(NORMED, {name: a for name, a in out.items() if "running" not in name}, SHAPE)
+    np.testing.assert_array_equal(variables["batch_stats"]["norm1"]["var"], np.zeros(6))
+    np.testing.assert_array_equal(variables["params"]["norm1"]["scale"], out["norm1.weight"])
+
+
+def test_vectors_may_have_axes_around_them():
+    out = variables_to_torch(NORMED, drawn_variables(NORMED, (1, *SHAPE)), SHAPE)
+    wide = {name: a.reshape(1, -1, 1, 1) if name.startswith("norm") else a for name, a in out.items()}
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        variables_from_torch(NORMED, wide, SHAPE),
+        variables_from_torch(NORMED, out, SHAPE),
+    )
+
+
+def test_a_tensor_of_another_shape_names_the_layer(state_dict):
+    state_dict["conv2.weight"] = np.zeros((16, 6, 3, 3))
+    with pytest.raises(InputError, match=r"conv2.weight \(16, 6, 3, 3\) where LeNet has conv2.weight \(16, 6, 5, 5\)"):
+        variables_from_torch(LENET, state_dict, SHAPE)
+
+
+def test_a_missing_tensor_names_the_layer(state_dict):
+    del state_dict["dense3.bias"]
+    with pytest.raises(InputError, match=r"9 tensors where LeNet has 10: none is left for dense3.bias \(10,\)"):
+        variables_from_torch(LENET, state_dict, SHAPE)
+
+
+def test_a_tensor_too_many_is_named(state_dict):
+    with pytest.raises(InputError, match=r"11 tensors where LeNet has 10: more \(3,\) is left after dense3.bias"):
+        variables_from_torch(LENET, {**state_dict, "more": np.zeros(3)}, SHAPE)
+
+
+def test_a_file_is_not_opened():
+    with pytest.raises(InputError, match="given as str: a mapping from names to tensors"):
+        # unwrapped: in tests the types in the signature are checked too, and would speak first
+        inspect.unwrap(variables_from_torch)(LENET, "weights.pt", SHAPE)
+
+
+def test_variables_of_another_network_are_named():
+    variables = drawn_variables(LENET, (1, *SHAPE))
+    with pytest.raises(InputError, match="params/norm1/scale in the variables, where LeNet has one"):
+        variables_to_torch(NORMED, variables, SHAPE)
+    with pytest.raises(InputError, match=r"params/dense1/kernel \(256, 120\) where LeNet has \(400, 120\)"):
+        variables_to_torch(LENET, variables, (32, 32, 1))
+
+
+def test_names_that_do_not_count_up_are_said():
+    with pytest.raises(InputError, match="2 names where LeNet has 10 tensors"):
+        variables_to_torch(LENET, drawn_variables(LENET, (1, *SHAPE)), SHAPE, names=["a", "b"])

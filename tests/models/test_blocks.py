@@ -1,0 +1,76 @@
+"""The documented blocks on the documented small inputs, and what a block refuses."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from networks import all_equations
+
+from jaxcnn.models import VGG11, GoogLeNet
+from jaxcnn.models.densenet import DenseBlock, Transition
+from jaxcnn.models.googlenet import Inception
+from jaxcnn.models.resnet import Bottleneck, Residual
+
+
+def shape_of(block, x_shape):
+    x = jnp.zeros(x_shape)
+    return jax.eval_shape(partial(block.init_with_output, train=False), jax.random.key(0), x)[0].shape
+
+
+def test_a_residual_keeps_the_shape_or_projects_to_another():
+    assert shape_of(Residual(3), (4, 6, 6, 3)) == (4, 6, 6, 3)
+    assert shape_of(Residual(6, strides=2, project=True), (4, 6, 6, 3)) == (4, 3, 3, 6)
+    assert shape_of(Bottleneck(6, strides=2, project=True), (4, 6, 6, 3)) == (4, 3, 3, 24)
+
+
+@pytest.mark.parametrize("block", [Residual(6), Residual(3, strides=2), Bottleneck(3)])
+def test_a_residual_that_cannot_be_added_says_so(block):
+    with pytest.raises(ValueError, match="project=True"):
+        shape_of(block, (4, 6, 6, 3))
+
+
+def test_a_dense_block_adds_channels_and_a_transition_takes_them_away():
+    assert shape_of(DenseBlock(2, 10), (4, 8, 8, 3)) == (4, 8, 8, 23)
+    assert shape_of(Transition(10), (4, 8, 8, 23)) == (4, 4, 4, 10)
+
+
+def test_a_dense_block_keeps_its_input_in_front():
+    x = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
+    y, _ = DenseBlock(2, 5).init_with_output(jax.random.key(1), x, train=False)
+    np.testing.assert_array_equal(y[..., :3], x)
+
+
+def test_reductions_have_no_relu_unless_asked():
+    """A negative reduction goes on, through negative kernels, to 3 * 9 times itself; a relu would stop it."""
+    x = jax.random.normal(jax.random.key(0), (1, 5, 5, 3))
+    negative: Any = Inception(2, (3, 4), (3, 4), 2).init(jax.random.key(1), x)
+    negative["params"]["p2_1"] = {"kernel": jnp.zeros((1, 1, 3, 3)), "bias": jnp.full((3,), -1.0)}
+    negative["params"]["p2_2"] = {"kernel": jnp.full((3, 3, 3, 4), -1.0), "bias": jnp.zeros(4)}
+    documented = Inception(2, (3, 4), (3, 4), 2).apply(negative, x)[0, 2, 2, 2:6]
+    as_in_the_paper = Inception(2, (3, 4), (3, 4), 2, activate_reductions=True).apply(negative, x)[0, 2, 2, 2:6]
+    np.testing.assert_array_equal(documented, np.full(4, 27.0))
+    np.testing.assert_array_equal(as_in_the_paper, np.zeros(4))
+
+
+def test_googlenet_hands_the_option_to_its_blocks():
+    def relus(model):
+        init = partial(model.init_with_output, train=False)
+        program = jax.make_jaxpr(init)(jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
+        return sum(str(equation.primitive) == "max" for equation in all_equations(program.jaxpr))
+
+    assert relus(GoogLeNet(activate_reductions=True)) - relus(GoogLeNet()) == 2 * 9
+
+
+@pytest.mark.parametrize("ratio", [0, 3, 128])
+def test_a_ratio_that_does_not_divide_the_widths_is_said(ratio):
+    with pytest.raises(ValueError, match=f"ratio {ratio}: one that divides 64"):
+        VGG11(ratio=ratio)
+
+
+def test_vgg_at_full_width_passes_through_the_documented_widths():
+    model = VGG11()
+    assert [features for _, features in model.conv_arch] == [64, 128, 256, 512, 512]
+    assert model.hidden == 4096

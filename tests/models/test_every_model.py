@@ -1,0 +1,205 @@
+"""What holds for every network: its documented structure, and how it may be called."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from flax.training import train_state
+from networks import all_equations, drawn_variables, shapes_of
+
+from jaxcnn import models
+from jaxcnn.recipes import RECIPES
+
+SMALLEST = {
+    "lenet": 16, "alexnet": 67, "vgg": 32, "nin": 67, "googlenet": 1, "lenet_bn_scratch": 16, "lenet_bn": 16,
+    "resnet": 1, "densenet": 29,
+}  # fmt: skip
+
+SMALL = {name: max(size, 32) for name, size in SMALLEST.items()}
+
+every_network = pytest.mark.parametrize("name", RECIPES)
+
+
+@every_network
+def test_has_exactly_the_documented_parameters(name):
+    recipe = RECIPES[name]
+    _, variables = shapes_of(recipe.model, (1, recipe.image_size, recipe.image_size, 1))
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == recipe.num_parameters
+
+
+@every_network
+def test_passes_through_the_documented_shapes(name):
+    """They follow each other in this order among the shapes of everything that is computed."""
+    model = RECIPES[name].model
+    documented = [tuple(map(int, shape.split("x"))) for shape in RECIPES[name].documented_shapes.split()]
+    images = jnp.zeros((1, *documented[0]))
+    _, variables = shapes_of(model, images.shape)
+    program = jax.make_jaxpr(lambda variables: model.apply(variables, images, train=False))(variables)
+    computed = iter(
+        [variable.aval.shape[1:] for equation in all_equations(program.jaxpr) for variable in equation.outvars
+         if variable.aval.shape[:1] == (1,)]
+    )  # fmt: skip
+    for shape in documented[1:]:
+        assert shape in computed, f"{shape} is not computed where it is documented"
+
+
+@every_network
+def test_says_which_size_is_the_smallest(name):
+    model, smallest = RECIPES[name].model, SMALLEST[name]
+    assert shapes_of(model, (1, smallest, smallest, 1))[0].shape == (1, 10)
+    if smallest > 1:
+        with pytest.raises(ValueError, match=f"{smallest}x{smallest} is the smallest that works"):
+            shapes_of(model, (1, smallest, smallest - 1, 1))
+
+
+@every_network
+def test_sizes_channels_and_classes_are_free(name):
+    model = RECIPES[name].model.clone(num_classes=7)
+    assert shapes_of(model, (2, SMALL[name] + 3, SMALL[name] + 8, 3))[0].shape == (2, 7)
+
+
+@every_network
+def test_every_submodule_has_a_name_of_its_own(name):
+    """Names that Flax makes up, such as Conv_0, shift when a layer is put in between."""
+    _, variables = shapes_of(RECIPES[name].model, (1, SMALL[name], SMALL[name], 1))
+    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)]
+    assert not [path for path in paths if "_0" in path or path != path.lower()]
+
+
+@every_network
+def test_every_parameter_takes_a_gradient_and_every_number_is_finite(name):
+    model = RECIPES[name].model
+    images = jax.random.uniform(jax.random.key(1), (4, SMALL[name], SMALL[name], 1))
+    variables = drawn_variables(model, images.shape)
+    statistics = variables.get("batch_stats", {})
+
+    @jax.jit
+    def gradients_of(params):
+        def loss(params):
+            logits, _ = model.apply(
+                {"params": params, "batch_stats": statistics}, images, train=True, mutable=["batch_stats"],
+                rngs={"dropout": jax.random.key(2)},
+            )  # fmt: skip
+            return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.arange(4)).mean()
+
+        return jax.grad(loss)(params)
+
+    for path, gradient in jax.tree_util.tree_leaves_with_path(gradients_of(variables["params"])):
+        assert np.isfinite(gradient).all(), jax.tree_util.keystr(path)
+        assert np.abs(gradient).max() > 0, jax.tree_util.keystr(path)
+
+
+@every_network
+def test_computes_in_bfloat16_and_keeps_its_variables_in_float32(name):
+    model = RECIPES[name].model.clone(dtype=jnp.bfloat16)
+    images = jax.random.uniform(jax.random.key(1), (2, SMALL[name], SMALL[name], 1))
+    variables = drawn_variables(model, images.shape)
+    logits = jax.jit(lambda variables: model.apply(variables, images, train=False))(variables)
+    assert logits.dtype == jnp.bfloat16
+    assert np.isfinite(np.asarray(logits, np.float32)).all()
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg", "nin"])
+def test_dropout_is_random_in_training_alone(name):
+    model = RECIPES[name].model
+    images = jax.random.uniform(jax.random.key(1), (2, SMALL[name], SMALL[name], 1))
+    variables = drawn_variables(model, images.shape)
+    train = jax.jit(lambda key: model.apply(variables, images, train=True, rngs={"dropout": key}))
+    predict = jax.jit(lambda: model.apply(variables, images, train=False))
+    assert np.abs(train(jax.random.key(0)) - train(jax.random.key(1))).max() > 0
+    np.testing.assert_array_equal(train(jax.random.key(0)), train(jax.random.key(0)))
+    np.testing.assert_array_equal(predict(), predict())
+
+
+@every_network
+def test_can_be_wrapped_as_an_nnx_module(name):
+    model = RECIPES[name].model
+    images = jnp.zeros((1, SMALL[name], SMALL[name], 1))
+
+    @jax.eval_shape
+    def logits():
+        wrapped = nnx.bridge.ToNNX(model, rngs=nnx.Rngs(params=0, dropout=1))
+        nnx.bridge.lazy_init(wrapped, images, train=False)
+        return wrapped(images, train=False)
+
+    assert logits.shape == (1, 10)
+
+
+@every_network
+def test_can_be_tabulated(name):
+    model = RECIPES[name].model
+    images = jnp.zeros((1, SMALL[name], SMALL[name], 1))
+    table = model.tabulate(jax.random.key(0), images, train=False, depth=1)
+    assert f"{type(model).__name__} Summary" in table
+
+
+class State(train_state.TrainState):
+    """Flax's own, with room for statistics."""
+
+    batch_stats: dict
+
+
+def plain_step(state, images, labels):
+    """A step of training as anyone writes it."""
+
+    def loss_of(params):
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        logits, updates = state.apply_fn(
+            variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": jax.random.key(0)}
+        )
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), updates
+
+    (loss, updates), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    return state.apply_gradients(grads=gradients, batch_stats=updates.get("batch_stats", {})), loss
+
+
+def plain_state(model, shape):
+    variables = drawn_variables(model, shape)
+    return State.create(
+        apply_fn=model.apply,
+        params=variables["params"],
+        batch_stats=variables.get("batch_stats", {}),
+        tx=optax.sgd(0.1),
+    )
+
+
+@every_network
+def test_goes_through_a_step_that_knows_nothing_of_this_package(name):
+    images, labels = jnp.zeros((4, SMALL[name], SMALL[name], 1)), jnp.arange(4)
+    state = plain_state(RECIPES[name].model, images.shape)
+    following, loss = jax.eval_shape(plain_step, state, images, labels)
+    assert loss.shape == ()
+    assert jax.tree.map(jnp.shape, following.params) == jax.tree.map(jnp.shape, state.params)
+
+
+@pytest.mark.parametrize("name", ["lenet_bn_scratch", "lenet_bn"])
+def test_learns_in_a_loop_that_knows_nothing_of_this_package(name):
+    images = jax.random.uniform(jax.random.key(1), (8, 28, 28, 1))
+    state = plain_state(RECIPES[name].model, images.shape)
+    step = jax.jit(plain_step)
+    losses = []
+    for _ in range(10):
+        state, loss = step(state, images, jnp.arange(8))
+        losses.append(float(loss))
+    assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "published", "projection"),
+    [(models.ResNet34, 21_797_672, "conv3"), (models.ResNet50, 25_557_032, "conv4")],
+)
+def test_resnets_of_the_papers_depths_have_the_published_parameters(model, published, projection):
+    """The published count is without biases in convolutions, and with a norm behind each projection."""
+    params = shapes_of(model(num_classes=1000), (1, 224, 224, 3))[1]["params"]
+    sizes = {
+        tuple(entry.key for entry in path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+    }
+    biases = sum(shape[0] for path, shape in sizes.items() if path[-2].startswith("conv") and path[-1] == "bias")
+    projected = sum(shape[0] for path, shape in sizes.items() if path[-2:] == (projection, "bias") and len(path) == 3)
+    if projection == "conv3":
+        assert projected == 128 + 256 + 512
+    total = sum(int(np.prod(shape)) for shape in sizes.values())
+    assert total - biases + 2 * projected == published

@@ -1,0 +1,44 @@
+"""Variables for networks, drawn without compiling their initialisation, which takes far longer than drawing."""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import core
+
+
+def shapes_of(model, shape):
+    """Logits and variables of a call, without computing either."""
+    return jax.eval_shape(partial(model.init_with_output, train=False), jax.random.key(0), jnp.zeros(shape))
+
+
+def drawn_variables(model, shape):
+    """Kernels uniform in +-1/sqrt(fan_in), all else near where it begins."""
+    rng = np.random.default_rng(0)
+
+    def draw(path, leaf):
+        match path[-1].key:
+            case "kernel":
+                bound = 1 / math.sqrt(math.prod(leaf.shape[:-1]))
+                return jnp.asarray(rng.uniform(-bound, bound, leaf.shape), leaf.dtype)
+            case "scale" | "var":
+                return jnp.asarray(rng.uniform(0.5, 1.5, leaf.shape), leaf.dtype)
+            case _:
+                return jnp.asarray(rng.uniform(-0.1, 0.1, leaf.shape), leaf.dtype)
+
+    return jax.tree_util.tree_map_with_path(draw, dict(shapes_of(model, shape)[1]))
+
+
+def all_equations(jaxpr):
+    """Every operation of a program, those of the functions that it calls among them."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for inner in jax.tree.leaves(
+            equation.params, is_leaf=lambda leaf: isinstance(leaf, core.ClosedJaxpr | core.Jaxpr)
+        ):
+            if isinstance(inner, core.ClosedJaxpr):
+                yield from all_equations(inner.jaxpr)
+            elif isinstance(inner, core.Jaxpr):
+                yield from all_equations(inner)
