@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 
-from jaxcnn import data, layers, ops
+from jaxcnn import data, layers, ops, recipes, training
 
 FIGURES = Path("runs/chapter")
 FIGURES.mkdir(parents=True, exist_ok=True)
@@ -91,3 +91,21 @@ for axis, title, array in zip(axes, ("before", "after"), (activations, normalise
 axes[0].set_ylabel("activation")
 figure.savefig(FIGURES / "4_10_activations.png", dpi=150)
 print(f"figure: {FIGURES / '4_10_activations.png'}")
+
+# %% [markdown]
+# ## LeNet with batch normalisation
+#
+# Between each layer, the last excepted, and its sigmoid. The layer from scratch, `layers.BatchNorm`, keeps its moving
+# statistics in the collection `batch_stats`. After the training its scales and shifts are no longer 1 and 0.
+
+# %%
+recipe = recipes.RECIPES["lenet_bn_scratch"]
+few = data.load_fashion_mnist().limit(256)
+state = training.create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), (28, 28, 1))
+losses = []
+for epoch in training.fit(state, few, num_epochs=10, batch_size=64):
+    state = epoch.state
+    losses.append(epoch.train_loss)
+    print(f"epoch {epoch.epoch:2}: loss {epoch.train_loss:.3f}, train accuracy {epoch.train_accuracy:.3f}")
+print(f"scale of the first layer: {state.params['norm1']['scale']}")
+print(f"its bias:                 {state.params['norm1']['bias']}")

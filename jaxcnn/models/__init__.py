@@ -10,6 +10,7 @@ from jaxcnn.models.googlenet import GoogLeNet
 from jaxcnn.models.lenet import LeNet
 from jaxcnn.models.nin import NiN
 from jaxcnn.models.resnet import ResNet, ResNet18, ResNet34, ResNet50
+from jaxcnn.models.shapes import output_shapes
 from jaxcnn.models.vgg import VGG, VGG11
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "ResNet18",
     "ResNet34",
     "ResNet50",
+    "output_shapes",
 ]

@@ -1,0 +1,42 @@
+"""4.7 VGG: a network written as a list of blocks."""
+
+# %% [markdown]
+# # 4.7 VGG
+#
+# VGG makes the pattern explicit. A block is some 3x3 convolutions with padding 1, which keep the size, and a
+# max-pooling that halves it. Two 3x3 kernels one behind the other see 5x5 pixels with 18 weights a channel instead of
+# 25, and have a relu in between. The whole network is a list of (convolutions, channels); here, as in the documented
+# run, with every width divided by 4.
+
+# %%
+import jax
+
+from jaxcnn import data, models, recipes, training
+
+recipe = recipes.RECIPES["vgg"]
+for layer, shape in models.output_shapes(recipe.model, (224, 224, 1)).items():
+    print(f"{layer:14} {'x'.join(map(str, shape))}")
+print(f"parameters: {recipe.num_parameters:,}\n")
+
+# %% [markdown]
+# At full width the same function gives the network of the paper:
+
+# %%
+full = models.output_shapes(models.VGG11(), (224, 224, 1))
+for layer, shape in full.items():
+    if layer.startswith("block"):
+        print(f"{layer:14} {'x'.join(map(str, shape))} at full width")
+print()
+
+# %% [markdown]
+# ## A short training
+#
+# Five halvings leave one pixel of 32x32, the smallest image. `jaxcnn train vgg` trains as documented, at 224x224.
+
+# %%
+few = data.load_fashion_mnist().limit(128)
+state = training.create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), (32, 32, 1))
+losses = []
+for epoch in training.fit(state, few, num_epochs=5, batch_size=32, image_size=32):
+    losses.append(epoch.train_loss)
+    print(f"epoch {epoch.epoch}: loss {epoch.train_loss:.3f}, train accuracy {epoch.train_accuracy:.3f}")

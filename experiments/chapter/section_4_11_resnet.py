@@ -1,0 +1,37 @@
+"""4.11 ResNet: blocks that learn what to add to their input."""
+
+# %% [markdown]
+# # 4.11 ResNet
+#
+# A deeper network can do all that a shallower one can: its further layers only have to pass on what they get. But
+# that is hard to learn through layers of weights. A residual block adds its input to its output,
+#
+# $$y = \mathrm{relu}(x + f(x))$$
+#
+# so that passing on means $f = 0$, and gradients have a way around every $f$. Where the shape changes, a 1x1
+# convolution brings $x$ to the new one. Each block has two 3x3 convolutions with batch normalisation, whose moving
+# statistics are state: they go into each step beside the parameters and come out with it.
+
+# %%
+import jax
+
+from jaxcnn import data, models, recipes, training
+
+recipe = recipes.RECIPES["resnet"]
+for layer, shape in models.output_shapes(recipe.model, (224, 224, 1)).items():
+    print(f"{layer:14} {'x'.join(map(str, shape))}")
+print(f"parameters: {recipe.num_parameters:,}\n")
+
+# %% [markdown]
+# ## A short training
+#
+# With residual connections and batch normalisation the loss falls from the first step. `jaxcnn train resnet` trains
+# as documented, at 96x96.
+
+# %%
+few = data.load_fashion_mnist().limit(128)
+state = training.create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), (32, 32, 1))
+losses = []
+for epoch in training.fit(state, few, num_epochs=5, batch_size=32, image_size=32):
+    losses.append(epoch.train_loss)
+    print(f"epoch {epoch.epoch}: loss {epoch.train_loss:.3f}, train accuracy {epoch.train_accuracy:.3f}")

@@ -1,0 +1,40 @@
+"""4.12 DenseNet: every layer sees all before it."""
+
+# %% [markdown]
+# # 4.12 DenseNet
+#
+# ResNet adds what a block makes to its input. DenseNet puts it beside: in a dense block every convolution sees the
+# outputs of all before it, and adds 32 channels of its own. So the channels grow with each, and between blocks a
+# transition takes them back: a 1x1 convolution halves the channels, an average pooling the size.
+#
+# Each transition halves the size, rounded down. Images of 28x28 leave 7, 3, 1 and then nothing; 29x29 is the
+# smallest.
+
+# %%
+import jax
+
+from jaxcnn import data, models, recipes, training
+
+recipe = recipes.RECIPES["densenet"]
+for layer, shape in models.output_shapes(recipe.model, (96, 96, 1)).items():
+    print(f"{layer:14} {'x'.join(map(str, shape))}")
+print(f"parameters: {recipe.num_parameters:,}\n")
+
+# %%
+try:
+    models.output_shapes(recipe.model, (28, 28, 1))
+except ValueError as error:
+    print(f"{error}\n")
+
+# %% [markdown]
+# ## A short training
+#
+# `jaxcnn train densenet` trains as documented, at 96x96.
+
+# %%
+few = data.load_fashion_mnist().limit(128)
+state = training.create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), (32, 32, 1))
+losses = []
+for epoch in training.fit(state, few, num_epochs=5, batch_size=32, image_size=32):
+    losses.append(epoch.train_loss)
+    print(f"epoch {epoch.epoch}: loss {epoch.train_loss:.3f}, train accuracy {epoch.train_accuracy:.3f}")
