@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jaxcnn import cli
+from jaxcnn.recipes import RECIPES
 
 
 @pytest.fixture
@@ -19,6 +20,23 @@ def on_sample(sample, monkeypatch):
 
     monkeypatch.setattr(cli, "load_fashion_mnist", load)
     return asked
+
+
+def test_list_shows_every_recipe_on_a_line_of_eighty(capsys):
+    assert cli.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name, recipe in RECIPES.items():
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert f"{recipe.num_parameters:,}" in line
+        assert f"{recipe.documented[-1].test_accuracy:.3f}" in line
+    assert max(map(len, lines)) <= 80
+
+
+def test_summary_shows_layers_parameters_operations_and_the_documented_shapes(capsys):
+    assert cli.main(["summary", "lenet"]) == 0
+    shown = capsys.readouterr().out
+    for part in ("conv2", "float32[1,8,8,16]", "flops", "Total Parameters: 44,426", "256 -> 120 -> 84 -> 10"):
+        assert part in shown
 
 
 def test_train_carries_out_a_recipe(on_sample, tmp_path, capsys):
@@ -50,6 +68,7 @@ def test_the_data_directory_is_passed_on(on_sample, tmp_path):
     ("arguments", "message"),
     [
         (["train", "lennet"], "no recipe is called 'lennet': choose one of lenet"),
+        (["summary", "lennet"], "no recipe is called 'lennet': choose one of lenet"),
         (["train", "lenet", "--epochs", "0"], "0 epochs"),
         (["train", "lenet", "--learning-rate", "nan"], "learning rate of nan"),
         (["train", "lenet", "--device", "abacus"], "no device 'abacus'"),

@@ -3,8 +3,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import pytest
+from flax import linen as nn
 
-from jaxcnn import InputError
+from jaxcnn import InputError, layers
 from jaxcnn.recipes import RECIPES, get_recipe
 
 
@@ -21,9 +22,39 @@ def test_a_recipe_is_whole(name):
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == recipe.num_parameters
 
 
-def test_lenet_is_as_documented():
+@pytest.mark.parametrize(
+    ("name", "image_size", "learning_rate", "first_loss", "last_train_accuracy", "last_test_accuracy", "first_seconds"),
+    [
+        ("lenet", 28, 0.001, 1.8646, 0.757, 0.760, 4.7),
+        ("alexnet", 224, 0.001, 0.6961, 0.915, 0.906, 26.5),
+        ("vgg", 224, 0.001, 0.7833, 0.911, 0.912, 44.3),
+        ("nin", 224, 0.002, 1.2753, 0.854, 0.856, 31.9),
+        ("googlenet", 96, 0.001, 2.4547, 0.842, 0.826, 23.0),
+        ("lenet_bn_scratch", 28, 0.001, 1.0072, 0.890, 0.855, 6.7),
+        ("lenet_bn", 28, 0.001, 1.3550, 0.891, 0.821, 5.2),
+        ("resnet", 96, 0.001, 0.4296, 0.923, 0.903, 10.8),
+        ("densenet", 96, 0.001, 0.5218, 0.919, 0.871, 12.7),
+    ],
+)
+def test_is_as_documented(
+    name, image_size, learning_rate, first_loss, last_train_accuracy, last_test_accuracy, first_seconds
+):
+    recipe = RECIPES[name]
+    first, last = recipe.documented[0], recipe.documented[-1]
+    assert (recipe.image_size, recipe.learning_rate, first.loss, first.seconds) == (
+        image_size, learning_rate, first_loss, first_seconds
+    )  # fmt: skip
+    assert (last.train_accuracy, last.test_accuracy) == (last_train_accuracy, last_test_accuracy)
+
+
+def test_the_two_lenets_with_batch_norm_differ_in_where_the_moving_variance_begins():
+    scratch, library = (RECIPES[name].model.norm for name in ("lenet_bn_scratch", "lenet_bn"))
+    assert (scratch.func, scratch.keywords["initial_var"]) == (layers.BatchNorm, 0)
+    assert (library.func, library.keywords["momentum"], library.keywords["epsilon"]) == (nn.BatchNorm, 0.9, 1e-5)
+
+
+def test_lenet_is_as_documented_in_every_epoch():
     lenet = RECIPES["lenet"]
-    assert (lenet.image_size, lenet.learning_rate) == (28, 0.001)
     assert [epoch.loss for epoch in lenet.documented] == [1.8646, 0.9301, 0.7464, 0.6674, 0.6137]
     assert [epoch.train_accuracy for epoch in lenet.documented] == [0.318, 0.646, 0.720, 0.741, 0.757]
     assert [epoch.test_accuracy for epoch in lenet.documented] == [0.587, 0.685, 0.727, 0.744, 0.760]

@@ -34,9 +34,9 @@ print()
 # Five halvings leave one pixel of 32x32, the smallest image. `jaxcnn train vgg` trains as documented, at 224x224.
 
 # %%
-few = data.load_fashion_mnist().limit(128)
+few = data.load_fashion_mnist().limit(32)
 state = training.create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), (32, 32, 1))
 losses = []
-for epoch in training.fit(state, few, num_epochs=5, batch_size=32, image_size=32):
+for epoch in training.fit(state, few, num_epochs=3, batch_size=16, image_size=32):
     losses.append(epoch.train_loss)
     print(f"epoch {epoch.epoch}: loss {epoch.train_loss:.3f}, train accuracy {epoch.train_accuracy:.3f}")
