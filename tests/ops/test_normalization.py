@@ -67,6 +67,24 @@ def test_scale_and_bias_are_the_new_spread_and_mean(x, seed):
     np.testing.assert_allclose(y.std(axes), jnp.abs(scale), rtol=1e-3)
 
 
+def test_a_large_mean_does_not_drown_the_variance():
+    """As it would if the variance were the mean of squares minus the square of the mean."""
+    x = 4096 + jnp.asarray(np.random.default_rng(0).normal(size=(1024, 1)), jnp.float32)
+    y, stats = batch_norm(
+        x, jnp.ones(1), jnp.zeros(1), BatchStats(jnp.zeros(1), jnp.zeros(1)), train=True, momentum=0.0
+    )
+    np.testing.assert_allclose(stats.var, np.var(np.asarray(x, np.float64), axis=0), rtol=1e-3)
+    np.testing.assert_allclose(y.std(), 1, rtol=1e-3)
+
+
+def test_half_precision_is_computed_in_single_even_where_all_is_half():
+    zero, one = jnp.zeros(1, jnp.float16), jnp.ones(1, jnp.float16)
+    x = jnp.array([[-1000], [1000]], jnp.float16)  # whose variance float16 cannot hold
+    y, stats = batch_norm(x, one, zero, BatchStats(zero, zero), train=True)
+    np.testing.assert_array_equal(y, [[-1], [1]])
+    assert y.dtype == stats.mean.dtype == jnp.float16
+
+
 @given(seeds)
 def test_moving_statistics_follow_the_recurrence_from_zero(seed):
     xs = np.random.default_rng(seed).normal(3, 2, (6, 16, 2)).astype(np.float32)
