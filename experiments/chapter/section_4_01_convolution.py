@@ -94,7 +94,7 @@ losses, variables = jax.jit(learn)(jax.random.key(2))
 for number in range(5, NUM_STEPS + 1, 5):
     print(f"step {number:2}, loss {losses[number - 1]:.3f}")
 weight, bias = variables["params"]["kernel"], variables["params"]["bias"]
-print(f"learned weight {np.round(weight, 4)}, bias {bias:.1e}\n")
+print(f"learned weight [[{weight[0, 0]:.4f}, {weight[0, 1]:.4f}]], bias {bias:.1e}\n")
 
 # %% [markdown]
 # The weight comes close to $[1, -1]$, and the loss falls by a factor of about 3.6 every five steps. The factor

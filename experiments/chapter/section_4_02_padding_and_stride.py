@@ -65,10 +65,10 @@ except ValueError as error:
 # %% [markdown]
 # ## Why padding is written as numbers
 #
-# XLA also knows the padding 'SAME': as much as it takes for $\lceil n / s \rceil$ places. With a stride of 2 and an
-# even size it puts *less* of it in front than behind. The shape is that of padding 1, but the kernel lies on other
-# pixels and the numbers are others: a network whose weights were trained with the one computes nonsense with the
-# other.
+# XLA also knows the padding 'SAME': as much as it takes for $\lceil n / s \rceil$ places. With a stride of 2, an odd
+# kernel and an even size it puts *less* of it in front than behind. The shape is that of padding 1, but the kernel lies
+# on other pixels and the numbers are others: a network whose weights were trained with the one computes nonsense with
+# the other.
 
 # %%
 kernel = jax.random.uniform(jax.random.key(1), (3, 3, 1, 1))
@@ -78,5 +78,5 @@ same = lax.conv_general_dilated(
 )[0, :, :, 0]
 shifted = convolve((3, 3), padding=((0, 1), (0, 1)), strides=2)
 print(f"padding 1 and 'SAME', shapes:       {explicit.shape} and {same.shape}")
-print(f"their largest difference:           {jnp.abs(explicit - same).max():.3f}")
-print(f"'SAME' and padding ((0, 1), (0, 1)): {jnp.abs(shifted - same).max():.3f}")
+print(f"they differ by at most:             {jnp.abs(explicit - same).max():.3f}")
+print(f"'SAME' less padding ((0, 1), (0, 1)): {jnp.abs(shifted - same).max():.3f} at most")

@@ -52,7 +52,7 @@ print(f"two channels, window 3, padding 1, stride 2:\n{pooled}\n")
 # ## Why: a shift by one pixel
 #
 # An edge detector answers at the very pixel of the edge. Move the image by one pixel and most answers are elsewhere.
-# A window that held a part of the edge mostly still holds one.
+# A window of 3x3 that held a part of the edge still holds it in two cases of three, and often another part besides.
 
 # %%
 rows, columns = jnp.mgrid[-12:12, -12:12] + 0.5
@@ -68,7 +68,7 @@ def found_again(before, after):
 
 
 of_edges, of_maxima = found_again(edges, moved_edges), found_again(kept, moved_kept)
-print(f"after a shift by one pixel {of_edges:.0%} of the edge are where they were, and {of_maxima:.0%} of the maxima")
+print(f"after a shift by one pixel {of_edges:.0%} of the edge is where it was, and {of_maxima:.0%} of the maxima are")
 
 # %%
 figure, axes = plt.subplots(2, 3, figsize=(7.5, 5), layout="constrained")

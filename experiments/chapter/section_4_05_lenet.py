@@ -6,7 +6,7 @@
 # A dense layer on the pixels of an image does not know which pixels are neighbours, and its matrix grows with the
 # image. LeNet first turns the image into features by two convolutions, each with a sigmoid and a max-pooling that
 # halves the size, and only then classifies by three dense layers. The image shrinks while the channels grow: 28x28x1,
-# 12x12x6, 4x4x16, then 256 numbers in a row.
+# 12x12x6, 4x4x16, then 256 numbers in a row. The table shows what each layer gives, before its pooling.
 
 # %%
 import jax

@@ -55,7 +55,7 @@ def follow(stats, _):
 
 _, means = jax.lax.scan(follow, start, length=50)
 for count in (1, 10, 50):
-    print(f"after {count:2} batches: moving mean {means[count - 1]}")
+    print(f"batches seen: {count:2}, moving mean {means[count - 1]}")
 print()
 
 # %% [markdown]

@@ -6,7 +6,7 @@ batch is channel-last: images are (N, H, W, C) and kernels (h, w, C_in, C_out).
 
 All work under `jit`, `vmap`, `grad` and `jvp`, on arrays of JAX and of NumPy. Results have the floating type that the
 inputs have in common: float16, bfloat16, float32 and, where JAX's x64 mode is on, float64. Integers and booleans take
-the type of the floats beside them, or JAX's default float; complex numbers are refused. Padding is always explicit
+the type of the floats beside them, or JAX's default float; other types are refused. Padding is always explicit
 numbers. What cannot be is a ValueError that names the shapes, raised while tracing.
 """
 

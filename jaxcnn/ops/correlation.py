@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-from jaxcnn.ops.arguments import ArrayLike, as_floats, check_shapes
+from jaxcnn.ops.arguments import ArrayLike, as_floats, as_wide_floats, check_shapes
 from jaxcnn.ops.convolution import conv2d
 from jaxcnn.ops.geometry import conv_output_shape
 
@@ -47,14 +47,14 @@ def corr2d(x: Shaped[ArrayLike, "h w"], k: Shaped[ArrayLike, "k_h k_w"]) -> Floa
 @jax.jit
 def _corr2d(x: Array, k: Array) -> Array:
     # With one channel XLA's convolution has next to nothing to sum over. Two steps, the first a product of matrices,
-    # are some ten times faster on a CPU (experiments/benchmarks/corr2d.py):
+    # are several times faster on a CPU (experiments/benchmarks/corr2d.py):
     #     z[v, i, j] = sum over u of k[u, v] * x[i + u, j],    y[i, j] = sum over v of z[v, i, j + v]
     # z is split, not indexed: the gradient of a split is one concatenation, that of w indices a sum of w arrays as
     # large as z.
     (height, width), (k_h, k_w) = x.shape, k.shape
     rows, columns = height - k_h + 1, width - k_w + 1
     shifted = jnp.stack([x[u : u + rows] for u in range(k_h)])
-    z = jnp.einsum("uv,uij->vij", k, shifted, preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+    z = jnp.einsum("uv,uij->vij", *as_wide_floats(k, shifted))
     terms = [part[0, :, v : v + columns] for v, part in enumerate(jnp.split(z, k_w))]
     return sum(terms[1:], terms[0]).astype(x.dtype)
 

@@ -1,9 +1,12 @@
 """Window arithmetic and its errors, written once for convolutions and pools."""
 
-Window = int | tuple[int, int]
+from operator import index
+from typing import SupportsIndex
+
+Window = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 """A size or stride: one number for both axes, or (rows, columns)."""
 
-Padding = int | tuple[int | tuple[int, int], int | tuple[int, int]]
+Padding = SupportsIndex | tuple[Window, Window]
 """One number for all sides, one for each axis, or a (low, high) pair for each axis."""
 
 Pair = tuple[int, int]
@@ -58,27 +61,36 @@ def conv_output_shape(
     return rows, columns
 
 
-def pair(value: Window, name: str, *, minimum: int) -> Pair:
+def pair(value: object, name: str, *, minimum: int) -> Pair:
     """`value` along (rows, columns); a ValueError about `name` where one is below `minimum`."""
     match value:
-        case int():
-            rows = columns = value
-        case (int(rows), int(columns)):
-            pass
+        case SupportsIndex():
+            rows = columns = index(value)
+        case (SupportsIndex(), SupportsIndex()):
+            rows, columns = map(index, value)
         case _:
-            raise ValueError(f"{name} {value}: a whole number, or one for rows and one for columns, is needed")
+            raise ValueError(f"{name} {value!r}: a whole number, or one for rows and one for columns, is needed")
     if min(rows, columns) < minimum:
         raise ValueError(f"{name} {value}: at least {minimum} is needed along each axis")
     return rows, columns
 
 
-def padding_pairs(padding: Padding) -> PaddingPairs:
+def padding_pairs(padding: object) -> PaddingPairs:
     """`padding` as ((top, bottom), (left, right)); a ValueError where one is negative."""
     match padding:
-        case int():
-            vertical = horizontal = padding
+        case SupportsIndex():
+            sides = [(padding, padding), (padding, padding)]
         case (vertical, horizontal):
-            pass
+            sides = [(each, each) if isinstance(each, SupportsIndex) else each for each in (vertical, horizontal)]
         case _:
-            raise ValueError(f"padding {padding}: a number, one for each axis or a (low, high) pair for each is needed")
-    return pair(vertical, "padding", minimum=0), pair(horizontal, "padding", minimum=0)
+            sides = []
+    match sides:
+        case [(SupportsIndex(), SupportsIndex()), (SupportsIndex(), SupportsIndex())]:
+            (top, bottom), (left, right) = (map(index, side) for side in sides)
+        case _:
+            raise ValueError(
+                f"padding {padding!r}: a number, one for each axis, or a (low, high) pair for each axis is needed"
+            )
+    if min(top, bottom, left, right) < 0:
+        raise ValueError(f"padding {padding}: at least 0 is needed on each side")
+    return (top, bottom), (left, right)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Shaped
 
@@ -47,15 +48,17 @@ def batch_norm(
         scale: factor of each channel, (C,); 1 to begin with.
         bias: shift of each channel, (C,); 0 to begin with.
         stats: the moving statistics; in the chapter both begin at 0.
-        train: whether the batch's own statistics are taken.
+        train: whether the batch's own statistics are taken; a Python bool, so static under `jit`.
         momentum: what the moving statistics keep of themselves, from 0 to 1.
         epsilon: added to the variance, in its units.
 
     Returns:
-        y, shaped as `x` and in its floating type, and the statistics for the next call, in the type in which they came.
+        y, shaped as `x` and in its floating type, and the statistics for the next call, each in the floating type
+        in which it came.
 
     Raises:
-        ValueError: if `x` has 1, 3 or more than 4 axes, the channels differ, or a batch to train on is empty.
+        ValueError: if `x` has 1, 3 or more than 4 axes, the channels differ, a batch to train on is empty, or
+            momentum or epsilon is out of its range.
 
     Examples:
         >>> zero, one = jnp.zeros(2), jnp.ones(2)
@@ -69,11 +72,15 @@ def batch_norm(
     References:
         Section 4.10. S. Ioffe and C. Szegedy, Batch Normalization, 2015.
     """
-    if x.ndim not in (2, 4):
-        raise ValueError(f"batch_norm needs x (N, C) or (N, H, W, C), not x {x.shape}")
+    if np.ndim(x) not in (2, 4):
+        raise ValueError(f"batch_norm needs x (N, C) or (N, H, W, C), not x {np.shape(x)}")
+    if isinstance(momentum, float | int) and not 0 <= momentum <= 1:
+        raise ValueError(f"batch_norm with momentum {momentum}: a number from 0 to 1 is needed")
+    if isinstance(epsilon, float | int) and not epsilon >= 0:
+        raise ValueError(f"batch_norm with epsilon {epsilon}: a number that is not negative is needed")
     check_shapes(
         "batch_norm",
-        x=(x, "N C" if x.ndim == 2 else "N H W C"),
+        x=(x, "N C" if np.ndim(x) == 2 else "N H W C"),
         scale=(scale, "C"),
         bias=(bias, "C"),
         mean=(stats.mean, "C"),
@@ -81,7 +88,9 @@ def batch_norm(
     )
     if train and x.size == 0:
         raise ValueError(f"batch_norm of x {x.shape}: a batch to train on needs at least one entry")
-    (x,), moving = as_floats(x), BatchStats(*as_floats(*stats))
+    (x,) = as_floats(x)
+    (old_mean,), (old_var,) = as_floats(stats.mean), as_floats(stats.var)
+    moving = BatchStats(old_mean, old_var)
     wide, scale, bias, mean, var = as_wide_floats(x, scale, bias, *moving)
     per_channel = (1,) * (x.ndim - 1) + (-1,)
     if train:
@@ -89,8 +98,8 @@ def batch_norm(
         mean = wide.mean(axes)
         var = jnp.square(wide - mean.reshape(per_channel)).mean(axes)
         moving = BatchStats(
-            (momentum * moving.mean + (1 - momentum) * mean).astype(moving.mean.dtype),
-            (momentum * moving.var + (1 - momentum) * var).astype(moving.var.dtype),
+            (momentum * old_mean + (1 - momentum) * mean).astype(old_mean.dtype),
+            (momentum * old_var + (1 - momentum) * var).astype(old_var.dtype),
         )
     factor = scale * lax.rsqrt(var + epsilon)
     y = (wide - mean.reshape(per_channel)) * factor.reshape(per_channel) + bias.reshape(per_channel)

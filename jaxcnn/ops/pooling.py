@@ -55,7 +55,8 @@ def max_pool2d(
 
         y[n, i, j, c] = max over (u, v) of x[n, i * s_h + u - p_h, j * s_w + v - p_w, c]
 
-    where x counts as minus infinity outside the image. Among equal maxima the first, row by row, takes the gradient.
+    where x counts as minus infinity outside the image. Among equal maxima the first, row by row, takes the gradient;
+    that of a window with NaN, or of minus infinity alone, is not defined.
 
     Args:
         x: images, (N, H, W, C).

@@ -28,7 +28,7 @@ PRINTED = {
         "3x3, padding 1, stride 2:           (4, 4)",
         "3x5, padding (0, 1), stride (3, 4): (2, 2)",
         "(8 + 0 + 0 - 11) // 1 + 1 = -2 rows",
-        "'SAME' and padding ((0, 1), (0, 1)): 0.000",
+        "'SAME' less padding ((0, 1), (0, 1)): 0.000 at most",
     ],
     "section_4_03_channels": [
         "[[ 56.  72.]\n [104. 120.]]",

@@ -15,7 +15,7 @@ K = np.arange(4.0).reshape(2, 2)
 @st.composite
 def correlations(draw, channels=(), outputs=(), one_pixel=False):
     """Image and kernel; `channels` and `outputs` are the bounds of their numbers, or () for none."""
-    (input_hw, kernel_hw, _, _) = draw(windows(padding=False))
+    (input_hw, kernel_hw, _, _) = draw(windows(largest=5, padding=False))
     dtype = draw(dtypes)
     c_in, c_out = (tuple(draw(st.integers(*bounds)) for bounds in [each] if bounds) for each in (channels, outputs))
     if one_pixel:

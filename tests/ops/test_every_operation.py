@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import reference
 from jax.test_util import check_grads
 from strategies import x64_if
 
@@ -120,8 +121,35 @@ def test_floats_keep_their_type_and_integers_become_floats(operation, shapes, gi
 
 @every_operation
 def test_complex_numbers_are_refused(operation, shapes):
-    with pytest.raises(ValueError, match="an array of complex64: real numbers are needed"):
+    with pytest.raises(ValueError, match="an array of complex64: float16"):
         jax.eval_shape(operation, *(np.ones(shape, np.complex64) for shape in shapes))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64])
+@pytest.mark.parametrize("kernel_size", [4, 7, 11])
+def test_larger_kernels_work_in_every_type(dtype, kernel_size):
+    rng = np.random.default_rng(0)
+    with x64_if(dtype):
+        x, k = (jnp.asarray(rng.integers(-2, 3, size), dtype) for size in ((24, 24), (kernel_size, kernel_size)))
+        expected = reference.corr2d(np.asarray(x, np.float64), np.asarray(k, np.float64))
+        tolerance = float(jnp.finfo(dtype).eps)
+        results = [
+            ops.corr2d(x, k),
+            ops.corr2d_multi_in_out(x[None], k[None, None])[0],
+            ops.conv2d(x[None, :, :, None], k[:, :, None, None])[0, :, :, 0],
+        ]
+        for y in results:
+            np.testing.assert_allclose(np.asarray(y, np.float64), expected, rtol=tolerance)
+        slope = jax.grad(lambda k: ops.corr2d(x, k).astype(jnp.float32).sum())(k)
+        windows = reference.corr2d(np.asarray(x, np.float64), np.ones(expected.shape))
+        np.testing.assert_allclose(np.asarray(slope, np.float64), windows, rtol=4 * tolerance, atol=4 * tolerance)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    two = np.int64(2)
+    x, kernel = np.ones((1, 6, 6, 1), np.float32), np.ones((3, 3, 1, 1), np.float32)
+    assert ops.conv2d(x, kernel, strides=two, padding=(two, (two, 1))).shape == (1, 4, 4, 1)
+    assert ops.max_pool2d(x, two).shape == (1, 3, 3, 1)
 
 
 def test_types_that_differ_meet_in_the_type_that_holds_both():
@@ -156,7 +184,7 @@ ONES = ops.BatchStats(np.ones(3), np.ones(3))
         (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"strides": 0}, "strides 0: at least 1"),
         (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"strides": (1, -2)}, r"strides \(1, -2\): at least 1"),
         (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": -1}, "padding -1: at least 0"),
-        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": ((0, -1), 0)}, r"padding \(0, -1\): at least 0"),
+        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": ((0, -1), 0)}, r"padding \(\(0, -1\), 0\): at least 0"),
         (ops.pool2d, [(1, 4, 4)], {"window_shape": 2}, r"pool2d needs x \(H, W\), not x \(1, 4, 4\)"),
         (ops.pool2d, [(4, 4)], {"window_shape": (5, 1)}, "window of 5x1 does not fit"),
         (ops.pool2d, [(4, 4)], {"window_shape": 2, "mode": "min"}, "mode 'min': 'max' or 'avg'"),
@@ -180,6 +208,20 @@ ONES = ops.BatchStats(np.ones(3), np.ones(3))
         (ops.batch_norm, [(2, 4), (3,), (3,)], {"stats": ONES, "train": True}, "C is 4 and 3"),
         (ops.batch_norm, [(2, 3), (3,), (4,)], {"stats": ONES, "train": True}, "C is 3 and 4"),
         (ops.batch_norm, [(2, 2), (2,), (2,)], {"stats": ONES, "train": False}, r"mean \(3\).*C is 2 and 3"),
+        (
+            ops.batch_norm,
+            [(2, 3), (3,), (3,)],
+            {"stats": ONES, "train": True, "momentum": 1.1},
+            "momentum 1.1: a number",
+        ),
+        (
+            ops.batch_norm,
+            [(2, 3), (3,), (3,)],
+            {"stats": ONES, "train": True, "epsilon": -1.0},
+            "epsilon -1.0: a number",
+        ),
+        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": "SAME"}, "padding 'SAME': a number, one for each axis"),
+        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": ((1, 2, 3), 0)}, r"a \(low, high\) pair for each axis"),
         (ops.batch_norm, [(0, 3), (3,), (3,)], {"stats": ONES, "train": True}, "at least one entry"),
         (ops.batch_norm, [(2, 0, 4, 3), (3,), (3,)], {"stats": ONES, "train": True}, "at least one entry"),
     ],
@@ -189,3 +231,14 @@ def test_what_cannot_be_is_said_while_tracing(operation, shapes, arguments, mess
     call = partial(inspect.unwrap(operation), **arguments)
     with pytest.raises(ValueError, match=message):
         jax.eval_shape(call, *(np.ones(shape) for shape in shapes))
+
+
+@pytest.mark.parametrize("x", [[[1.0, 2.0]], None, 3.0])
+def test_what_is_no_array_is_said(x):
+    with pytest.raises(ValueError, match="corr2d needs arrays, and x is"):
+        inspect.unwrap(ops.corr2d)(x, np.ones((1, 1)))
+
+
+def test_floats_of_eight_bits_are_refused():
+    with pytest.raises(ValueError, match="an array of float8_e4m3fn"):
+        ops.max_pool2d(jnp.ones((1, 2, 2, 1), jnp.float8_e4m3fn), 2)

@@ -30,8 +30,8 @@ def test_padding_may_differ_on_every_side():
         ({"kernel_size": 0}, "kernel size 0"),
         ({"kernel_size": 2, "strides": 0}, "strides 0"),
         ({"kernel_size": 2, "strides": (1, -1)}, r"strides \(1, -1\)"),
-        ({"kernel_size": 2, "padding": -1}, "padding -1"),
-        ({"kernel_size": 2, "padding": ((0, -1), 0)}, r"padding \(0, -1\)"),
+        ({"kernel_size": 2, "padding": -1}, "padding -1: at least 0"),
+        ({"kernel_size": 2, "padding": ((0, -1), 0)}, r"padding \(\(0, -1\), 0\)"),
     ],
 )
 def test_what_cannot_be_is_said(arguments, message):

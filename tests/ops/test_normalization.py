@@ -85,6 +85,12 @@ def test_half_precision_is_computed_in_single_even_where_all_is_half():
     assert y.dtype == stats.mean.dtype == jnp.float16
 
 
+def test_statistics_keep_each_its_own_type():
+    stats = BatchStats(jnp.zeros(1, jnp.bfloat16), jnp.ones(1, jnp.float32))
+    _, stats = batch_norm(jnp.ones((2, 1)), jnp.ones(1), jnp.zeros(1), stats, train=True)
+    assert (stats.mean.dtype, stats.var.dtype) == (jnp.bfloat16, jnp.float32)
+
+
 @given(seeds)
 def test_moving_statistics_follow_the_recurrence_from_zero(seed):
     xs = np.random.default_rng(seed).normal(3, 2, (6, 16, 2)).astype(np.float32)
