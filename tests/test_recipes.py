@@ -10,7 +10,7 @@ from jaxcnn.recipes import RECIPES, get_recipe
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_is_whole(name):
+def test_a_recipe_is_whole_and_its_network_has_exactly_the_documented_parameters(name):
     recipe = RECIPES[name]
     assert recipe.name == name
     assert len(recipe.documented) == recipe.num_epochs == 5

@@ -1,8 +1,21 @@
 import inspect
 
 import pytest
+from hypothesis import given
+from strategies import thoroughly, windows
 
 from jaxcnn.ops import conv_output_shape, geometry
+
+
+@thoroughly
+@given(windows(largest=5))
+def test_counts_the_places_of_the_window(case):
+    input_hw, window, strides, padding = case
+    places = (
+        len([start for start in range(0, n + low + high, step) if start + size <= n + low + high])
+        for n, size, step, (low, high) in zip(input_hw, window, strides, padding, strict=True)
+    )
+    assert conv_output_shape(input_hw, window, strides=strides, padding=padding) == tuple(places)
 
 
 @pytest.mark.parametrize(
