@@ -1,4 +1,5 @@
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,15 @@ import pytest
 
 from jaxcnn import cli
 from jaxcnn.recipes import RECIPES
+
+
+@pytest.fixture(autouse=True)
+def log_level_as_before():
+    """The command line sets the package's log level for its process, which here is that of other tests too."""
+    logger = logging.getLogger("jaxcnn")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture
