@@ -14,9 +14,9 @@ def shapes_of(model, shape):
     return jax.eval_shape(partial(model.init_with_output, train=False), jax.random.key(0), jnp.zeros(shape))
 
 
-def drawn_variables(model, shape):
+def drawn_variables(model, shape, *, seed=0):
     """Kernels uniform in +-1/sqrt(fan_in), all else near where it begins."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
 
     def draw(path, leaf):
         match path[-1].key:
