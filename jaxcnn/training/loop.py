@@ -105,21 +105,7 @@ def evaluate(
     """
     if batch_size < 1 or len(images) < 1:
         raise ValueError(f"{len(images)} images in batches of {batch_size}: at least 1 of each is needed")
-    images, labels = jnp.asarray(images), jnp.asarray(labels)
-    metrics = Metrics.zeros()
-    for start, stop, rows in _spans(len(images), batch_size):
-        metrics = _eval_chunk(
-            state,
-            metrics,
-            images,
-            labels,
-            start,
-            stop,
-            batch_size=batch_size,
-            rows=rows,
-            image_size=image_size,
-        )
-    return metrics
+    return _evaluate(state, jnp.asarray(images), jnp.asarray(labels), batch_size, image_size)
 
 
 def _epochs(
@@ -134,7 +120,7 @@ def _epochs(
     spans = _spans(num_examples, batch_size)
     steps = spans[-1][1]
     train_chunk = partial(_train_chunk, batch_size=batch_size, image_size=image_size)
-    test = partial(evaluate, batch_size=batch_size, image_size=image_size)
+    eval_chunk = partial(_eval_chunk, batch_size=batch_size, image_size=image_size)
     images, labels = jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)
     test_images, test_labels = jnp.asarray(dataset.test_images), jnp.asarray(dataset.test_labels)
     state = _copy(state)  # chunks take over the memory of the state that they are given
@@ -148,7 +134,8 @@ def _epochs(
             for start, _, rows in spans:
                 no_steps = train_chunk(state, Metrics.zeros((steps,)), images, labels, order, start, start, rows=rows)
                 state, _ = jax.block_until_ready(no_steps)
-            jax.block_until_ready(test(state, test_images, test_labels))
+            for _, _, rows in _spans(len(test_images), batch_size):
+                jax.block_until_ready(eval_chunk(state, Metrics.zeros(), test_images, test_labels, 0, 0, rows=rows))
             compile_seconds = time.perf_counter() - began
         began = time.perf_counter()
         order = _order(order_key, num_examples)
@@ -167,7 +154,7 @@ def _epochs(
                 chunk_steps = max(1, round(min(steps, chunk_seconds * rate / rows)))
                 start = end
         train_seconds = time.perf_counter() - began
-        tested = jax.block_until_ready(test(state, test_images, test_labels))
+        tested = _evaluate(state, test_images, test_labels, batch_size, image_size)
         yield EpochResult(
             state=_copy(state),
             epoch=epoch,
@@ -180,6 +167,21 @@ def _epochs(
             compile_seconds=compile_seconds,
         )
         compile_seconds = 0.0
+
+
+def _evaluate(
+    state: TrainState,
+    images: Shaped[Array, "n h w c"],
+    labels: Integer[Array, " n"],
+    batch_size: int,
+    image_size: int | None,
+) -> Metrics:
+    metrics = Metrics.zeros()
+    for start, stop, rows in _spans(len(images), batch_size):
+        metrics = _eval_chunk(
+            state, metrics, images, labels, start, stop, batch_size=batch_size, rows=rows, image_size=image_size
+        )
+    return metrics
 
 
 def _spans(num_examples: int, batch_size: int) -> list[tuple[int, int, int]]:

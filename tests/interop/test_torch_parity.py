@@ -12,9 +12,9 @@ from jaxcnn.recipes import RECIPES
 from jaxcnn.training import TrainState, train_step
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[torch]'")
-from torch_networks import NETWORKS  # noqa: E402 -- which needs PyTorch
+import torch_networks  # noqa: E402 -- which needs PyTorch
 
-every_network = pytest.mark.parametrize("name", NETWORKS)
+every_network = pytest.mark.parametrize("name", RECIPES)
 
 REDUCED = {
     "lenet": 28, "alexnet": 67, "vgg": 32, "nin": 67, "googlenet": 16, "lenet_bn_scratch": 28, "lenet_bn": 28,
@@ -26,7 +26,8 @@ REDUCED = {
 def make(name, image_size, dtype):
     """PyTorch's network as it begins, and ours with its weights."""
     torch.manual_seed(0)
-    theirs = NETWORKS[name](image_size).to({"float32": torch.float32, "float64": torch.float64}[dtype])
+    network = torch_networks.build(name, image_size, dropout=0.0)
+    theirs = network.to({"float32": torch.float32, "float64": torch.float64}[dtype])
     generator = torch.Generator().manual_seed(1)
     for key, buffer in theirs.named_buffers():  # statistics as after some training
         if buffer.dim() > 0:

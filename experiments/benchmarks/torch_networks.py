@@ -1,4 +1,7 @@
-"""The documented networks in PyTorch, written from their description, layers made in the documented order."""
+"""The documented networks in PyTorch, written from their description, layers made in the documented order.
+
+What the benchmarks run beside, and what the tests hold this package's networks and weights against.
+"""
 
 import torch
 from torch import nn
@@ -45,18 +48,19 @@ def lenet(norm=no_norm):
     )  # fmt: skip
 
 
-def alexnet(image_size):
+def alexnet(image_size, dropout):
     flattened = {224: 6400, 67: 256}[image_size]
     return nn.Sequential(
         nn.Conv2d(1, 96, 11, 4), nn.ReLU(), nn.MaxPool2d(3, 2),
         nn.Conv2d(96, 256, 5, 1, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
         nn.Conv2d(256, 384, 3, 1, 1), nn.ReLU(), nn.Conv2d(384, 384, 3, 1, 1), nn.ReLU(),
         nn.Conv2d(384, 256, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Flatten(),
-        nn.Linear(flattened, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU(), nn.Linear(4096, 10),
+        nn.Linear(flattened, 4096), nn.ReLU(), nn.Dropout(dropout),
+        nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(dropout), nn.Linear(4096, 10),
     )  # fmt: skip
 
 
-def vgg(image_size):
+def vgg(image_size, dropout):
     layers, channels = [], 1
     for num_convs, features in ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128)):
         for _ in range(num_convs):
@@ -66,14 +70,16 @@ def vgg(image_size):
     dense = [
         nn.Linear(128 * (image_size // 32) ** 2, 1024),
         nn.ReLU(),
+        nn.Dropout(dropout),
         nn.Linear(1024, 1024),
         nn.ReLU(),
+        nn.Dropout(dropout),
         nn.Linear(1024, 10),
     ]
     return nn.Sequential(*layers, nn.Flatten(), *dense)
 
 
-def nin():
+def nin(dropout):
     def block(channels, features, size, stride, padding):
         return nn.Sequential(
             nn.Conv2d(channels, features, size, stride, padding), nn.ReLU(),
@@ -82,7 +88,8 @@ def nin():
 
     return nn.Sequential(
         block(1, 96, 11, 4, 0), nn.MaxPool2d(3, 2), block(96, 256, 5, 1, 2), nn.MaxPool2d(3, 2),
-        block(256, 384, 3, 1, 1), nn.MaxPool2d(3, 2), block(384, 10, 3, 1, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        block(256, 384, 3, 1, 1), nn.MaxPool2d(3, 2), nn.Dropout(dropout),
+        block(384, 10, 3, 1, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
     )  # fmt: skip
 
 
@@ -170,15 +177,26 @@ def densenet():
     return nn.Sequential(*layers, *head)
 
 
-NETWORKS = {
-    "lenet": lambda _: lenet(),
-    "alexnet": alexnet,
-    "vgg": vgg,
-    "nin": lambda _: nin(),
-    "googlenet": lambda _: googlenet(),
-    "lenet_bn_scratch": lambda _: lenet(ScratchBatchNorm),
-    "lenet_bn": lambda _: lenet(library_norm),
-    "resnet": lambda _: resnet(),
-    "densenet": lambda _: densenet(),
-}
-"""From the size of the image; without dropout, which parity leaves out."""
+def build(name, image_size, *, dropout=0.5):
+    """The documented network of this name, for grayscale images of this size, as it begins."""
+    match name:
+        case "lenet":
+            return lenet()
+        case "lenet_bn":
+            return lenet(library_norm)
+        case "lenet_bn_scratch":
+            return lenet(ScratchBatchNorm)
+        case "alexnet":
+            return alexnet(image_size, dropout)
+        case "vgg":
+            return vgg(image_size, dropout)
+        case "nin":
+            return nin(dropout)
+        case "googlenet":
+            return googlenet()
+        case "resnet":
+            return resnet()
+        case "densenet":
+            return densenet()
+        case _:
+            raise ValueError(f"no network {name!r} is documented")

@@ -1,0 +1,344 @@
+"""Training steps of this package beside PyTorch's: every recipe, in one run, in turn.
+
+    python experiments/benchmarks/vs_pytorch.py [NAMES ...] [--device gpu] [--output FILE]
+
+Each contestant lives in a process of its own and trains while the others wait: A B C A B C ... Its data lies on the
+device as uint8, and a step means shuffled rows, the cast, the resize, the forward and backward pass and Adam. Compiling
+is timed apart. Shown are medians; every sample is kept in the JSON.
+
+PyTorch comes as an expert would have it: the data resident, no `.item()` a step, both memory formats, compiled, with
+the fused Adam; on a GPU also as documented, with a DataLoader, and tuned: channels_last, bfloat16 autocast,
+max-autotune with CUDA graphs.
+"""
+
+import itertools
+import json
+import multiprocessing
+import os
+import resource
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from jaxcnn.recipes import RECIPES
+
+OURS = ("jaxcnn", "jaxcnn, step by step", "jaxcnn, bfloat16")
+
+ON_CPU = ("jaxcnn", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "jaxcnn, step by step")
+ON_GPU = (
+    "jaxcnn", "jaxcnn, bfloat16", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "PyTorch, documented",
+    "PyTorch, tuned", "jaxcnn, step by step",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every contestant of a comparison trains."""
+
+    recipe: str
+    batch_size: int
+    device: str
+    sample_seconds: float
+
+
+def jaxcnn_samples(task: Task, contestant: str) -> Iterator[float]:
+    """Seconds a step of this package, sample after sample; what comes before the first is start and compilation."""
+    import jax
+
+    from jaxcnn import data, training
+
+    recipe = RECIPES[task.recipe]
+    dtype = "bfloat16" if contestant.endswith("bfloat16") else "float32"
+    dataset = data.load_fashion_mnist()
+    shape = (recipe.image_size, recipe.image_size, 1)
+    with jax.default_device(jax.devices(task.device)[0]):
+        state = training.create_train_state(
+            recipe.model.clone(dtype=dtype), recipe.optimizer(), jax.random.key(0), shape
+        )
+        if contestant.endswith("step by step"):
+            yield from _step_by_step(task, state, dataset)
+        events = training.fit_in_chunks(
+            state,
+            dataset,
+            num_epochs=10**6,
+            batch_size=task.batch_size,
+            image_size=recipe.image_size,
+            chunk_seconds=task.sample_seconds,
+        )
+        full_batches = len(dataset.train_images) // task.batch_size
+        for event in events:
+            # The first step of each epoch is a chunk of its own, by which the others' length is found.
+            if isinstance(event, training.ChunkResult) and 1 < event.steps_done <= full_batches:
+                yield task.batch_size / event.images_per_second
+
+
+def _step_by_step(task: Task, state: Any, dataset: Any) -> Iterator[float]:
+    """The same step, called from a loop in Python."""
+    import jax
+
+    from jaxcnn import training
+    from jaxcnn.data.pipeline import epoch_order, prepare_images
+
+    size = RECIPES[task.recipe].image_size
+    images, labels = jax.numpy.asarray(dataset.train_images), jax.numpy.asarray(dataset.train_labels)
+
+    @jax.jit
+    def step(state: Any, images: Any, labels: Any, order: Any, number: Any) -> Any:
+        rows = jax.lax.dynamic_slice_in_dim(order, number * task.batch_size, task.batch_size)
+        return training.train_step(state, prepare_images(images[rows], size), labels[rows])
+
+    steps = len(images) // task.batch_size
+    order = epoch_order(jax.random.key(0), len(images))
+    numbers = itertools.cycle(range(steps))
+
+    def run(count: int) -> None:
+        nonlocal state
+        for _ in range(count):
+            state, metrics = step(state, images, labels, order, next(numbers))
+        jax.block_until_ready((state, metrics))
+
+    yield from _timed(run, task.sample_seconds)
+
+
+def pytorch_samples(task: Task, contestant: str) -> Iterator[float]:
+    """Seconds a step of PyTorch, sample after sample; what comes before the first is start and compilation."""
+    import torch
+    import torch_networks
+    from torch.nn import functional as F  # noqa: N812 -- as everywhere
+
+    from jaxcnn import data
+
+    recipe = RECIPES[task.recipe]
+    device = torch.device("cuda" if task.device == "gpu" else "cpu")
+    channels_last = "channels_last" in contestant or "tuned" in contestant
+    tuned = "tuned" in contestant
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True
+    network = torch_networks.build(task.recipe, recipe.image_size).to(device, memory_format=memory_format)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused="documented" not in contestant)
+    dataset = data.load_fashion_mnist()
+    images = torch.from_numpy(dataset.train_images).permute(0, 3, 1, 2).to(device)
+    labels = torch.from_numpy(dataset.train_labels).long().to(device)
+    total_loss, correct = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
+
+    def prepare(images: torch.Tensor) -> torch.Tensor:
+        x = images.float() / 255
+        if x.shape[-1] != recipe.image_size:
+            x = F.interpolate(x, size=(recipe.image_size, recipe.image_size), mode="bilinear", antialias=False)
+        return x.contiguous(memory_format=memory_format)
+
+    def forward_and_backward(x: torch.Tensor, y: torch.Tensor) -> None:
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=tuned):
+            logits = network(x)
+        loss = F.cross_entropy(logits.float(), y)
+        loss.backward()
+        with torch.no_grad():
+            total_loss.add_(loss.detach())
+            correct.add_((logits.argmax(1) == y).sum())
+
+    if "compiled" in contestant or tuned:
+        network = torch.compile(network, mode="max-autotune" if tuned else "default")
+
+    def step(x: torch.Tensor, y: torch.Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        forward_and_backward(prepare(x), y)
+        optimizer.step()
+
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        while True:
+            order = torch.randperm(len(images), device=device)
+            for rows in order.split(task.batch_size)[: len(images) // task.batch_size]:
+                yield images[rows], labels[rows]
+
+    def documented_batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        examples = torch.utils.data.TensorDataset(images.cpu(), labels.cpu())
+        loader = torch.utils.data.DataLoader(examples, task.batch_size, shuffle=True, num_workers=4, drop_last=True)
+        while True:
+            for x, y in loader:
+                yield x.to(device), y.to(device)
+
+    feed = documented_batches() if "documented" in contestant else batches()
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            step(*next(feed))
+            if "documented" in contestant:
+                total_loss.item()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    yield from _timed(run, task.sample_seconds)
+
+
+def _timed(run: Any, sample_seconds: float) -> Iterator[float]:
+    """Seconds a step of samples about `sample_seconds` long, after two steps that are not timed."""
+    run(2)
+    count = 1
+    while True:
+        began = time.perf_counter()
+        run(count)
+        seconds = (time.perf_counter() - began) / count
+        yield seconds
+        count = max(1, round(sample_seconds / seconds))
+
+
+def work(task: Task, contestant: str, pipe: Connection) -> None:
+    """A contestant's process: takes one sample whenever it is told to, and at last tells its memory's peak."""
+    began = time.perf_counter()
+    take = (jaxcnn_samples if contestant in OURS else pytorch_samples)(task, contestant)
+    next(take)
+    pipe.send(time.perf_counter() - began)
+    while pipe.recv():
+        pipe.send(next(take))
+    pipe.send(peak_bytes(task, contestant))
+
+
+def peak_bytes(task: Task, contestant: str) -> int:
+    """The most memory that this process has held: on the GPU there, else resident."""
+    if task.device == "cpu":
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if contestant in OURS:
+        import jax
+
+        return jax.devices("gpu")[0].memory_stats()["peak_bytes_in_use"]
+    import torch
+
+    return torch.cuda.max_memory_allocated()
+
+
+def compare(task: Task, contestants: list[str], repeats: int) -> dict[str, dict[str, Any]]:
+    """Samples of every contestant, taken in turn."""
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = {}, []
+    results: dict[str, dict[str, Any]] = {}
+    for contestant in contestants:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(task, contestant, theirs))
+        process.start()
+        theirs.close()
+        pipes[contestant] = ours
+        processes.append(process)
+        results[contestant] = {"start_seconds": ours.recv(), "step_seconds": []}
+    for _ in range(repeats):
+        for contestant in contestants:
+            pipes[contestant].send(True)
+            results[contestant]["step_seconds"].append(pipes[contestant].recv())
+    for contestant, process in zip(contestants, processes, strict=True):
+        pipes[contestant].send(False)
+        results[contestant]["peak_bytes"] = pipes[contestant].recv()
+        process.join()
+    for result in results.values():
+        result["step_milliseconds"] = 1000 * statistics.median(result["step_seconds"])
+        result["images_per_second"] = 1000 * task.batch_size / result["step_milliseconds"]
+    return results
+
+
+def product_rate(device: str) -> float:
+    """FLOP/s of a product of float32 matrices of 4096x4096, in the package's precision: the best of five."""
+    import jax
+
+    with jax.default_device(jax.devices(device)[0]):
+        a = jax.random.normal(jax.random.key(0), (4096, 4096))
+        multiply = jax.jit(jax.numpy.matmul)
+        multiply(a, a).block_until_ready()
+        times = []
+        for _ in range(5):
+            began = time.perf_counter()
+            multiply(a, a).block_until_ready()
+            times.append(time.perf_counter() - began)
+    return 2 * 4096**3 / min(times)
+
+
+def step_flop(task: Task) -> float:
+    """Floating-point operations of a step, taken as three times those of the forward pass."""
+    import jax
+
+    recipe = RECIPES[task.recipe]
+    images = jax.ShapeDtypeStruct((task.batch_size, recipe.image_size, recipe.image_size, 1), "float32")
+    variables = jax.eval_shape(lambda x: recipe.model.init(jax.random.key(0), x, train=False), images)
+    forward = jax.jit(lambda variables, x: recipe.model.apply(variables, x, train=False))
+    return 3 * forward.lower(variables, images).cost_analysis()["flops"]
+
+
+def show(comparisons: dict[str, dict[str, Any]], contestants: list[str]) -> None:
+    """The table on the terminal."""
+    table = Table(title="Milliseconds a step, medians")
+    for heading in ("", "batch", *contestants, "ours / best PyTorch", "loop / step by step", "share of the floor"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, comparison in comparisons.items():
+        steps = [f"{comparison['results'][contestant]['step_milliseconds']:.1f}" for contestant in contestants]
+        ratios = [comparison[key] for key in ("ratio", "loop_ratio", "floor_share")]
+        table.add_row(name, str(comparison["batch_size"]), *steps, *(f"{ratio:.2f}" for ratio in ratios))
+    Console(width=200).print(table)
+
+
+def summarize(task: Task, results: dict[str, dict[str, Any]], flop_rate: float) -> dict[str, Any]:
+    """A comparison as the JSON holds it."""
+    milliseconds = {contestant: result["step_milliseconds"] for contestant, result in results.items()}
+    ours = milliseconds["jaxcnn"]
+    floor = 1000 * step_flop(task) / flop_rate
+    return {
+        "batch_size": task.batch_size,
+        "ratio": ours / min(value for contestant, value in milliseconds.items() if contestant not in OURS),
+        "loop_ratio": ours / milliseconds["jaxcnn, step by step"],
+        "floor_milliseconds": floor,
+        "floor_share": floor / ours,
+        "results": results,
+    }
+
+
+def main(
+    names: tyro.conf.Positional[tuple[str, ...]] = tuple(RECIPES),
+    /,
+    device: str = "cpu",
+    repeats: int = 7,
+    sample_seconds: float = 2.0,
+    batch_size: int | None = None,
+    contestants: tuple[str, ...] | None = None,
+    output: Path | None = None,
+) -> None:
+    """Time training steps beside PyTorch.
+
+    Args:
+        names: recipes; all unless given.
+        device: 'cpu' or 'gpu'.
+        repeats: samples of each contestant.
+        sample_seconds: about how long a sample takes; at least one step.
+        batch_size: examples a step; the documented unless given.
+        contestants: who takes part; all that the device knows unless given.
+        output: JSON file for the results, written anew after each recipe; none unless given.
+    """
+    from jaxcnn.runs.environment import describe_device, find_device, software_versions
+
+    chosen = list(contestants or (ON_GPU if device == "gpu" else ON_CPU))
+    flop_rate = product_rate(device)
+    comparisons: dict[str, dict[str, Any]] = {}
+    for name in names:
+        task = Task(name, batch_size or RECIPES[name].batch_size, device, sample_seconds)
+        comparisons[name] = summarize(task, compare(task, chosen, repeats), flop_rate)
+        show({name: comparisons[name]}, chosen)
+        if output is not None:
+            results = {
+                "comparisons": comparisons,
+                "geometric_mean_ratio": statistics.geometric_mean(c["ratio"] for c in comparisons.values()),
+                "matrix_product_flops_per_second": flop_rate,
+                "device": describe_device(find_device(device)),
+                "cpu_cores": os.cpu_count(),
+                "versions": software_versions() | {"torch": metadata.version("torch")},
+            }
+            output.write_text(json.dumps(results, indent=2) + "\n")
+    show(comparisons, chosen)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
