@@ -29,17 +29,17 @@ def arrays(draw, shape, dtype):
 
 
 @st.composite
-def windows(draw, *, largest=3, padding=True):
+def windows(draw, *, largest=3, places=4, padding=True):
     """Height and width of an input, window, strides and padding that go together, the padding half the window at most.
 
-    Each axis leaves from one place to four for the window.
+    Each axis leaves from one place to `places` for the window.
     """
     axes = []
     for _ in range(2):
         size = draw(st.integers(1, largest))
         low, high = (draw(st.integers(0, size // 2)) if padding else 0 for _ in range(2))
         smallest = max(1, size - low - high)
-        axes.append((draw(st.integers(smallest, smallest + 3)), size, draw(st.integers(1, 3)), (low, high)))
+        axes.append((draw(st.integers(smallest, smallest + places - 1)), size, draw(st.integers(1, 3)), (low, high)))
     return tuple(zip(*axes, strict=True))
 
 

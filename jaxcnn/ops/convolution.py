@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Shaped
@@ -26,8 +27,8 @@ def conv2d(
         y[n, i, j, o] = bias[o] + sum over (u, v, c) of
                         x[n, i * s_h + u - p_h, j * s_w + v - p_w, c] * kernel[u, v, c, o]
 
-    where x counts as zero outside the image. (A kernel with NaN or infinities: XLA may leave the products with those
-    zeros out.)
+    where x counts as zero outside the image. Not a number and infinities: XLA may leave the products of the kernel's
+    with those zeros out, and with few channels an image's may reach the other outputs of their row.
 
     Args:
         x: images, (N, H, W, C_in).
@@ -57,11 +58,68 @@ def conv2d(
     axes = check_shapes("conv2d", x=(x, "N H W C_in"), kernel=(kernel, "h w C_in C_out"), **biases)
     steps, pads = pair(strides, "strides", minimum=1), padding_pairs(padding)
     # raises if the kernel does not fit:
-    conv_output_shape((axes["H"], axes["W"]), (axes["h"], axes["w"]), strides=steps, padding=pads)
+    output_hw = conv_output_shape((axes["H"], axes["W"]), (axes["h"], axes["w"]), strides=steps, padding=pads)
     if bias is None:
-        return _conv2d(*as_floats(x, kernel), steps, pads)
-    x, kernel, bias = as_floats(x, kernel, bias)
-    return _conv2d(x, kernel, steps, pads) + bias.reshape(1, 1, 1, -1)
+        x, kernel = as_floats(x, kernel)
+    else:
+        x, kernel, bias = as_floats(x, kernel, bias)
+    columns = _columns_at_once(kernel.shape, output_hw)
+    y = _conv2d_as_product(x, kernel, steps, pads, columns) if columns else _conv2d(x, kernel, steps, pads)
+    return y if bias is None else y + bias.reshape(1, 1, 1, -1)
+
+
+def _columns_at_once(kernel_shape: tuple[int, ...], output_hw: Pair) -> int:
+    """How many columns of the output one row of a matrix product gives; 0 where XLA's convolution is faster.
+
+    Milliseconds for the value and both gradients, product and convolution, on two CPU cores
+    (experiments/results/convolution-cpu-2-cores.json):
+    """
+    height, width, c_in, c_out = kernel_shape
+    if (height, width) == (1, 1) or output_hw[0] * output_hw[1] <= 16:
+        return 1
+    if c_in <= 8 and c_out <= 64:
+        return max(2, 1 << (-(-32 // c_out) - 1).bit_length())
+    return 0
+
+
+def _conv2d_as_product(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs, columns: int) -> Array:
+    """The convolution as one product of matrices, which gives `columns` neighbouring outputs from what they all see.
+
+    With few channels the product of one output alone is too narrow for a machine that multiplies 8 or 16 numbers at
+    once. Several at once multiply by zeros too, and are still faster.
+    """
+    (n, height, width, c_in), (k_h, k_w, _, c_out) = x.shape, kernel.shape
+    (s_h, s_w), (rows, (left, right)) = strides, padding
+    h_out = (height + sum(rows) - k_h) // s_h + 1
+    w_out = (width + left + right - k_w) // s_w + 1
+    if columns == 1 and (k_h, k_w) == (1, 1) and (s_h, s_w) == (1, 1) and not any((*rows, left, right)):
+        return (x.reshape(-1, c_in) @ kernel.reshape(c_in, c_out)).reshape(n, height, width, c_out)
+
+    groups = -(-w_out // columns)
+    step = columns * s_w
+    seen = (columns - 1) * s_w + k_w
+    more = max(0, -(-(seen - step) // step))  # groups to the right of its own of which a group sees some
+    end = (groups + more) * step - width - left
+    zero = jnp.zeros((), x.dtype)
+    padded = lax.pad(x, zero, ((0, 0, 0), (*rows, 0), (left, end, 0), (0, 0, 0)))
+    padded = padded.reshape(n, height + sum(rows), groups + more, step * c_in)
+    windows = [
+        lax.slice(
+            padded,
+            (0, u, group, 0),
+            (n, u + s_h * (h_out - 1) + 1, group + groups, min(step, seen - group * step) * c_in),
+            (1, s_h, 1, 1),
+        )
+        for u in range(k_h)
+        for group in range(more + 1)
+    ]
+    shifted = [
+        lax.pad(kernel, jnp.zeros((), kernel.dtype), ((0, 0, 0), (at, seen - k_w - at, 0), (0, 0, 0), (0, 0, 0)))
+        for at in range(0, step, s_w)
+    ]
+    band = jnp.stack(shifted, axis=3).reshape(k_h * seen * c_in, columns * c_out)
+    y = jnp.concatenate(windows, axis=-1).reshape(-1, k_h * seen * c_in) @ band
+    return y.reshape(n, h_out, groups * columns, c_out)[:, :, :w_out]
 
 
 # XLA's CPU compiler brings a convolution into the form of its fast kernels, NHWC with HWIO, only outside loops. The

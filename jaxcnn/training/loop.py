@@ -17,6 +17,7 @@ from jaxtyping import Array, Int, Integer, Shaped
 
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.pipeline import epoch_order, prepare_images
+from jaxcnn.training.compilation import compiled
 from jaxcnn.training.results import ChunkResult, EpochResult
 from jaxcnn.training.state import Stream, TrainState, derive_key
 from jaxcnn.training.steps import Metrics, eval_step, train_step
@@ -205,7 +206,7 @@ def _copy(state: TrainState) -> TrainState:
 _order = jax.jit(epoch_order, static_argnums=1)
 
 
-@partial(jax.jit, static_argnames=("batch_size", "rows", "image_size"), donate_argnames=("state", "metrics"))
+@compiled(static_argnames=("batch_size", "rows", "image_size"), donate_argnames=("state", "metrics"))
 def _train_chunk(
     state: TrainState,
     metrics: Metrics,
@@ -230,7 +231,7 @@ def _train_chunk(
     return lax.fori_loop(start, stop, step, (state, metrics))
 
 
-@partial(jax.jit, static_argnames=("batch_size", "rows", "image_size"))
+@compiled(static_argnames=("batch_size", "rows", "image_size"))
 def _eval_chunk(
     state: TrainState,
     metrics: Metrics,

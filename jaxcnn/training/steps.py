@@ -8,6 +8,7 @@ from flax import struct
 from jaxtyping import Array, Float, Int, Integer, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
+from jaxcnn.training.compilation import compiled
 from jaxcnn.training.state import Stream, TrainState, Variables, derive_key
 
 
@@ -51,7 +52,7 @@ class Metrics(struct.PyTreeNode):
         return jax.tree.map(jnp.add, self, other)
 
 
-@jax.jit
+@compiled()
 def train_step(
     state: TrainState, images: Shaped[Array | np.ndarray, "n h w c"], labels: Integer[Array | np.ndarray, " n"]
 ) -> tuple[TrainState, Metrics]:
@@ -90,7 +91,7 @@ def train_step(
     return state, metrics
 
 
-@jax.jit
+@compiled()
 def eval_step(
     state: TrainState, images: Shaped[Array | np.ndarray, "n h w c"], labels: Integer[Array | np.ndarray, " n"]
 ) -> Metrics:

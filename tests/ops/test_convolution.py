@@ -13,10 +13,13 @@ from jaxcnn import ops
 
 @st.composite
 def convolutions(draw, types=dtypes):
-    """Images, kernel, bias, strides and padding, which here may exceed the kernel."""
-    input_hw, kernel_hw, strides, padding = draw(windows())
+    """Images, kernel, bias, strides and padding, which here may exceed the kernel.
+
+    Of few places, of many with few channels, and of many with more channels: each is computed in a way of its own.
+    """
+    input_hw, kernel_hw, strides, padding = draw(windows(places=draw(st.sampled_from([4, 7]))))
     padding = tuple(tuple(side + draw(st.integers(0, 1)) for side in sides) for sides in padding)
-    n, c_in, c_out = (draw(st.integers(1, 2)) for _ in range(3))
+    n, c_in, c_out = draw(st.integers(1, 2)), draw(st.sampled_from([1, 2, 9])), draw(st.sampled_from([1, 2, 20]))
     dtype = draw(types)
     x, kernel, bias = (draw(arrays(s, dtype)) for s in ((n, *input_hw, c_in), (*kernel_hw, c_in, c_out), (c_out,)))
     if np.any(padding):  # whether a NaN or an infinity in the kernel meets the zeros outside is not said
@@ -36,7 +39,11 @@ def test_equals_the_naive_sum(case):
         x, kernel, bias = (np.asarray(array, np.float64) for array in (x, kernel, bias))
         expected = reference.conv2d(x, kernel, bias, strides, padding)
         magnitude = reference.conv2d(np.abs(x), np.abs(kernel), np.abs(bias), strides, padding)
-        assert_agrees(y, expected, magnitude)
+        # What is not finite may make the outputs NaN that see its rows, in whatever columns.
+        rows = ~np.isfinite(x).all((2, 3), keepdims=True)
+        column = np.ones((kernel.shape[0], 1, 1, 1))
+        reached = reference.conv2d(rows, column, np.zeros(1), (strides[0], 1), (padding[0], (0, 0))) > 0
+        assert_agrees(y, np.where(reached & np.isnan(y), np.nan, expected), magnitude)
 
 
 def of_lax(x, kernel, strides, padding):
@@ -68,11 +75,11 @@ def test_derivatives_equal_those_of_lax(case):
         }
 
     ours, theirs = (jax.jit(derivatives, static_argnums=0)(convolve[name]) for name in ("ours", "of lax"))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3), ours, theirs)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * (1 + np.abs(b).max())), ours, theirs)
 
 
 def test_gradients_are_convolutions_in_the_form_that_is_fast_inside_loops():
-    x, kernel = jnp.ones((2, 6, 6, 3)), jnp.ones((3, 3, 3, 4))
+    x, kernel = jnp.ones((2, 9, 9, 9)), jnp.ones((3, 3, 9, 4))
     gradients = jax.make_jaxpr(jax.grad(lambda x, k: ops.conv2d(x, k, strides=2, padding=1).sum(), (0, 1)))(x, kernel)
     forms = [
         tuple(equation.params["dimension_numbers"])
@@ -84,8 +91,8 @@ def test_gradients_are_convolutions_in_the_form_that_is_fast_inside_loops():
 
 
 def test_a_gradient_that_is_not_asked_for_is_not_computed():
-    gradient = jax.make_jaxpr(jax.grad(lambda kernel: ops.conv2d(jnp.ones((2, 6, 6, 3)), kernel).sum()))
-    convolutions = [e for e in gradient(jnp.ones((3, 3, 3, 4))).jaxpr.eqns if e.primitive is lax.conv_general_dilated_p]
+    gradient = jax.make_jaxpr(jax.grad(lambda kernel: ops.conv2d(jnp.ones((2, 9, 9, 9)), kernel).sum()))
+    convolutions = [e for e in gradient(jnp.ones((3, 3, 9, 4))).jaxpr.eqns if e.primitive is lax.conv_general_dilated_p]
     assert len(convolutions) == 1
 
 
