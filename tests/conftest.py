@@ -6,6 +6,9 @@ from pathlib import Path
 # Tests compile much and compute little: less optimisation halves their time. Before JAX starts, or it has no effect.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
+# What tests compile is kept neither in the user's cache nor for each other.
+os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
+
 import jax
 import pytest
 from hypothesis import settings

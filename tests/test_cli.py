@@ -56,7 +56,7 @@ def test_train_carries_out_a_recipe(on_sample, tmp_path, capsys):
     config = json.loads((run / "config.json").read_text())
     assert config == {
         "recipe": "lenet", "image_size": 28, "batch_size": 64, "learning_rate": 0.002, "num_epochs": 1,
-        "seed": 5, "dtype": "bfloat16", "limit": 128,
+        "seed": 5, "dtype": "bfloat16", "matmul_precision": "default", "limit": 128,
     }  # fmt: skip
     assert on_sample == [None]
     assert "finished after 1 of 1 epochs" in capsys.readouterr().out

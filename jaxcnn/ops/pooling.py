@@ -85,10 +85,10 @@ def max_pool2d(
     """
     axes = check_shapes("max_pool2d", x=(x, "N H W C"))
     window, steps, pads = _windows((axes["H"], axes["W"]), window_shape, strides, padding)
-    (x,) = as_floats(x)
+    (y,) = as_floats(x)
     for axis in (2, 1):  # columns first, or among equal maxima the first would be that of the first column
-        x = _max_along(x, axis, window[axis - 1], steps[axis - 1], pads[axis - 1])
-    return x
+        y = _max_along(y, axis, window[axis - 1], steps[axis - 1], pads[axis - 1])
+    return y
 
 
 def avg_pool2d(
@@ -127,7 +127,7 @@ def avg_pool2d(
     window, steps, pads = _windows((axes["H"], axes["W"]), window_shape, strides, padding)
     (x,), (wide,) = as_floats(x), as_wide_floats(x)
     for axis in (1, 2):
-        wide = sum(_places(wide, axis, window[axis - 1], steps[axis - 1], pads[axis - 1], fill=0.0))
+        wide = reduce(lax.add, _places(wide, axis, window[axis - 1], steps[axis - 1], pads[axis - 1], fill=0.0))
     return (wide / (window[0] * window[1])).astype(x.dtype)
 
 
@@ -159,9 +159,9 @@ def global_avg_pool2d(x: Shaped[ArrayLike, "n h w c"]) -> Float[Array, "n c"]:
     return wide.mean((1, 2)).astype(x.dtype)
 
 
-# A window is summarised along columns and then along rows, each time over as many slices as the window is long. XLA has
-# operations for whole windows, `reduce_window` and `select_and_scatter`; on a CPU the gradient of these takes five to
-# twenty times as long (experiments/results/pooling-cpu-2-cores.json).
+# A window is summarised along columns and then along rows, each time over as many slices as the window is long. XLA's
+# operations for whole windows, `reduce_window` and `select_and_scatter`, take 3 to 11 times as long on a CPU, value and
+# gradient together (experiments/results/operations-cpu-2-cores.json).
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3, 4))
@@ -181,7 +181,7 @@ def _max_along_jvp(
         y = lax.max(y, place)
     moves = _places(tangents[0], axis, window, stride, padding, fill=0.0)
     zero = jnp.zeros((), y.dtype)
-    return y, sum(jnp.where(winner == number, move, zero) for number, move in enumerate(moves))
+    return y, reduce(lax.add, (jnp.where(winner == number, move, zero) for number, move in enumerate(moves)))
 
 
 def _places(x: Array, axis: int, window: int, stride: int, padding: tuple[int, int], *, fill: float) -> list[Array]:

@@ -1,15 +1,20 @@
 """What a run is made on: the device and the versions of the software."""
 
+import hashlib
+import logging
 import platform
 from importlib import metadata
+from pathlib import Path
 from typing import TypeAlias
 
 import jax
 
+from jaxcnn.data.cache import cache_directory
 from jaxcnn.errors import InputError
 
 Device: TypeAlias = jax.Device  # pyright: ignore[reportInvalidTypeForm] -- a class, which JAX's types call a variable
 
+_LOGGER = logging.getLogger(__name__)
 _RECORDED = ("jaxcnn", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -28,6 +33,34 @@ def find_device(name: str | None) -> Device:
         raise InputError(
             f"no device {name!r} here: JAX finds {present}; choose one of these, or install its other platforms"
         ) from error
+
+
+def keep_compiled_programs() -> None:
+    """Let JAX keep on disk what it compiles from here on, so that the next process starts at once.
+
+    They lie in jaxcnn's cache, apart for each kind of processor, whose instructions they hold. Where the user has told
+    JAX a directory, or not to keep anything, that stands.
+    """
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
+        return
+    try:
+        directory = cache_directory().with_name("compiled") / _processor()
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _LOGGER.warning("compiled programs are not kept in %s: %s", error.filename, error.strerror)
+        return
+    jax.config.update("jax_compilation_cache_dir", str(directory))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def _processor() -> str:
+    """A name for this kind of processor: of its instructions where Linux tells them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    instructions = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    return f"{platform.machine()}-{hashlib.sha256(instructions.encode()).hexdigest()[:8]}"
 
 
 def describe_device(device: Device) -> str:

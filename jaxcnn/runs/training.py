@@ -74,6 +74,7 @@ class RunConfig:
             "num_epochs": recipe.num_epochs,
             "seed": self.seed,
             "dtype": self.dtype,
+            "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
             "limit": self.limit,
         }
 

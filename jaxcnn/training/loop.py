@@ -126,24 +126,20 @@ def _epochs(
     test_images, test_labels = jnp.asarray(dataset.test_images), jnp.asarray(dataset.test_labels)
     state = _copy(state)  # chunks take over the memory of the state that they are given
     done_before = int(state.step) // steps
-    compile_seconds = 0.0
+    jax.block_until_ready(_order(state.key, num_examples))  # compiles, which no epoch's seconds are to hold
     for epoch in range(done_before + 1, done_before + num_epochs + 1):
-        order_key = derive_key(state.key, Stream.ORDER, epoch)
-        if epoch == done_before + 1:
-            began = time.perf_counter()
-            order = _order(order_key, num_examples)
-            for start, _, rows in spans:
-                no_steps = train_chunk(state, Metrics.zeros((steps,)), images, labels, order, start, start, rows=rows)
-                state, _ = jax.block_until_ready(no_steps)
-            for _, _, rows in _spans(len(test_images), batch_size):
-                jax.block_until_ready(eval_chunk(state, Metrics.zeros(), test_images, test_labels, 0, 0, rows=rows))
-            compile_seconds = time.perf_counter() - began
         began = time.perf_counter()
-        order = _order(order_key, num_examples)
+        compile_seconds = 0.0
+        order = _order(derive_key(state.key, Stream.ORDER, epoch), num_examples)
         metrics = Metrics.zeros((steps,))
         chunk_steps = 1
         loss = accuracy = float("nan")
         for start, stop, rows in spans:
+            if epoch == done_before + 1:
+                compile_began = time.perf_counter()
+                no_steps = train_chunk(state, metrics, images, labels, order, start, start, rows=rows)
+                state, metrics = jax.block_until_ready(no_steps)
+                compile_seconds += time.perf_counter() - compile_began
             while start < stop:
                 chunk_began = time.perf_counter()
                 end = min(start + chunk_steps, stop)
@@ -154,20 +150,25 @@ def _epochs(
                 yield ChunkResult(epoch, end, steps, loss, accuracy, rate)
                 chunk_steps = max(1, round(min(steps, chunk_seconds * rate / rows)))
                 start = end
-        train_seconds = time.perf_counter() - began
+        train_seconds = time.perf_counter() - began - compile_seconds
+        if epoch == done_before + 1:
+            compile_began = time.perf_counter()
+            for _, _, rows in _spans(len(test_images), batch_size):
+                jax.block_until_ready(eval_chunk(state, Metrics.zeros(), test_images, test_labels, 0, 0, rows=rows))
+            compile_seconds += time.perf_counter() - compile_began
         tested = _evaluate(state, test_images, test_labels, batch_size, image_size)
+        test_loss, test_accuracy = float(tested.loss), float(tested.accuracy)
         yield EpochResult(
             state=_copy(state),
             epoch=epoch,
             train_loss=loss,
             train_accuracy=accuracy,
-            test_loss=float(tested.loss),
-            test_accuracy=float(tested.accuracy),
-            seconds=time.perf_counter() - began,
+            test_loss=test_loss,
+            test_accuracy=test_accuracy,
+            seconds=time.perf_counter() - began - compile_seconds,
             images_per_second=num_examples / train_seconds,
             compile_seconds=compile_seconds,
         )
-        compile_seconds = 0.0
 
 
 def _evaluate(
@@ -213,8 +214,8 @@ def _train_chunk(
     images: Shaped[Array, "n h w c"],
     labels: Integer[Array, " n"],
     order: Int[Array, " n"],
-    start: Int[Array, ""],
-    stop: Int[Array, ""],
+    start: int | Int[Array, ""],
+    stop: int | Int[Array, ""],
     *,
     batch_size: int,
     rows: int,
@@ -237,8 +238,8 @@ def _eval_chunk(
     metrics: Metrics,
     images: Shaped[Array, "n h w c"],
     labels: Integer[Array, " n"],
-    start: Int[Array, ""],
-    stop: Int[Array, ""],
+    start: int | Int[Array, ""],
+    stop: int | Int[Array, ""],
     *,
     batch_size: int,
     rows: int,

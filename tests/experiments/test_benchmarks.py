@@ -2,7 +2,11 @@
 
 import json
 import runpy
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "experiments" / "benchmarks"
 
@@ -15,3 +19,32 @@ def test_corr2d_is_timed_beside_its_peers(tmp_path):
     assert set(results["milliseconds"]) == set(results["ratios"]) == set(results["samples"]) == names
     assert all(len(samples) == 2 and min(samples) > 0 for samples in results["samples"].values())
     assert results["ratios"]["ops.corr2d"] == 1
+
+
+def test_forms_of_operations_are_timed_and_agree(tmp_path):
+    output = tmp_path / "operations.json"
+    module = runpy.run_path(str(BENCHMARKS / "operations.py"))
+    for sizes, name in ((module["CONVOLUTIONS"], "lenet, conv2"), (module["POOLS"], "lenet, pool1")):
+        few = {name: sizes[name]}
+        sizes.clear()
+        sizes.update(few)
+    module["main"](repeats=1, batch_divisor=64, output=output)
+    results = json.loads(output.read_text())
+    assert {"chosen", "canonical", "lax", "product of 4"} < set(results["convolutions"]["lenet, conv2"])
+    assert set(results["pools"]["lenet, pool1"]) == {"chosen", "whole windows"}
+
+
+def test_steps_are_timed_beside_pytorch(tmp_path):
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[torch]'")
+    output = tmp_path / "steps.json"
+    contestants = ["jaxcnn", "PyTorch", "jaxcnn, step by step"]
+    options = ["--repeats", "2", "--sample-seconds", "0.01", "--batch-size", "64", "--output", output]
+    command = [sys.executable, BENCHMARKS / "vs_pytorch.py", "lenet", *options, "--contestants", *contestants]
+    subprocess.run(command, check=True)
+    comparison = json.loads(output.read_text())["comparisons"]["lenet"]
+    assert set(comparison["results"]) == set(contestants)
+    for result in comparison["results"].values():
+        assert len(result["step_seconds"]) == 2
+        assert min(*result["step_seconds"], result["start_seconds"], result["peak_bytes"]) > 0
+    ours, theirs = (comparison["results"][name]["step_milliseconds"] for name in contestants[:2])
+    assert comparison["ratio"] == pytest.approx(ours / theirs)

@@ -1,8 +1,22 @@
+import logging
+
 import jax
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.runs.environment import describe_device, find_device, software_versions
+from jaxcnn.runs.environment import describe_device, find_device, keep_compiled_programs, software_versions
+
+KEPT = {"jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"}
+
+
+@pytest.fixture
+def no_directory_yet():
+    """JAX as it starts; afterwards as it was."""
+    before = {name: getattr(jax.config, name) for name in KEPT}
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
 
 
 def test_a_platform_is_found_by_its_name():
@@ -21,3 +35,27 @@ def test_a_device_is_described_in_words():
 
 def test_versions_are_recorded():
     assert software_versions()["jax"] == jax.__version__
+
+
+def test_compiled_programs_are_kept_in_the_cache(no_directory_yet, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    keep_compiled_programs()
+    (directory,) = (tmp_path / "jaxcnn" / "compiled").iterdir()
+    assert jax.config.jax_compilation_cache_dir == str(directory)
+
+
+def test_a_directory_that_the_user_chose_stands(no_directory_yet, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    jax.config.update("jax_compilation_cache_dir", "chosen")
+    keep_compiled_programs()
+    assert jax.config.jax_compilation_cache_dir == "chosen"
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_place_for_them_compiled_programs_are_not_kept(no_directory_yet, monkeypatch, tmp_path, caplog):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with caplog.at_level(logging.WARNING, logger="jaxcnn"):
+        keep_compiled_programs()
+    assert jax.config.jax_compilation_cache_dir is None
+    assert "compiled programs are not kept" in caplog.text

@@ -1,0 +1,178 @@
+"""Convolutions and pools in the forms that `jaxcnn.ops` chooses between, at sizes of the documented networks.
+
+    python experiments/benchmarks/operations.py [--repeats 9] [--output FILE]
+
+Milliseconds for the value and the gradients that a network asks for: both, or the kernel's alone in a first layer. Each
+form is also compiled as XLA does unless told otherwise, which on CPUs means with the library YNNPACK. All in one
+process, in turn; medians are shown.
+"""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jax import lax
+from rich.console import Console
+from rich.table import Table
+
+from jaxcnn import ops
+from jaxcnn.ops import convolution
+from jaxcnn.runs.environment import describe_device, software_versions
+from jaxcnn.training import compilation
+
+CONVOLUTIONS = {
+    "lenet, conv1": ((256, 28, 28, 1), (5, 5, 1, 6), 1, 0),
+    "lenet, conv2": ((256, 12, 12, 6), (5, 5, 6, 16), 1, 0),
+    "alexnet, conv1": ((16, 224, 224, 1), (11, 11, 1, 96), 4, 0),
+    "alexnet, conv2": ((16, 26, 26, 96), (5, 5, 96, 256), 1, 2),
+    "vgg, block1": ((16, 224, 224, 1), (3, 3, 1, 16), 1, 1),
+    "vgg, block2": ((16, 112, 112, 16), (3, 3, 16, 32), 1, 1),
+    "googlenet, conv1": ((32, 96, 96, 1), (7, 7, 1, 64), 2, 3),
+    "googlenet, inception3b/p1_1": ((32, 12, 12, 256), (1, 1, 256, 128), 1, 0),
+    "googlenet, inception5b/p3_2": ((32, 3, 3, 48), (5, 5, 48, 128), 1, 2),
+    "resnet, stage1": ((32, 24, 24, 64), (3, 3, 64, 64), 1, 1),
+    "resnet, stage3": ((32, 6, 6, 256), (3, 3, 256, 256), 1, 1),
+    "resnet, stage4": ((32, 3, 3, 512), (3, 3, 512, 512), 1, 1),
+    "densenet, block1": ((32, 24, 24, 128), (3, 3, 128, 32), 1, 1),
+}
+POOLS = {
+    "lenet, pool1": ((256, 24, 24, 6), 2, 2, 0),
+    "alexnet, pool1": ((16, 54, 54, 96), 3, 2, 0),
+    "vgg, pool1": ((16, 224, 224, 16), 2, 2, 0),
+    "googlenet, inception3b": ((32, 12, 12, 256), 3, 1, 1),
+    "resnet, pool1": ((32, 48, 48, 64), 3, 2, 1),
+}
+
+
+def of_lax(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
+    """XLA's convolution as JAX derives its gradients."""
+    pads = [(padding, padding)] * 2
+    return lax.conv_general_dilated(x, kernel, (strides,) * 2, pads, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def canonical(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
+    """XLA's convolution with gradients in the form that is fast inside loops."""
+    return convolution._conv2d(x, kernel, (strides,) * 2, ((padding,) * 2,) * 2)
+
+
+def product(columns: int, x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
+    """The convolution as a product of matrices that gives so many columns at once."""
+    return convolution._conv2d_as_product(x, kernel, (strides,) * 2, ((padding,) * 2,) * 2, columns)
+
+
+def of_windows(x: jax.Array, window: int, strides: int, padding: int) -> jax.Array:
+    """XLA's maximum over whole windows."""
+    pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    return lax.reduce_window(x, -np.inf, lax.max, (1, window, window, 1), (1, strides, strides, 1), pads)
+
+
+def chosen(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
+    """What the package computes."""
+    return ops.conv2d(x, kernel, strides=strides, padding=padding)
+
+
+def chosen_pool(x: jax.Array, window: int, strides: int, padding: int) -> jax.Array:
+    """What the package computes."""
+    return ops.max_pool2d(x, window, strides=strides, padding=padding)
+
+
+def medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median milliseconds of each call, taken in turn; the first of each, which compiles, is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(repeats + 1):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            jax.block_until_ready(call())
+            if number > 0:
+                times[name].append(1000 * (time.perf_counter() - began))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def forms_of_convolution(
+    x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], strides: int, padding: int
+) -> dict[str, Callable[[], object]]:
+    """Calls of the forms, by name: value, and gradients of what is not a first layer's image."""
+    rng = np.random.default_rng(0)
+    x, kernel = (jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in (x_shape, kernel_shape))
+    y = of_lax(x, kernel, strides, padding)
+    forms = {"chosen": chosen, "canonical": canonical, "lax": of_lax}
+    forms |= {f"product of {columns}": partial(product, columns) for columns in (1, 2, 4, 8)}
+    forms["chosen, YNNPACK"] = chosen
+    calls = {}
+    for name, form in forms.items():
+
+        def both(x: jax.Array, kernel: jax.Array, dy: jax.Array, form: Callable[..., jax.Array] = form) -> object:
+            y, pull_back = jax.vjp(lambda *arrays: form(*arrays, strides, padding), x, kernel)
+            return y, pull_back(dy)[1 if x.shape[-1] == 1 else slice(None)]
+
+        options = {} if name.endswith("YNNPACK") else compilation.known_options()
+        calls[name] = partial(jax.jit(both, compiler_options=options), x, kernel, y)
+        np.testing.assert_allclose(calls[name]()[0], y, rtol=0, atol=1e-5 * float(jnp.abs(y).max()), err_msg=name)
+    return calls
+
+
+def forms_of_pool(x_shape: tuple[int, ...], *geometry: int) -> dict[str, Callable[[], object]]:
+    """Calls of the forms, by name: value and gradient."""
+    x = jnp.asarray(np.random.default_rng(0).normal(size=x_shape), jnp.float32)
+    calls = {}
+    for name, form in {"chosen": chosen_pool, "whole windows": of_windows}.items():
+
+        def both(x: jax.Array, form: Callable[..., jax.Array] = form) -> object:
+            y, pull_back = jax.vjp(lambda x: form(x, *geometry), x)
+            return y, pull_back(y)[0]
+
+        calls[name] = partial(jax.jit(both, compiler_options=compilation.known_options()), x)
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-5), *(call() for call in calls.values()))
+    return calls
+
+
+def show(title: str, results: dict[str, dict[str, float]]) -> None:
+    """The table on the terminal."""
+    table = Table(title=f"{title}, milliseconds")
+    for heading in ("", *next(iter(results.values()))):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, times in results.items():
+        table.add_row(name, *(f"{value:.2f}" for value in times.values()))
+    Console(width=160).print(table)
+
+
+def main(repeats: int = 9, batch_divisor: int = 1, output: Path | None = None) -> None:
+    """Time the forms of convolutions and pools.
+
+    Args:
+        repeats: how often each is timed.
+        batch_divisor: by which the batches are made smaller, for a quick look.
+        output: JSON file for the results; none is written unless given.
+    """
+
+    def smaller(shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (max(1, shape[0] // batch_divisor), *shape[1:])
+
+    convolutions = {
+        name: medians(forms_of_convolution(smaller(shape), *rest), repeats)
+        for name, (shape, *rest) in CONVOLUTIONS.items()
+    }
+    pools = {name: medians(forms_of_pool(smaller(shape), *rest), repeats) for name, (shape, *rest) in POOLS.items()}
+    show("Convolutions", convolutions)
+    show("Maximum pools", pools)
+    if output is not None:
+        results = {
+            "convolutions": convolutions,
+            "pools": pools,
+            "device": describe_device(jax.devices()[0]),
+            "cpu_cores": os.cpu_count(),
+            "versions": software_versions(),
+        }
+        output.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
