@@ -288,19 +288,45 @@ def show(comparisons: dict[str, dict[str, Any]], contestants: list[str]) -> None
     for name, comparison in comparisons.items():
         steps = [f"{comparison['results'][contestant]['step_milliseconds']:.1f}" for contestant in contestants]
         ratios = [comparison[key] for key in ("ratio", "loop_ratio", "floor_share")]
-        table.add_row(name, str(comparison["batch_size"]), *steps, *(f"{ratio:.2f}" for ratio in ratios))
+        cells = ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
+        table.add_row(name, str(comparison["batch_size"]), *steps, *cells)
     Console(width=200).print(table)
 
 
+def as_markdown(results: dict[str, Any]) -> str:
+    """The README's table of `results`, as the JSON holds them."""
+    columns = ["jaxcnn", *(name for name in first_results(results) if name not in OURS)]
+    lines = [
+        f"| ms a step | batch | {' | '.join(columns)} | jaxcnn / best PyTorch |",
+        f"|---|{'---|' * (len(columns) + 2)}",
+    ]
+    for name, comparison in results["comparisons"].items():
+        steps = [f"{comparison['results'][column]['step_milliseconds']:.1f}" for column in columns]
+        lines.append(f"| {name} | {comparison['batch_size']} | {' | '.join(steps)} | {comparison['ratio']:.2f} |")
+    versions = results["versions"]
+    lines += [
+        "",
+        f"Medians of {len(first_results(results)['jaxcnn']['step_seconds'])} samples on {results['cpu_cores']} cores "
+        f"({results['device']}), jax {versions['jax']}, PyTorch {versions['torch']}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def first_results(results: dict[str, Any]) -> dict[str, Any]:
+    """What the contestants reached on the first recipe."""
+    return next(iter(results["comparisons"].values()))["results"]
+
+
 def summarize(task: Task, results: dict[str, dict[str, Any]], flop_rate: float) -> dict[str, Any]:
-    """A comparison as the JSON holds it."""
+    """A comparison as the JSON holds it; without those who are compared, a ratio is None."""
     milliseconds = {contestant: result["step_milliseconds"] for contestant, result in results.items()}
-    ours = milliseconds["jaxcnn"]
+    ours, step_by_step = milliseconds["jaxcnn"], milliseconds.get("jaxcnn, step by step")
+    theirs = [value for contestant, value in milliseconds.items() if contestant not in OURS]
     floor = 1000 * step_flop(task) / flop_rate
     return {
         "batch_size": task.batch_size,
-        "ratio": ours / min(value for contestant, value in milliseconds.items() if contestant not in OURS),
-        "loop_ratio": ours / milliseconds["jaxcnn, step by step"],
+        "ratio": ours / min(theirs) if theirs else None,
+        "loop_ratio": ours / step_by_step if step_by_step else None,
         "floor_milliseconds": floor,
         "floor_share": floor / ours,
         "results": results,
@@ -325,12 +351,15 @@ def main(
         repeats: samples of each contestant.
         sample_seconds: about how long a sample takes; at least one step.
         batch_size: examples a step; the documented unless given.
-        contestants: who takes part; all that the device knows unless given.
+        contestants: who takes part besides 'jaxcnn'; all that the device knows unless given.
         output: JSON file for the results, written anew after each recipe; none unless given.
     """
     from jaxcnn.runs.environment import describe_device, find_device, software_versions
 
-    chosen = list(contestants or (ON_GPU if device == "gpu" else ON_CPU))
+    everyone = ON_GPU if device == "gpu" else ON_CPU
+    if unknown := set(contestants or ()) - set(everyone):
+        raise SystemExit(f"no contestant on {device}: {sorted(unknown)}; there are {', '.join(map(repr, everyone))}")
+    chosen = ["jaxcnn", *(name for name in contestants or everyone if name != "jaxcnn")]
     flop_rate = product_rate(device)
     comparisons: dict[str, dict[str, Any]] = {}
     for name in names:
@@ -338,9 +367,10 @@ def main(
         comparisons[name] = summarize(task, compare(task, chosen, repeats), flop_rate)
         show({name: comparisons[name]}, chosen)
         if output is not None:
+            ratios = [ratio for comparison in comparisons.values() if (ratio := comparison["ratio"])]
             results = {
                 "comparisons": comparisons,
-                "geometric_mean_ratio": statistics.geometric_mean(c["ratio"] for c in comparisons.values()),
+                "geometric_mean_ratio": statistics.geometric_mean(ratios) if ratios else None,
                 "matrix_product_flops_per_second": flop_rate,
                 "device": describe_device(find_device(device)),
                 "cpu_cores": os.cpu_count(),
