@@ -67,6 +67,7 @@ def train(
     changes = {"num_epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     config = runs.RunConfig(recipe, seed=seed, device=device, dtype=dtype, limit=limit)
+    runs.keep_memory()
     runs.keep_compiled_programs()
     workdir = workdir or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     runs.train(config, load_fashion_mnist(data), workdir, Console())

@@ -179,28 +179,50 @@ def _max_along_jvp(
     for number, place in enumerate(others, start=1):
         winner = jnp.where(place > y, jnp.asarray(number, winner.dtype), winner)
         y = lax.max(y, place)
-    moves = _places(tangents[0], axis, window, stride, padding, fill=0.0)
-    zero = jnp.zeros((), y.dtype)
-    return y, reduce(lax.add, (jnp.where(winner == number, move, zero) for number, move in enumerate(moves)))
+    # The tangent of a window is that of x at its winner. It is written such that the gradient derived from it gathers
+    # for each x, out of padded arrays, what the windows that see it pass on to their winners.
+    lanes = _lanes(tangents[0], axis, window, stride, padding, fill=0.0)
+    length, count, most = lanes[0].shape[axis], y.shape[axis], (window - 1) // stride
+    winner = _padded(winner, axis, (most, length - count), fill=float(window))
+    dy = []
+    for place in range(window):
+        at = most - place // stride
+        won = jnp.where(_part(winner, axis, at, length) == place, lanes[place % stride], 0.0)
+        dy.append(_padded(won, axis, (at, most - at), fill=0.0))
+    return y, _part(lax.optimization_barrier(reduce(lax.add, dy)), axis, most, count)
 
 
 def _places(x: Array, axis: int, window: int, stride: int, padding: tuple[int, int], *, fill: float) -> list[Array]:
-    """What stands at the first, second, ... place of every window along `axis`: `window` arrays as long as the output.
+    """What stands at the first, second, ... place of every window along `axis`, each as long as the output."""
+    count = (x.shape[axis] + sum(padding) - window) // stride + 1
+    lanes = _lanes(x, axis, window, stride, padding, fill=fill)
+    return [_part(lanes[place % stride], axis, place // stride, count) for place in range(window)]
 
-    Neighbours are told apart by a split into every `stride`-th, because its transpose is a concatenation; that of a
-    slice with a stride scatters.
+
+def _lanes(x: Array, axis: int, window: int, stride: int, padding: tuple[int, int], *, fill: float) -> list[Array]:
+    """Every `stride`-th of the padded x along `axis`, from the first, the second, ... on.
+
+    They are told apart by a split, because its transpose is a concatenation; that of a slice with a stride scatters.
     """
     size = x.shape[axis]
     count = (size + sum(padding) - window) // stride + 1
     length = max(count + (window - 1) // stride, -(-(size + padding[0]) // stride))
+    x = _padded(x, axis, (padding[0], length * stride - size - padding[0]), fill=fill)
+    lanes = lax.split(x.reshape(*x.shape[:axis], length, stride, *x.shape[axis + 1 :]), [1] * stride, axis + 1)
+    return [lane.squeeze(axis + 1) for lane in lanes]
+
+
+def _padded(x: Array, axis: int, padding: tuple[int, int], *, fill: float) -> Array:
+    """With `fill` before and after along `axis`, as an array of its own: loops over padding are not vectorised."""
+    if not any(padding):
+        return x
     config = [(0, 0, 0)] * x.ndim
-    config[axis] = (padding[0], length * stride - size - padding[0], 0)
-    padded = lax.pad(x, np.asarray(fill, x.dtype), config)
-    lanes = lax.split(padded.reshape(*x.shape[:axis], length, stride, *x.shape[axis + 1 :]), [1] * stride, axis + 1)
-    return [
-        lax.slice_in_dim(lanes[place % stride].squeeze(axis + 1), place // stride, place // stride + count, axis=axis)
-        for place in range(window)
-    ]
+    config[axis] = (*padding, 0)
+    return lax.optimization_barrier(lax.pad(x, np.asarray(fill, x.dtype), config))
+
+
+def _part(x: Array, axis: int, start: int, length: int) -> Array:
+    return lax.slice_in_dim(x, start, start + length, axis=axis)
 
 
 def _windows(
