@@ -104,22 +104,20 @@ def _conv2d_as_product(x: Array, kernel: Array, strides: Pair, padding: PaddingP
     zero = jnp.zeros((), x.dtype)
     padded = lax.pad(x, zero, ((0, 0, 0), (*rows, 0), (left, end, 0), (0, 0, 0)))
     padded = padded.reshape(n, height + sum(rows), groups + more, step * c_in)
-    windows = [
-        lax.slice(
-            padded,
-            (0, u, group, 0),
-            (n, u + s_h * (h_out - 1) + 1, group + groups, min(step, seen - group * step) * c_in),
-            (1, s_h, 1, 1),
-        )
-        for u in range(k_h)
-        for group in range(more + 1)
-    ]
+    # First what lies below each other, then what lies beside it: one pass would copy the same numbers more often.
+    below = [lax.slice_in_dim(padded, u, u + s_h * (h_out - 1) + 1, s_h, axis=1) for u in range(k_h)]
+    strips = jnp.stack(below, axis=3)  # (n, h_out, groups + more, k_h, step * c_in)
     shifted = [
         lax.pad(kernel, jnp.zeros((), kernel.dtype), ((0, 0, 0), (at, seen - k_w - at, 0), (0, 0, 0), (0, 0, 0)))
         for at in range(0, step, s_w)
     ]
-    band = jnp.stack(shifted, axis=3).reshape(k_h * seen * c_in, columns * c_out)
-    y = jnp.concatenate(windows, axis=-1).reshape(-1, k_h * seen * c_in) @ band
+    band = jnp.stack(shifted, axis=3).reshape(k_h, seen * c_in, columns * c_out)
+    windows, bands = [], []
+    for at in range(more + 1):
+        first, last = at * step * c_in, min((at + 1) * step, seen) * c_in
+        windows.append(strips[:, :, at : at + groups, :, : last - first].reshape(n, h_out, groups, -1))
+        bands.append(band[:, first:last].reshape(-1, columns * c_out))
+    y = jnp.concatenate(windows, axis=-1).reshape(-1, k_h * seen * c_in) @ jnp.concatenate(bands)
     return y.reshape(n, h_out, groups * columns, c_out)[:, :, :w_out]
 
 
