@@ -79,7 +79,7 @@ def _columns_at_once(kernel_shape: tuple[int, ...], output_hw: Pair) -> int:
     if (height, width) == (1, 1) or output_hw[0] * output_hw[1] <= 16:
         return 1
     if c_in <= 8 and c_out <= 64:
-        return max(2, 1 << (-(-32 // c_out) - 1).bit_length())
+        return max(2, 1 << (-(-48 // c_out) - 1).bit_length())
     return 0
 
 
