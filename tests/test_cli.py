@@ -12,11 +12,11 @@ from jaxcnn.recipes import RECIPES
 
 @pytest.fixture(autouse=True)
 def log_level_as_before():
-    """The command line sets the package's log level for its process, which here is that of other tests too."""
-    logger = logging.getLogger("jaxcnn")
-    level = logger.level
+    """The command line sets log levels for its process, which here is that of other tests too."""
+    levels = {name: logging.getLogger(name).level for name in ("jaxcnn", "absl")}
     yield
-    logger.setLevel(level)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture
@@ -55,8 +55,9 @@ def test_train_carries_out_a_recipe(on_sample, tmp_path, capsys):
     assert cli.main(["train", "lenet", *options.split(), "--workdir", str(run)]) == 0
     config = json.loads((run / "config.json").read_text())
     assert config == {
-        "recipe": "lenet", "image_size": 28, "batch_size": 64, "learning_rate": 0.002, "num_epochs": 1,
+        "format": 1, "recipe": "lenet", "image_size": 28, "batch_size": 64, "learning_rate": 0.002, "num_epochs": 1,
         "seed": 5, "dtype": "bfloat16", "matmul_precision": "default", "limit": 128,
+        "deterministic": False,
     }  # fmt: skip
     assert on_sample == [None]
     assert "finished after 1 of 1 epochs" in capsys.readouterr().out
@@ -67,6 +68,22 @@ def test_a_run_goes_to_a_directory_of_its_own_unless_told(on_sample, tmp_path, m
     assert cli.main(["train", "lenet", "--epochs", "1", "--limit", "8"]) == 0
     (run,) = (tmp_path / "runs").iterdir()
     assert run.name.startswith("lenet-")
+
+
+def test_the_same_command_with_the_same_workdir_goes_on(on_sample, tmp_path, capsys):
+    command = ["train", "lenet", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "run")]
+    assert cli.main(command) == cli.main(command) == 0
+    assert "going on from checkpoint 1" in capsys.readouterr().out
+    assert cli.main([*command, "--seed", "1"]) == 2
+    assert "is of another run: seed 0 there and 1 here; ask for the same" in capsys.readouterr().err
+
+
+def test_numbers_that_go_wrong_are_one_line_and_exit_code_1(on_sample, tmp_path, capsys):
+    command = ["train", "lenet", "--learning-rate", "1e38", "--workdir", str(tmp_path / "run")]
+    assert cli.main(command) == 1
+    err = capsys.readouterr().err
+    assert "is not finite after step" in err
+    assert err.count("\n") == 1
 
 
 def test_the_data_directory_is_passed_on(on_sample, tmp_path):
@@ -83,6 +100,9 @@ def test_the_data_directory_is_passed_on(on_sample, tmp_path):
         (["train", "lenet", "--learning-rate", "nan"], "learning rate of nan"),
         (["train", "lenet", "--device", "abacus"], "no device 'abacus'"),
         (["train", "lenet", "--dtype", "float8"], "'float8'"),
+        (["train", "lenet", "--checkpoint-every", "0"], "checkpoints every '0': steps, such as 500, or a time"),
+        (["train", "lenet", "--checkpoint-every", "-5s"], "checkpoints every '-5s'"),
+        (["train", "lenet", "--checkpoint-every", "soon"], "checkpoints every 'soon'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(on_sample, tmp_path, monkeypatch, capsys, arguments, message):

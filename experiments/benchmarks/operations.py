@@ -4,7 +4,7 @@
 
 Milliseconds for the value and the gradients that a network asks for: both, or the kernel's alone in a first layer. Each
 form is also compiled as XLA does unless told otherwise, which on CPUs means with the library YNNPACK. All in one
-process, in turn; medians are shown.
+process, which keeps the memory that it frees, in turn; medians are shown.
 """
 
 import json
@@ -25,6 +25,7 @@ from rich.table import Table
 
 from jaxcnn import ops
 from jaxcnn.ops import convolution
+from jaxcnn.runs import keep_memory
 from jaxcnn.runs.environment import describe_device, software_versions
 from jaxcnn.training import compilation
 
@@ -152,6 +153,7 @@ def main(repeats: int = 9, batch_divisor: int = 1, output: Path | None = None) -
         batch_divisor: by which the batches are made smaller, for a quick look.
         output: JSON file for the results; none is written unless given.
     """
+    keep_memory()
 
     def smaller(shape: tuple[int, ...]) -> tuple[int, ...]:
         return (max(1, shape[0] // batch_divisor), *shape[1:])

@@ -299,26 +299,37 @@ def show(comparisons: dict[str, dict[str, Any]], contestants: list[str]) -> None
 
 def as_markdown(results: dict[str, Any]) -> str:
     """The README's table of `results`, as the JSON holds them."""
-    columns = ["jaxcnn", *(name for name in first_results(results) if name not in OURS)]
+    comparisons = [(name, results["comparisons"][name]) for name in RECIPES if name in results["comparisons"]]
+    took_part = {contestant for _, comparison in comparisons for contestant in comparison["results"]}
+    peers = [name for name in ON_GPU if name in took_part and name not in OURS]
     lines = [
-        f"| ms a step | batch | {' | '.join(columns)} | jaxcnn / best PyTorch |",
-        f"|---|{'---|' * (len(columns) + 2)}",
+        f"| ms a step | batch | jaxcnn | {' | '.join(peers)} | jaxcnn / best | memory, GB | share of the floor |",
+        f"|---|{'---|' * (len(peers) + 5)}",
     ]
-    for name, comparison in results["comparisons"].items():
-        steps = [f"{comparison['results'][column]['step_milliseconds']:.1f}" for column in columns]
-        lines.append(f"| {name} | {comparison['batch_size']} | {' | '.join(steps)} | {comparison['ratio']:.2f} |")
+    for name, comparison in comparisons:
+        of = comparison["results"]
+        best = min((peer for peer in peers if peer in of), key=lambda peer: of[peer]["step_milliseconds"])
+        cells = [
+            name,
+            str(comparison["batch_size"]),
+            *(_rounded(of[peer]["step_milliseconds"]) if peer in of else "-" for peer in ("jaxcnn", *peers)),
+            f"{comparison['ratio']:.2f}",
+            " / ".join(f"{of[contestant]['peak_bytes'] / 1e9:.1f}" for contestant in ("jaxcnn", best)),
+            f"{comparison['floor_share']:.2f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    samples = len(comparisons[0][1]["results"]["jaxcnn"]["step_seconds"])
     versions = results["versions"]
     lines += [
         "",
-        f"Medians of {len(first_results(results)['jaxcnn']['step_seconds'])} samples on {results['cpu_cores']} cores "
-        f"({results['device']}), jax {versions['jax']}, PyTorch {versions['torch']}.",
+        f"Medians of {samples} samples on {results['cpu_cores']} cores ({results['device']}), jax {versions['jax']}, "
+        f"PyTorch {versions['torch']}. Geometric mean of the ratios: {results['geometric_mean_ratio']:.2f}.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def first_results(results: dict[str, Any]) -> dict[str, Any]:
-    """What the contestants reached on the first recipe."""
-    return next(iter(results["comparisons"].values()))["results"]
+def _rounded(milliseconds: float) -> str:
+    return f"{milliseconds:.1f}" if milliseconds < 100 else f"{milliseconds:.0f}"
 
 
 def summarize(task: Task, results: dict[str, dict[str, Any]], flop_rate: float) -> dict[str, Any]:
@@ -356,16 +367,19 @@ def main(
         sample_seconds: about how long a sample takes; at least one step.
         batch_size: examples a step; the documented unless given.
         contestants: who takes part besides 'jaxcnn'; all that the device knows unless given.
-        output: JSON file for the results, written anew after each recipe; none unless given.
+        output: JSON file for the results, written after each recipe; those of other recipes that are in it stay. None
+            unless given.
     """
     from jaxcnn.runs.environment import describe_device, find_device, software_versions
 
     everyone = ON_GPU if device == "gpu" else ON_CPU
     if unknown := set(contestants or ()) - set(everyone):
         raise SystemExit(f"no contestant on {device}: {sorted(unknown)}; there are {', '.join(map(repr, everyone))}")
+    # The processes keep what they have taken, so all of them together have to fit into the memory.
     chosen = ["jaxcnn", *(name for name in contestants or everyone if name != "jaxcnn")]
     flop_rate = product_rate(device)
-    comparisons: dict[str, dict[str, Any]] = {}
+    kept = json.loads(output.read_text()) if output is not None and output.exists() else {"comparisons": {}}
+    comparisons: dict[str, dict[str, Any]] = kept["comparisons"]
     for name in names:
         task = Task(name, batch_size or RECIPES[name].batch_size, device, sample_seconds)
         comparisons[name] = summarize(task, compare(task, chosen, repeats), flop_rate)
@@ -381,7 +395,7 @@ def main(
                 "versions": software_versions() | {"torch": metadata.version("torch")},
             }
             output.write_text(json.dumps(results, indent=2) + "\n")
-    show(comparisons, chosen)
+    show({name: comparisons[name] for name in names}, chosen)
 
 
 if __name__ == "__main__":

@@ -3,38 +3,47 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxcnn.errors import InputError
+from jaxcnn.errors import InputError, RunError
 from jaxcnn.training.state import Variables
+
+FORMAT = 1  # of what a run leaves; a number higher where an older jaxcnn could not go on with it
 
 
 class RunDirectory:
     """Where a run leaves what it did.
 
     config.json    what was asked for, written first
-    metrics.jsonl  a line an epoch, added as it ends
+    metrics.jsonl  a line an epoch, written anew as it ends
     checkpoints/   states, by Orbax
     summary.json   how it ended: status, figures, versions, device, `params_sha256`
 
-    A file is written aside and renamed, so each is whole or not there; a line of metrics.jsonl is flushed at once.
+    A file is written aside and renamed, so each is whole or not there.
 
     Args:
-        path: the directory; it must be new or empty.
+        path: the directory: new, empty, or that of a run with the same config.
+        config: what is asked for, as config.json holds it.
 
     Raises:
-        InputError: if there is something in it, or it cannot be made or written to.
+        InputError: if there is something else in it, or it cannot be made, read or written to.
+        RunError: if a file cannot be written, then or later.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+        config = {"format": FORMAT, **config}
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise InputError(f"{path} is not empty: a run needs a directory of its own; give another --workdir")
+            begun = (path / "config.json").exists()
+            if not begun and any(other.name != ".config.json" for other in path.iterdir()):
+                raise InputError(
+                    f"{path} holds other things than a run: a run needs a directory of its own; give another --workdir"
+                )
         except OSError as error:
             raise InputError(
                 f"{path} cannot be a run's directory ({error.strerror}): give another --workdir"
@@ -42,29 +51,62 @@ class RunDirectory:
         if not os.access(path, os.W_OK | os.X_OK):
             raise InputError(f"{path} cannot be written to: change its permissions or give another --workdir")
         self.path = path
+        if begun:
+            _check_same(path / "config.json", config)
+        else:
+            self._write("config.json", json.dumps(config, indent=2) + "\n")
 
     @property
     def checkpoints(self) -> Path:
         """The directory of the checkpoints."""
         return self.path / "checkpoints"
 
-    def write_config(self, config: dict[str, Any]) -> None:
-        """Write config.json."""
-        self._write("config.json", config)
+    def write_metrics(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Write metrics.jsonl, or remove it where there are no lines."""
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        if text:
+            self._write("metrics.jsonl", text)
+        else:
+            (self.path / "metrics.jsonl").unlink(missing_ok=True)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json."""
-        self._write("summary.json", summary)
+        self._write("summary.json", json.dumps(summary, indent=2) + "\n")
 
-    def add_metrics(self, line: dict[str, Any]) -> None:
-        """Add a line to metrics.jsonl."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+    def remove_summary(self) -> None:
+        """Remove summary.json: of a run that goes on it would not tell the end."""
+        (self.path / "summary.json").unlink(missing_ok=True)
 
-    def _write(self, name: str, content: dict[str, Any]) -> None:
+    def _write(self, name: str, text: str) -> None:
         aside = self.path / f".{name}"
-        aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        aside.replace(self.path / name)
+        try:
+            aside.write_text(text, encoding="utf-8")
+            aside.replace(self.path / name)
+        except OSError as error:
+            raise RunError(
+                f"{self.path / name} cannot be written ({error.strerror}): the run ends; when that is mended, "
+                "the same command with the same --workdir goes on from the last checkpoint"
+            ) from error
+
+
+def _check_same(path: Path, config: dict[str, Any]) -> None:
+    """An InputError unless `path` holds `config`."""
+    another = "give another --workdir"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}): {another}") from error
+    if not (isinstance(found, dict) and isinstance(found.get("format"), int)):
+        raise InputError(f"{path} is not that of a run: {another}")
+    if found["format"] > FORMAT:
+        raise InputError(
+            f"{path.parent} was written by a newer jaxcnn (format {found['format']}, known here: {FORMAT}): "
+            f"update jaxcnn or {another}"
+        )
+    keys = [key for key in {**found, **config} if found.get(key) != config.get(key)]
+    if keys:
+        differences = ", ".join(f"{key} {found.get(key)} there and {config.get(key)} here" for key in keys)
+        raise InputError(f"{path.parent} is of another run: {differences}; ask for the same as there or {another}")
 
 
 def params_sha256(variables: Variables) -> str:

@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import logging
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -54,6 +55,11 @@ def keep_compiled_programs() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(directory))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def compute_in_order() -> None:
+    """Let XLA do without operations whose sums come in any order; before JAX computes anything."""
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
 
 
 def keep_memory() -> None:

@@ -29,9 +29,9 @@ class Display:
         )
         self._task = self._progress.add_task("epoch", epoch="", figures="compiling", total=None)
 
-    def start(self, facts: str) -> None:
-        """Say what begins."""
-        self._console.print(facts, highlight=False, soft_wrap=True)
+    def say(self, words: str) -> None:
+        """A line of words."""
+        self._console.print(words, highlight=False, soft_wrap=True)
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -94,10 +94,6 @@ class Display:
             )
             table.add_row(str(result.epoch), *(f"{t} / {s}" for t, s in zip(told, seen, strict=True)))
         self._console.print(table)
-
-    def end(self, words: str) -> None:
-        """Say how it ended."""
-        self._console.print(words, highlight=False, soft_wrap=True)
 
 
 def _documented(recipe: Recipe, epoch: int) -> DocumentedEpoch | None:

@@ -1,30 +1,41 @@
 """A training run: a recipe, with what the user changed, from the first step to the files it leaves."""
 
 import dataclasses
+import logging
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool
 from rich.console import Console
 
 from jaxcnn.data import Dataset
-from jaxcnn.errors import InputError
+from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 from jaxcnn.recipes import Recipe
 from jaxcnn.runs.directory import RunDirectory, params_sha256
 from jaxcnn.runs.environment import Device, describe_device, find_device, software_versions
+from jaxcnn.runs.interval import Interval
+from jaxcnn.runs.stopping import StopSignals
 from jaxcnn.runs.terminal import Display
 from jaxcnn.training import (
     Checkpoints,
+    ChunkResult,
     EpochFigures,
-    EpochResult,
+    Metrics,
     TrainState,
     create_train_state,
     fit_in_chunks,
 )
 
 DTYPES = ("float32", "bfloat16")
+TEN_MINUTES = Interval(seconds=600.0)
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,8 @@ class RunConfig:
         device: platform to compute on; None for JAX's default.
         dtype: type of the computation; parameters, statistics and loss are float32.
         limit: use the first so many images of each split alone; None for all.
+        deterministic: whether operations whose sums come in any order are done without; a GPU has some, which are
+            faster. On a CPU nothing changes.
 
     Raises:
         InputError: if a hyperparameter is out of its range.
@@ -47,6 +60,7 @@ class RunConfig:
     device: str | None = None
     dtype: str = "float32"
     limit: int | None = None
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         recipe = self.recipe
@@ -76,70 +90,178 @@ class RunConfig:
             "dtype": self.dtype,
             "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
             "limit": self.limit,
+            "deterministic": self.deterministic,
         }
 
 
-def train(config: RunConfig, dataset: Dataset, workdir: Path, console: Console) -> list[EpochFigures]:
-    """Carry out a run and keep it in `workdir`.
+def train(
+    config: RunConfig,
+    dataset: Dataset,
+    workdir: Path,
+    console: Console,
+    *,
+    checkpoint_every: Interval = TEN_MINUTES,
+    keep_going: bool = False,
+) -> list[EpochFigures]:
+    """Carry out a run and keep it in `workdir`, or go on with the one that was begun there.
 
-    An interrupt ends the run after the chunk in progress: the epochs that were done stay, with their checkpoint, and
-    summary.json says 'interrupted'.
+    The state is saved after each epoch, and every so often inside one. From its newest checkpoint a run goes on to the
+    very numbers that it would have had without a break: parameters, statistics and figures, bit for bit on a CPU; times
+    differ. SIGINT and SIGTERM end it after the chunk in progress, saved; a second one ends it at once.
 
     Args:
         config: what to run.
         dataset: what to train and test on.
-        workdir: a new or empty directory.
+        workdir: a new or empty directory, or that of a run of the same config.
         console: where to show it.
+        checkpoint_every: how often to save inside an epoch.
+        keep_going: whether to go on with numbers that are not finite.
 
     Returns:
-        The figures of the epochs.
+        The figures of all its epochs.
 
     Raises:
         InputError: if the device or the directory cannot be used.
-        KeyboardInterrupt: if it was interrupted, after the run was put in order.
+        RunError: if the run cannot be written to disk; as `DivergedError` if its numbers are not finite.
+        StoppedError: if a signal ended it.
     """
     device = find_device(config.device)
-    directory = RunDirectory(workdir)
+    directory = RunDirectory(workdir, config.as_json())
     recipe = config.recipe
     dataset = dataset if config.limit is None else dataset.limit(config.limit)
     display = Display(console, recipe)
-    directory.write_config(config.as_json())
-    display.start(
+    display.say(
         f"{recipe.title} on {len(dataset.train_images):,} images of {recipe.image_size}x{recipe.image_size}, "
         f"{recipe.num_epochs} epochs of batches of {recipe.batch_size}, Adam at {recipe.learning_rate:g}, "
         f"seed {config.seed}, {config.dtype}, {describe_device(device)}"
     )
-    results: list[EpochFigures] = []
-    status = "failed"
-    with jax.default_device(device), display.live():
-        state = _initial_state(config, dataset)
+    status, ending = "finished", None
+    with jax.default_device(device), display.live(), StopSignals() as signals:
+        run = _Run(config, dataset, directory, display, _initial_state(config, dataset))
         try:
             with Checkpoints(directory.checkpoints) as checkpoints:
-                for event in fit_in_chunks(
-                    state,
-                    dataset,
-                    num_epochs=recipe.num_epochs,
-                    batch_size=recipe.batch_size,
-                    image_size=recipe.image_size,
-                ):
-                    if not isinstance(event, EpochResult):
-                        display.chunk(event, recipe.num_epochs)
-                        continue
-                    checkpoints.save(event.state)
-                    directory.add_metrics(dataclasses.asdict(event.figures))
-                    display.epoch(event.figures)
-                    state = event.state
-                    results.append(event.figures)
-            status = "finished"
-        except KeyboardInterrupt:
-            status = "interrupted"
-            raise
-        finally:
-            directory.write_summary(_summary(config, status, results, state, device))
-            if results:
-                display.table(results)
-            display.end(f"{status} after {len(results)} of {recipe.num_epochs} epochs; the run is in {directory.path}")
-    return results
+                run.resume(checkpoints)
+                run.carry_out(checkpoints, signals, checkpoint_every, keep_going)
+        except DivergedError as error:
+            status, ending = "diverged", error
+        except StoppedError as error:
+            status, ending = "interrupted", error
+        except OSError as error:
+            raise RunError(
+                f"{error}: the run ends; when that is mended, the same command with the same --workdir goes on"
+            ) from error
+        directory.write_summary(_summary(config, status, run.epochs, run.state, device))
+        if run.epochs:
+            display.table(run.epochs)
+        display.say(f"{status} after {len(run.epochs)} of {recipe.num_epochs} epochs; the run is in {directory.path}")
+    if ending is not None:
+        raise ending
+    return run.epochs
+
+
+@dataclass
+class _Run:
+    """A run: what it needs, and how far it is, which is what a checkpoint holds.
+
+    Attributes:
+        state: the state after the steps that were taken.
+        epochs: figures of the epochs that are done.
+        metrics: what the steps of an epoch in progress gave; None between epochs.
+        seconds: time that the epoch in progress has taken.
+    """
+
+    config: RunConfig
+    dataset: Dataset
+    directory: RunDirectory
+    display: Display
+    state: TrainState
+    epochs: list[EpochFigures] = field(default_factory=list)
+    metrics: Metrics | None = None
+    seconds: float = 0.0
+
+    def resume(self, checkpoints: Checkpoints) -> None:
+        """Go back to the newest checkpoint, if there is one, and bring the files in line with it."""
+        for step in checkpoints.clear_cut_short():
+            _LOGGER.warning("checkpoint %d was cut short and is skipped", step)
+        if checkpoints.steps():
+            self.state, history = checkpoints.resume(self.state)
+            self.epochs = [EpochFigures(**figures) for figures in history["epochs"]]
+            self.seconds = history["seconds"]
+            if history["metrics"] is not None:
+                forms = dataclasses.asdict(Metrics.zeros())
+                self.metrics = Metrics(
+                    **{name: jnp.asarray(history["metrics"][name], form.dtype) for name, form in forms.items()}
+                )
+            self.display.say(f"going on from checkpoint {int(self.state.step)}")
+        self.directory.remove_summary()
+        self._write_metrics()
+
+    def carry_out(
+        self, checkpoints: Checkpoints, signals: StopSignals, checkpoint_every: Interval, keep_going: bool
+    ) -> None:
+        """Train to the end, and save on the way."""
+        recipe = self.config.recipe
+        seconds_before = self.seconds
+        saved_step, saved_at = int(self.state.step), time.monotonic()
+        for event in fit_in_chunks(
+            self.state,
+            self.dataset,
+            num_epochs=recipe.num_epochs - len(self.epochs),
+            batch_size=recipe.batch_size,
+            image_size=recipe.image_size,
+            chunk_steps=checkpoint_every.steps,
+            metrics=self.metrics,
+        ):
+            step = int(event.state.step)
+            if isinstance(event, ChunkResult):
+                self.seconds += event.seconds
+                self.display.chunk(event, recipe.num_epochs)
+                if event.diverged_at is not None and not keep_going:
+                    raise _diverged("the loss", step - event.steps_done + event.diverged_at, saved_step)
+                is_due = signals.received is not None or checkpoint_every.is_over(
+                    step - saved_step, time.monotonic() - saved_at
+                )
+                if not is_due or event.steps_done == event.steps:
+                    continue  # an epoch's last chunk is saved with its result
+            if not (keep_going or _all_finite(event.state)):
+                raise _diverged("a parameter", step, saved_step)
+            if isinstance(event, ChunkResult):
+                self.metrics, accuracy = event.metrics, None
+            else:
+                self.epochs.append(replace(event.figures, seconds=event.seconds + seconds_before))
+                self.state, self.metrics, self.seconds, seconds_before = event.state, None, 0.0, 0.0
+                self._write_metrics()
+                self.display.epoch(self.epochs[-1])
+                accuracy = event.test_accuracy
+            checkpoints.save(event.state, history=self._history(), accuracy=accuracy)
+            saved_step, saved_at = step, time.monotonic()
+            if signals.received is not None and len(self.epochs) < recipe.num_epochs:
+                self.state = event.state
+                raise StoppedError(signals.received)
+
+    def _history(self) -> dict[str, Any]:
+        """How far it is, but for the state, such as JSON holds it."""
+        metrics = None
+        if self.metrics is not None:
+            metrics = {name: np.asarray(entry).tolist() for name, entry in dataclasses.asdict(self.metrics).items()}
+        return {"epochs": list(map(dataclasses.asdict, self.epochs)), "metrics": metrics, "seconds": self.seconds}
+
+    def _write_metrics(self) -> None:
+        self.directory.write_metrics(map(dataclasses.asdict, self.epochs))
+
+
+def _diverged(what: str, step: int, saved_step: int) -> DivergedError:
+    kept = f"checkpoint {saved_step} stays" if saved_step else "nothing is saved yet"
+    return DivergedError(
+        f"{what} is not finite after step {step}: the run ends, and {kept}; try a lower --learning-rate in another "
+        "--workdir, or go on regardless with --keep-going"
+    )
+
+
+@jax.jit
+def _all_finite(state: TrainState) -> Bool[Array, ""]:
+    """Whether all parameters and statistics are."""
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.variables)]).all()
 
 
 def _initial_state(config: RunConfig, dataset: Dataset) -> TrainState:

@@ -1,19 +1,28 @@
 """Checkpoints on disk, through Orbax."""
 
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxcnn.training.state import TrainState
 
+_LOGGER = logging.getLogger(__name__)
+
 
 class Checkpoints:
-    """The checkpoints of one run: states on disk, the newest kept.
+    """The checkpoints of one run: states on disk, the newest kept, and the one of the best accuracy.
 
     Writing goes on in the background; leaving the context waits for it. A checkpoint appears under its final name only
-    when it is whole.
+    when it is whole; one that was cut short stays under another name until the next run clears it away.
 
     Args:
         directory: where they lie; made if it is missing.
@@ -25,36 +34,105 @@ class Checkpoints:
         >>> from jaxcnn.training import create_train_state
         >>> state = create_train_state(LeNet(), optax.adam(1e-3), jax.random.key(0), (28, 28, 1))
         >>> with tempfile.TemporaryDirectory() as directory, Checkpoints(Path(directory)) as checkpoints:
-        ...     checkpoints.save(state)
-        ...     int(checkpoints.restore(state).step)
-        0
+        ...     checkpoints.save(state, history={"epochs": []})
+        ...     restored, history = checkpoints.resume(state)
+        ...     int(restored.step), history
+        (0, {'epochs': []})
     """
 
     def __init__(self, directory: Path, *, keep: int = 2) -> None:
         from orbax import checkpoint as ocp  # here, because its import takes longer than all of jaxcnn's
 
         self._args = ocp.args
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep)
+        self._kept = _NewestAndBest(keep)
+        options = ocp.CheckpointManagerOptions(preservation_policy=self._kept)
         self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
 
-    def save(self, state: TrainState) -> None:
-        """Write `state` under its step; nothing happens if that step is there."""
-        self._manager.save(int(state.step), args=self._args.StandardSave(_arrays(state)))
+    @property
+    def directory(self) -> Path:
+        """Where they lie."""
+        return Path(self._manager.directory)
+
+    def steps(self) -> list[int]:
+        """The steps of the checkpoints that are there."""
+        return sorted(self._manager.all_steps())
+
+    def save(
+        self, state: TrainState, *, history: Mapping[str, Any] | None = None, accuracy: float | None = None
+    ) -> None:
+        """Write `state` under its step, in the place of any that is there and of all later ones.
+
+        Args:
+            state: what to write. It is copied first, so its memory may be taken over at once.
+            history: what else is to come back with it, such as JSON holds it.
+            accuracy: by which the best is found; None for a state that is kept only while it is one of the newest.
+
+        Raises:
+            OSError: if this one, or the one before that was written in the background, cannot be written.
+        """
+        step = int(state.step)
+        if accuracy is not None and (self._kept.best is None or accuracy > self._kept.best["accuracy"]):
+            self._kept.best = {"step": step, "accuracy": accuracy}
+        arrays = jax.tree.map(jnp.copy, _arrays(state))
+        items = self._args.Composite(
+            state=self._args.StandardSave(arrays),
+            history=self._args.JsonSave({"best": self._kept.best, "history": dict(history or {})}),
+        )
+        with self._writing():
+            self._manager.wait_until_finished()
+            for later in self.steps():
+                if later >= step:
+                    self._manager.delete(later)
+            self._manager.save(step, args=items)
 
     def restore(self, state: TrainState) -> TrainState:
-        """The newest checkpoint, in the form of `state`.
+        """The newest checkpoint that can be read, in the form of `state`.
+
+        Raises:
+            FileNotFoundError: if there is none.
+        """
+        return self.resume(state)[0]
+
+    def resume(self, state: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        """The newest checkpoint that can be read, in the form of `state`, and its history.
+
+        One that cannot be read is skipped for the one before, which the log says.
 
         Raises:
             FileNotFoundError: if there is none.
         """
         self._manager.wait_until_finished()
-        step = self._manager.latest_step()
-        if step is None:
-            raise FileNotFoundError(f"no checkpoint in {self._manager.directory}")
         form = jax.eval_shape(_arrays, state)
-        arrays = self._manager.restore(step, args=self._args.StandardRestore(form))
-        key = jax.random.wrap_key_data(arrays["key"], impl=jax.random.key_impl(state.key))
-        return state.replace(**{**arrays, "key": key})
+        wanted = self._args.Composite(state=self._args.StandardRestore(form), history=self._args.JsonRestore())
+        for step in reversed(self.steps()):
+            try:
+                items = self._manager.restore(step, args=wanted)
+            except Exception as error:  # noqa: BLE001 -- of a damaged file Orbax raises much, up to Exception itself
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                _LOGGER.warning("checkpoint %d cannot be read and is skipped: %.200s", step, reason)
+                continue
+            arrays = items["state"]
+            key = jax.random.wrap_key_data(arrays["key"], impl=jax.random.key_impl(state.key))
+            self._kept.best = items["history"]["best"]
+            return state.replace(**{**arrays, "key": key}), items["history"]["history"]
+        raise FileNotFoundError(f"no checkpoint that can be read in {self.directory}")
+
+    def clear_cut_short(self) -> list[int]:
+        """Clear away what is left of checkpoints whose writing was cut short; returns their steps."""
+        remains = sorted(self.directory.glob("*.orbax-checkpoint-tmp*"))
+        for path in remains:
+            shutil.rmtree(path)
+        return [int(path.name.split(".")[0]) for path in remains]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One kind of error for what goes wrong on the disk, for which TensorStore, under Orbax, has ValueError."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            code = re.search(r"os_error_code='(\d+)'", str(error))
+            reason = os.strerror(int(code[1])) if code else getattr(error, "strerror", None) or str(error)
+            raise OSError(f"no checkpoint can be written in {self.directory}: {reason}") from error
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -62,7 +140,28 @@ class Checkpoints:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._manager.close()
+        with self._writing():
+            self._manager.close()
+
+
+class _NewestAndBest:
+    """Which checkpoints Orbax is to keep.
+
+    Its own policy for the best reads a file of each checkpoint as it starts, and fails where one is damaged.
+
+    Attributes:
+        best: step and accuracy of the best; None where no accuracy was told.
+    """
+
+    def __init__(self, newest: int) -> None:
+        self._newest = newest
+        self.best: dict[str, Any] | None = None
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: object) -> list[bool]:  # noqa: ARG002
+        """For each checkpoint, in the order of the steps, whether it is kept."""
+        best = None if self.best is None else self.best["step"]
+        first = len(checkpoints) - self._newest
+        return [number >= first or checkpoint.step == best for number, checkpoint in enumerate(checkpoints)]
 
 
 def _arrays(state: TrainState) -> dict[str, Any]:

@@ -8,6 +8,7 @@ compiles without training. The host waits once a chunk, which is what a progress
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,8 @@ from jaxcnn.training.compilation import compiled
 from jaxcnn.training.results import ChunkResult, EpochResult
 from jaxcnn.training.state import Stream, TrainState, derive_key
 from jaxcnn.training.steps import Metrics, eval_step, train_step
+
+Tree = TypeVar("Tree")
 
 
 def fit(
@@ -71,14 +74,41 @@ def fit_in_chunks(
     batch_size: int,
     image_size: int | None = None,
     chunk_seconds: float = 0.5,
+    chunk_steps: int | None = None,
+    metrics: Metrics | None = None,
 ) -> Iterator[ChunkResult | EpochResult]:
     """`fit`, telling also how each chunk went: the chunks of an epoch come before its `EpochResult`.
 
-    Chunks change when the host looks, never what is computed.
+    Chunks change when the host looks, never what is computed. From the state and the metrics of any `ChunkResult` a run
+    goes on as if it had never stopped.
+
+    Args:
+        state: as for `fit`. One from the middle of an epoch goes on there; that epoch is the first.
+        dataset: as for `fit`.
+        num_epochs: as for `fit`.
+        batch_size: as for `fit`.
+        image_size: as for `fit`.
+        chunk_seconds: as for `fit`.
+        chunk_steps: most steps of a chunk; None for as many as `chunk_seconds` take.
+        metrics: what the steps of an epoch in progress gave. Without, its figures are those of the steps to come.
+
+    Yields:
+        A `ChunkResult` a chunk, and an `EpochResult` an epoch.
+
+    Raises:
+        ValueError: if `num_epochs` is negative, `batch_size` or `chunk_steps` is below 1, or `metrics` has not an entry
+            a step.
     """
     if num_epochs < 0 or batch_size < 1:
         raise ValueError(f"{num_epochs} epochs of batches of {batch_size}: at least 0 and 1 are needed")
-    return _epochs(state, dataset, num_epochs, batch_size, image_size, chunk_seconds)
+    if chunk_steps is not None and chunk_steps < 1:
+        raise ValueError(f"chunks of {chunk_steps} steps: at least 1 is needed")
+    steps = -(-len(dataset.train_images) // batch_size)
+    if metrics is not None and metrics.count.shape != (steps,):
+        raise ValueError(
+            f"metrics of shape {metrics.count.shape} for an epoch of {steps} steps: an entry a step is needed"
+        )
+    return _epochs(state, dataset, num_epochs, batch_size, image_size, chunk_seconds, chunk_steps or steps, metrics)
 
 
 def evaluate(
@@ -116,6 +146,8 @@ def _epochs(
     batch_size: int,
     image_size: int | None,
     chunk_seconds: float,
+    most_steps: int,
+    metrics: Metrics | None,
 ) -> Iterator[ChunkResult | EpochResult]:
     num_examples = len(dataset.train_images)
     spans = _spans(num_examples, batch_size)
@@ -124,34 +156,49 @@ def _epochs(
     eval_chunk = partial(_eval_chunk, batch_size=batch_size, image_size=image_size)
     images, labels = jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)
     test_images, test_labels = jnp.asarray(dataset.test_images), jnp.asarray(dataset.test_labels)
-    state = _copy(state)  # chunks take over the memory of the state that they are given
-    done_before = int(state.step) // steps
+    state = _copy(state)  # chunks take over the memory of the state and the metrics that they are given
+    epochs_done, done = divmod(int(state.step), steps)
+    told_from = done if metrics is None else 0
+    metrics = Metrics.zeros((steps,)) if metrics is None else _copy(metrics)
     jax.block_until_ready(_order(state.key, num_examples))  # compiles, which no epoch's seconds are to hold
-    for epoch in range(done_before + 1, done_before + num_epochs + 1):
+    first = epochs_done + 1
+    for epoch in range(first, first + num_epochs):
         began = time.perf_counter()
         compile_seconds = 0.0
         order = _order(derive_key(state.key, Stream.ORDER, epoch), num_examples)
-        metrics = Metrics.zeros((steps,))
+        examples = num_examples - done * batch_size
         chunk_steps = 1
         loss = accuracy = float("nan")
         for start, stop, rows in spans:
-            if epoch == done_before + 1:
+            if epoch == first:
                 compile_began = time.perf_counter()
                 no_steps = train_chunk(state, metrics, images, labels, order, start, start, rows=rows)
                 state, metrics = jax.block_until_ready(no_steps)
                 compile_seconds += time.perf_counter() - compile_began
-            while start < stop:
+            while done < stop:
                 chunk_began = time.perf_counter()
-                end = min(start + chunk_steps, stop)
-                state, metrics = train_chunk(state, metrics, images, labels, order, start, end, rows=rows)
-                loss, accuracy = _means(metrics, end)
-                now = time.perf_counter()
-                rate = (end - start) * rows / (now - chunk_began)
-                yield ChunkResult(epoch, end, steps, loss, accuracy, rate)
-                chunk_steps = max(1, round(min(steps, chunk_seconds * rate / rows)))
-                start = end
+                end = min(done + chunk_steps, stop)
+                state, metrics = train_chunk(state, metrics, images, labels, order, done, end, rows=rows)
+                loss, accuracy = _means(metrics, told_from, end)
+                seconds = time.perf_counter() - chunk_began
+                rate = (end - done) * rows / seconds
+                bad_steps = 1 + done + np.flatnonzero(~np.isfinite(np.asarray(metrics.loss_sum)[done:end]))
+                yield ChunkResult(
+                    epoch=epoch,
+                    steps_done=end,
+                    steps=steps,
+                    train_loss=loss,
+                    train_accuracy=accuracy,
+                    seconds=seconds,
+                    images_per_second=rate,
+                    state=state,
+                    metrics=metrics,
+                    diverged_at=int(bad_steps[0]) if len(bad_steps) else None,
+                )
+                chunk_steps = max(1, round(min(most_steps, chunk_seconds * rate / rows)))
+                done = end
         train_seconds = time.perf_counter() - began - compile_seconds
-        if epoch == done_before + 1:
+        if epoch == first:
             compile_began = time.perf_counter()
             for _, _, rows in _spans(len(test_images), batch_size):
                 jax.block_until_ready(eval_chunk(state, Metrics.zeros(), test_images, test_labels, 0, 0, rows=rows))
@@ -166,9 +213,10 @@ def _epochs(
             test_loss=test_loss,
             test_accuracy=test_accuracy,
             seconds=time.perf_counter() - began - compile_seconds,
-            images_per_second=num_examples / train_seconds,
+            images_per_second=examples / train_seconds,
             compile_seconds=compile_seconds,
         )
+        done, told_from, metrics = 0, 0, Metrics.zeros((steps,))
 
 
 def _evaluate(
@@ -193,15 +241,15 @@ def _spans(num_examples: int, batch_size: int) -> list[tuple[int, int, int]]:
     return [(start, stop, rows) for start, stop, rows in spans if start < stop and rows > 0]
 
 
-def _means(metrics: Metrics, steps_done: int) -> tuple[float, float]:
-    """Loss, as the mean over steps, and accuracy, as that over examples, of the first `steps_done` steps."""
+def _means(metrics: Metrics, start: int, stop: int) -> tuple[float, float]:
+    """Loss, as the mean over steps, and accuracy, as that over examples, of steps `start` to `stop`."""
     entries = (metrics.loss_sum, metrics.correct, metrics.count)
-    loss_sum, correct, count = (np.asarray(entry)[:steps_done] for entry in entries)
+    loss_sum, correct, count = (np.asarray(entry)[start:stop] for entry in entries)
     return float(np.mean(loss_sum / count, dtype=np.float64)), float(correct.sum() / count.sum())
 
 
-def _copy(state: TrainState) -> TrainState:
-    return jax.tree.map(jnp.copy, state)
+def _copy(tree: Tree) -> Tree:
+    return jax.tree.map(jnp.copy, tree)
 
 
 _order = jax.jit(epoch_order, static_argnums=1)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 from jaxcnn.training.state import TrainState
+from jaxcnn.training.steps import Metrics
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,12 @@ class ChunkResult:
         steps: steps of the whole epoch.
         train_loss: mean over the steps so far of their mean cross-entropy.
         train_accuracy: share of the examples so far that were right.
+        seconds: time of this chunk.
         images_per_second: rate of this chunk.
+        state: the state after the chunk. The next chunk takes over its memory, and that of `metrics`: what is to be
+            kept is copied before the next event is asked for.
+        metrics: an entry for each step of the epoch, zero for those that are to come.
+        diverged_at: the first step of the chunk, counted from 1 in the epoch, whose loss is not finite; None for none.
     """
 
     epoch: int
@@ -23,7 +29,11 @@ class ChunkResult:
     steps: int
     train_loss: float
     train_accuracy: float
+    seconds: float
     images_per_second: float
+    state: TrainState
+    metrics: Metrics
+    diverged_at: int | None
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,8 @@ class EpochFigures:
         seconds: time of its training and evaluation, without compilation.
         images_per_second: training images by the seconds of training alone.
         compile_seconds: time of compilation before the epoch; in a first epoch alone.
+
+    Of an epoch that was gone on with, the times are those from there on.
     """
 
     epoch: int

@@ -3,36 +3,80 @@ import json
 import numpy as np
 import pytest
 
-from jaxcnn import InputError
+from jaxcnn.errors import InputError, RunError
 from jaxcnn.runs import RunDirectory, params_sha256
 
 
 def test_the_directory_is_made_with_its_parents(tmp_path):
-    assert RunDirectory(tmp_path / "a" / "b").path.is_dir()
+    assert RunDirectory(tmp_path / "a" / "b", {}).path.is_dir()
 
 
 def test_a_directory_with_something_in_it_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match="not empty"):
-        RunDirectory(tmp_path)
+    with pytest.raises(InputError, match="holds other things"):
+        RunDirectory(tmp_path, {})
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_file_in_its_place_is_refused(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(InputError, match="cannot be a run's directory"):
-        RunDirectory(tmp_path / "run")
+        RunDirectory(tmp_path / "run", {})
 
 
-def test_files_are_written_whole_and_metrics_line_by_line(tmp_path):
-    directory = RunDirectory(tmp_path / "run")
-    directory.write_config({"seed": 1})
-    directory.add_metrics({"epoch": 1})
-    directory.add_metrics({"epoch": 2})
+def test_files_are_written_whole(tmp_path):
+    directory = RunDirectory(tmp_path / "run", {"seed": 1})
+    directory.write_metrics([{"epoch": 1}])
+    directory.write_metrics([{"epoch": 1}, {"epoch": 2}])
     directory.write_summary({"status": "finished"})
-    assert json.loads((directory.path / "config.json").read_text()) == {"seed": 1}
+    assert json.loads((directory.path / "config.json").read_text()) == {"format": 1, "seed": 1}
     assert (directory.path / "metrics.jsonl").read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
     assert {path.name for path in directory.path.iterdir()} == {"config.json", "metrics.jsonl", "summary.json"}
+
+
+def test_the_same_run_comes_back_to_its_directory(tmp_path):
+    directory = RunDirectory(tmp_path, {"seed": 1})
+    directory.write_metrics([{"epoch": 1}])
+    directory.write_summary({"status": "interrupted"})
+    again = RunDirectory(tmp_path, {"seed": 1})
+    again.remove_summary()
+    again.write_metrics([])
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_run_cut_off_before_its_config_was_whole_is_begun_anew(tmp_path):
+    (tmp_path / ".config.json").write_text('{"format"')
+    RunDirectory(tmp_path, {"seed": 1})
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            '{"format": 1, "seed": 2, "rate": 0.1}',
+            r"of another run: seed 2 there and 1 here, rate 0.1 there and None here",
+        ),
+        ('{"format": 2, "seed": 1}', r"written by a newer jaxcnn \(format 2, known here: 1\): update jaxcnn or"),
+        ('{"seed": 1}', "not that of a run"),
+        ("[]", "not that of a run"),
+        ("{", "cannot be read"),
+        ("\x00\ud800", "cannot be read"),
+    ],
+)
+def test_the_config_of_anything_else_is_refused_and_left_alone(tmp_path, config, message):
+    content = config.encode(errors="surrogatepass")
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        RunDirectory(tmp_path, {"seed": 1})
+    assert (tmp_path / "config.json").read_bytes() == content
+
+
+def test_a_file_that_cannot_be_written_ends_the_run(tmp_path):
+    directory = RunDirectory(tmp_path, {})
+    (tmp_path / ".summary.json").mkdir()
+    with pytest.raises(RunError, match=r"summary.json cannot be written \(Is a directory\)"):
+        directory.write_summary({})
 
 
 def variables(kernel, mean=0.0):

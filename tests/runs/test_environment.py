@@ -1,10 +1,20 @@
 import logging
+import os
+import platform
+import subprocess
+import sys
 
 import jax
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.runs.environment import describe_device, find_device, keep_compiled_programs, software_versions
+from jaxcnn.runs.environment import (
+    compute_in_order,
+    describe_device,
+    find_device,
+    keep_compiled_programs,
+    software_versions,
+)
 
 KEPT = {"jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"}
 
@@ -35,6 +45,36 @@ def test_a_device_is_described_in_words():
 
 def test_versions_are_recorded():
     assert software_versions()["jax"] == jax.__version__
+
+
+def test_sums_in_any_order_are_left_out_on_request(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=here")
+    compute_in_order()
+    assert os.environ["XLA_FLAGS"] == "--xla_dump_to=here --xla_gpu_deterministic_ops=true"
+
+
+def test_memory_that_was_freed_is_kept():
+    """A block that is freed and taken again brings no new pages, where GNU's C library can be told so."""
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library")
+    program = """
+import resource, numpy as np
+from jaxcnn.runs import keep_memory
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def take():
+    before = faults()
+    np.ones(2**24)
+    return faults() - before
+take()
+usual = take()
+keep_memory()
+take()
+print(usual, take())
+"""
+    usual, kept = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert int(kept) < int(usual) / 10
 
 
 def test_compiled_programs_are_kept_in_the_cache(no_directory_yet, monkeypatch, tmp_path):

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from jaxcnn import InputError, runs
+from jaxcnn import runs
+from jaxcnn.errors import DivergedError, InputError
 from jaxcnn.recipes import RECIPES
 from jaxcnn.runs import RunConfig, params_sha256
-from jaxcnn.runs import training as runs_training
-from jaxcnn.training import Checkpoints, EpochResult, create_train_state, fit
+from jaxcnn.training import Checkpoints, create_train_state, fit
 
 RECIPE = replace(RECIPES["lenet"], num_epochs=2, batch_size=200)
 
@@ -93,24 +93,16 @@ def test_an_epoch_beyond_the_documented_ones_is_shown_alone(sample, tmp_path, co
     assert "- / " in shown(console)
 
 
-def test_an_interrupt_leaves_a_readable_run(sample, tmp_path, console, monkeypatch):
-    def interrupted(*args, **kwargs):
-        for event in fit_in_chunks(*args, **kwargs):
-            yield event
-            if isinstance(event, EpochResult):
-                raise KeyboardInterrupt
-
-    fit_in_chunks = runs_training.fit_in_chunks
-    monkeypatch.setattr(runs_training, "fit_in_chunks", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        runs.train(RunConfig(RECIPE), sample, tmp_path / "run", console)
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_step(sample, tmp_path, console):
+    wild = RunConfig(replace(RECIPE, learning_rate=1e38))
+    with pytest.raises(DivergedError, match=r"not finite after step [123]: the run ends, and nothing is saved yet"):
+        runs.train(wild, sample, tmp_path / "run", console)
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert (summary["status"], summary["epochs_done"]) == ("interrupted", 1)
-    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
-    start = create_train_state(RECIPE.model, RECIPE.optimizer(), jax.random.key(0), (28, 28, 1))
-    with Checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
-        assert params_sha256(checkpoints.restore(start).variables) == summary["params_sha256"]
-    assert "interrupted after 1 of 2 epochs" in shown(console)
+    assert (summary["status"], summary["epochs_done"]) == ("diverged", 0)
+    assert not list((tmp_path / "run" / "checkpoints").glob("[0-9]*"))
+
+    figures = runs.train(wild, sample, tmp_path / "run", console, keep_going=True)
+    assert len(figures) == 2
 
 
 def test_bfloat16_computes_in_it_and_keeps_float32_parameters(sample, tmp_path, console):

@@ -9,7 +9,16 @@ import pytest
 from jaxcnn.data import Dataset
 from jaxcnn.data.pipeline import epoch_order
 from jaxcnn.models import LeNet
-from jaxcnn.training import ChunkResult, EpochResult, create_train_state, evaluate, fit, fit_in_chunks, train_step
+from jaxcnn.training import (
+    ChunkResult,
+    EpochResult,
+    Metrics,
+    create_train_state,
+    evaluate,
+    fit,
+    fit_in_chunks,
+    train_step,
+)
 from jaxcnn.training.state import Stream, derive_key
 
 BATCH = 100  # 512 training images: five full batches and one of 12
@@ -76,6 +85,48 @@ def test_epochs_in_two_calls_are_epochs_in_one(sample, start):
     assert_same(second.state, together.state)
 
 
+def after_chunk(start, sample, steps_done):
+    """State and metrics in the middle of the first epoch."""
+    events = fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, chunk_steps=1)
+    event = next(event for event in events if event.steps_done == steps_done)
+    return jax.tree.map(jnp.copy, (event.state, event.metrics))
+
+
+@pytest.mark.parametrize("steps_done", [1, 5])  # five full batches, and one of what is left over
+def test_a_run_goes_on_from_the_middle_of_an_epoch(sample, start, steps_done):
+    whole = list(fit(start, sample, num_epochs=2, batch_size=BATCH))
+    state, metrics = after_chunk(start, sample, steps_done)
+    events = fit_in_chunks(state, sample, num_epochs=2, batch_size=BATCH, metrics=metrics)
+    parts = [event for event in events if isinstance(event, EpochResult)]
+    for one, other in zip(whole, parts, strict=True):
+        assert_same(one.state, other.state)
+        assert (one.epoch, one.train_loss, one.train_accuracy) == (other.epoch, other.train_loss, other.train_accuracy)
+
+
+def test_without_their_metrics_the_steps_before_are_not_in_the_figures(sample, start):
+    state, metrics = after_chunk(start, sample, 5)
+    (result,) = fit(state, sample, num_epochs=1, batch_size=BATCH)
+    assert int(metrics.count.sum()) == 500
+    assert result.train_accuracy * 12 == pytest.approx(round(result.train_accuracy * 12))
+
+
+def test_chunks_are_no_longer_than_wanted(sample, start):
+    events = fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, chunk_seconds=1e9, chunk_steps=2)
+    assert [event.steps_done for event in events if isinstance(event, ChunkResult)] == [1, 3, 5, 6]
+
+
+def test_the_first_step_whose_loss_is_not_finite_is_named(sample):
+    state = create_train_state(LeNet(), optax.sgd(1e38), jax.random.key(0), (28, 28, 1))
+    events = fit_in_chunks(state, sample, num_epochs=1, batch_size=BATCH, chunk_steps=1)
+    chunks = [event for event in events if isinstance(event, ChunkResult)]
+    losses = chunks[-1].metrics.loss_sum
+    first = int(np.flatnonzero(~np.isfinite(losses))[0]) + 1
+    assert [chunk.diverged_at for chunk in chunks] == [
+        chunk.steps_done if not np.isfinite(losses[chunk.steps_done - 1]) else None for chunk in chunks
+    ]
+    assert chunks[first - 1].diverged_at == first > 1
+
+
 def test_evaluate_does_not_depend_on_the_batch_size(sample, start):
     whole, parts = (evaluate(start, sample.test_images, sample.test_labels, batch_size=size) for size in (256, 100))
     assert int(whole.count) == int(parts.count) == 256
@@ -100,6 +151,13 @@ def test_it_learns(sample, start):
 def test_counts_out_of_range_are_refused_at_once(sample, start, num_epochs, batch_size):
     with pytest.raises(ValueError, match="at least"):
         fit(start, sample, num_epochs=num_epochs, batch_size=batch_size)
+
+
+def test_chunks_of_nothing_and_metrics_of_another_epoch_are_refused(sample, start):
+    with pytest.raises(ValueError, match="chunks of 0 steps"):
+        fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, chunk_steps=0)
+    with pytest.raises(ValueError, match=r"metrics of shape \(5,\) for an epoch of 6 steps"):
+        fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, metrics=Metrics.zeros((5,)))
 
 
 def test_evaluating_nothing_is_refused(sample, start):

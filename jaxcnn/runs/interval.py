@@ -1,0 +1,45 @@
+"""How often a run is saved inside an epoch."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from jaxcnn.errors import InputError
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number of steps, or a time.
+
+    Attributes:
+        steps: so many steps; None where it is a time.
+        seconds: so many seconds; infinite where it is a number of steps.
+    """
+
+    steps: int | None = None
+    seconds: float = math.inf
+
+    @classmethod
+    def parse(cls, text: str) -> "Interval":
+        """From words such as '500', which are steps, '30s', '10m' or '2h'.
+
+        Raises:
+            InputError: if it is anything else.
+
+        Examples:
+            >>> Interval.parse("500"), Interval.parse("10m")
+            (Interval(steps=500, seconds=inf), Interval(steps=None, seconds=600.0))
+        """
+        match = re.fullmatch(r"([1-9][0-9]{0,8})([smh]?)", text.strip())
+        if match is None:
+            raise InputError(
+                f"checkpoints every {text!r}: steps, such as 500, or a time, such as 30s, 10m or 2h, are needed"
+            )
+        number, unit = match.groups()
+        return cls(seconds=float(number) * _SECONDS[unit]) if unit else cls(steps=int(number))
+
+    def is_over(self, steps: int, seconds: float) -> bool:
+        """Whether so many steps, or so many seconds, are as many or more."""
+        return seconds >= self.seconds or (self.steps is not None and steps >= self.steps)

@@ -1,0 +1,51 @@
+"""Training in processes of its own, which tests may kill."""
+
+import io
+import logging
+import multiprocessing
+import resource
+from dataclasses import replace
+
+import jax
+from rich.console import Console
+
+from jaxcnn import errors, runs
+from jaxcnn.recipes import RECIPES
+
+RECIPE = replace(RECIPES["lenet"], num_epochs=3, batch_size=32)  # 512 images: 16 steps an epoch
+
+# What takes long to import is imported once, by the server that forks them.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["jaxcnn.runs", "orbax.checkpoint"])
+
+
+def start(dataset, workdir, compiled, *, every=5, file_size=None):
+    """A process that carries out `RECIPE` in `workdir`, with compiled programs kept in the directory `compiled`.
+
+    Args:
+        every: steps between checkpoints.
+        file_size: bytes beyond which no file can grow; None for no bound.
+    """
+    process = _processes.Process(target=_carry_out, args=(dataset, workdir, compiled, every, file_size))
+    process.start()
+    return process
+
+
+def _carry_out(dataset, workdir, compiled, every, file_size):
+    """Train, and end as the command line does; the line that it would print goes into a file beside the run."""
+    jax.config.update("jax_enable_compilation_cache", True)
+    jax.config.update("jax_compilation_cache_dir", str(compiled))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    if file_size is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    try:
+        runs.train(
+            runs.RunConfig(RECIPE), dataset, workdir, Console(file=io.StringIO()),
+            checkpoint_every=runs.Interval(steps=every),
+        )  # fmt: skip
+    except errors.StoppedError as stopped:
+        raise SystemExit(128 + stopped.signal) from stopped
+    except errors.RunError as error:
+        (workdir.parent / "said").write_text(str(error))
+        raise SystemExit(1) from error

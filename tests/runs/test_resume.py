@@ -1,0 +1,156 @@
+"""Runs that are cut off in every way, and gone on with."""
+
+import io
+import json
+import logging
+import os
+import random
+import shutil
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from processes import RECIPE, start
+from rich.console import Console
+
+from jaxcnn import errors, runs
+from jaxcnn.runs import Interval, RunConfig
+from jaxcnn.training import Checkpoints, create_train_state
+
+KILLS = 20
+TIMES = {"seconds", "images_per_second", "compile_seconds"}
+
+
+def outcome(workdir):
+    """All that a run ends with, but for times: every array of its newest checkpoint, and the figures."""
+    state = create_train_state(RECIPE.model, RECIPE.optimizer(), jax.random.key(1), (28, 28, 1))
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        state = checkpoints.restore(state)
+    arrays = {
+        jax.tree_util.keystr(path): np.asarray(leaf if leaf.dtype != state.key.dtype else jax.random.key_data(leaf))
+        for path, leaf in jax.tree.leaves_with_path(state)
+    }
+    return {path: array.tobytes() for path, array in arrays.items()}, figures(workdir)
+
+
+def figures(workdir):
+    lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(scope="module")
+def whole(sample, compiled, tmp_path_factory):
+    """The outcome of a run that nothing interrupts, and how long it takes with all that it compiles at hand."""
+    directory = tmp_path_factory.mktemp("whole")
+    for name in ("first", "second"):
+        began = time.monotonic()
+        process = start(sample, directory / name, compiled)
+        process.join()
+        assert process.exitcode == 0
+    return outcome(directory / "second"), time.monotonic() - began
+
+
+def test_killed_at_any_moment_a_run_goes_on_to_the_same_end(sample, compiled, whole, tmp_path):
+    expected, seconds = whole
+    rng = random.Random(0)
+    kills = during_a_save = 0
+    workdir = tmp_path / "0"
+    while kills < KILLS:
+        process = start(sample, workdir, compiled)
+        process.join(rng.uniform(0.1, 0.9) * seconds)
+        if kills % 2:
+            while process.is_alive() and not list(workdir.glob("checkpoints/*tmp*")):
+                time.sleep(0.001)
+        if process.is_alive():
+            during_a_save += bool(list(workdir.glob("checkpoints/*tmp*")))
+            process.kill()
+            kills += 1
+            process.join()
+        else:
+            assert process.exitcode == 0
+            assert outcome(workdir) == expected
+            workdir = tmp_path / str(kills)
+    process = start(sample, workdir, compiled)
+    process.join()
+    assert process.exitcode == 0
+    assert outcome(workdir) == expected
+    assert during_a_save >= KILLS // 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_first_and_the_same_command_goes_on(sample, compiled, whole, tmp_path, number):
+    workdir = tmp_path / "run"
+    process = start(sample, workdir, compiled, every=1)
+    while not list(workdir.glob("checkpoints/[0-9]*")):
+        time.sleep(0.001)
+    os.kill(process.pid, number)
+    process.join()
+    assert process.exitcode == 128 + number
+    summary = json.loads((workdir / "summary.json").read_text())
+    assert (summary["status"], summary["epochs_done"]) == ("interrupted", len(figures_or_none(workdir)))
+    process = start(sample, workdir, compiled)
+    process.join()
+    assert outcome(workdir) == whole[0]
+
+
+def figures_or_none(workdir):
+    return figures(workdir) if (workdir / "metrics.jsonl").exists() else []
+
+
+def test_where_files_cannot_grow_the_run_ends_and_says_so(sample, compiled, whole, tmp_path):
+    workdir = tmp_path / "run"
+    process = start(sample, workdir, compiled, file_size=20_000)
+    process.join()
+    assert process.exitcode == 1
+    assert "File too large: the run ends; when that is mended, the same command" in (tmp_path / "said").read_text()
+    process = start(sample, workdir, compiled)
+    process.join()
+    assert outcome(workdir) == whole[0]
+
+
+# Where a read fails, Orbax leaves others behind that it had begun.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_checkpoint_that_is_damaged_is_skipped_for_the_one_before(sample, compiled, whole, tmp_path, caplog):
+    workdir = tmp_path / "run"
+    process = start(sample, workdir, compiled)
+    process.join()
+    newest = max((workdir / "checkpoints").iterdir(), key=lambda path: int(path.name))
+    for path in newest.rglob("*"):
+        if path.is_file() and path.stat().st_size:
+            with path.open("r+b") as file:
+                file.truncate(path.stat().st_size // 2)
+    console = Console(file=io.StringIO(), width=200)
+    with caplog.at_level(logging.WARNING, logger="jaxcnn"):
+        runs.train(RunConfig(RECIPE), sample, workdir, console, checkpoint_every=Interval(steps=5))
+    assert f"checkpoint {newest.name} cannot be read and is skipped" in caplog.text
+    assert "going on from checkpoint" in console.file.getvalue()
+    assert outcome(workdir) == whole[0]
+
+
+def test_a_run_that_is_finished_is_shown_and_left_as_it_is(sample, tmp_path):
+    config = RunConfig(replace(RECIPE, num_epochs=1))
+    console = Console(file=io.StringIO(), width=200)
+    first = runs.train(config, sample, tmp_path / "run", console)
+    assert runs.train(config, sample, tmp_path / "run", console) == first
+    assert console.file.getvalue().count("finished after 1 of 1 epochs") == 2
+
+
+def test_a_run_of_other_hyperparameters_is_refused_and_left_alone(sample, tmp_path):
+    console = Console(file=io.StringIO())
+    runs.train(RunConfig(replace(RECIPE, num_epochs=1)), sample, tmp_path / "run", console)
+    before = shutil.make_archive(str(tmp_path / "before"), "tar", tmp_path / "run")
+    with pytest.raises(
+        errors.InputError, match=r"of another run: num_epochs 1 there and 3 here, seed 0 there and 4 here"
+    ):
+        runs.train(RunConfig(RECIPE, seed=4), sample, tmp_path / "run", console)
+    after = shutil.make_archive(str(tmp_path / "after"), "tar", tmp_path / "run")
+    assert Path(before).read_bytes() == Path(after).read_bytes()

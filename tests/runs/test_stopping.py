@@ -1,0 +1,46 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from jaxcnn.runs.stopping import StopSignals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_first_signal_is_noted_and_what_was_before_stands_again(number):
+    before = signal.getsignal(number)
+    with StopSignals() as signals:
+        assert signals.received is None
+        os.kill(os.getpid(), number)
+        assert signals.received == number
+        assert signal.getsignal(number) is before
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_interrupt_ends_at_once():
+    with StopSignals():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_without_a_signal_what_was_before_stands_again():
+    before = signal.getsignal(signal.SIGTERM)
+    with StopSignals() as signals:
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signals.received is None
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_outside_the_main_thread_nothing_is_noted():
+    noted = []
+
+    def use():
+        with StopSignals() as signals:
+            noted.append(signals.received)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    assert noted == [None]
