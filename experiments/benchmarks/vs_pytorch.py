@@ -284,14 +284,14 @@ def step_flop(task: Task) -> float:
     return 3 * costs["flops"]
 
 
-def show(comparisons: dict[str, dict[str, Any]], contestants: list[str]) -> None:
+def show(comparisons: dict[str, dict[str, Any]], contestants: list[str], flop_rate: float) -> None:
     """The table on the terminal."""
     table = Table(title="Milliseconds a step, medians")
     for heading in ("", "batch", *contestants, "ours / best PyTorch", "loop / step by step", "share of the floor"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, comparison in comparisons.items():
         steps = [f"{comparison['results'][contestant]['step_milliseconds']:.1f}" for contestant in contestants]
-        ratios = [comparison[key] for key in ("ratio", "loop_ratio", "floor_share")]
+        ratios = [comparison["ratio"], comparison["loop_ratio"], floor_share(comparison, flop_rate)]
         cells = ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
         table.add_row(name, str(comparison["batch_size"]), *steps, *cells)
     Console(width=200).print(table)
@@ -315,7 +315,7 @@ def as_markdown(results: dict[str, Any]) -> str:
             *(_rounded(of[peer]["step_milliseconds"]) if peer in of else "-" for peer in ("jaxcnn", *peers)),
             f"{comparison['ratio']:.2f}",
             " / ".join(f"{of[contestant]['peak_bytes'] / 1e9:.1f}" for contestant in ("jaxcnn", best)),
-            f"{comparison['floor_share']:.2f}",
+            f"{floor_share(comparison, results['matrix_product_flops_per_second']):.2f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     samples = len(comparisons[0][1]["results"]["jaxcnn"]["step_seconds"])
@@ -332,18 +332,21 @@ def _rounded(milliseconds: float) -> str:
     return f"{milliseconds:.1f}" if milliseconds < 100 else f"{milliseconds:.0f}"
 
 
-def summarize(task: Task, results: dict[str, dict[str, Any]], flop_rate: float) -> dict[str, Any]:
+def floor_share(comparison: dict[str, Any], flop_rate: float) -> float:
+    """The time that this package's step would take at `flop_rate`, as a share of what it takes."""
+    return comparison["step_flop"] / flop_rate / (comparison["results"]["jaxcnn"]["step_milliseconds"] / 1000)
+
+
+def summarize(task: Task, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A comparison as the JSON holds it; without those who are compared, a ratio is None."""
     milliseconds = {contestant: result["step_milliseconds"] for contestant, result in results.items()}
     ours, step_by_step = milliseconds["jaxcnn"], milliseconds.get("jaxcnn, step by step")
     theirs = [value for contestant, value in milliseconds.items() if contestant not in OURS]
-    floor = 1000 * step_flop(task) / flop_rate
     return {
         "batch_size": task.batch_size,
         "ratio": ours / min(theirs) if theirs else None,
         "loop_ratio": ours / step_by_step if step_by_step else None,
-        "floor_milliseconds": floor,
-        "floor_share": floor / ours,
+        "step_flop": step_flop(task),
         "results": results,
     }
 
@@ -377,13 +380,13 @@ def main(
         raise SystemExit(f"no contestant on {device}: {sorted(unknown)}; there are {', '.join(map(repr, everyone))}")
     # The processes keep what they have taken, so all of them together have to fit into the memory.
     chosen = ["jaxcnn", *(name for name in contestants or everyone if name != "jaxcnn")]
-    flop_rate = product_rate(device)
-    kept = json.loads(output.read_text()) if output is not None and output.exists() else {"comparisons": {}}
-    comparisons: dict[str, dict[str, Any]] = kept["comparisons"]
+    kept = json.loads(output.read_text()) if output is not None and output.exists() else {}
+    comparisons: dict[str, dict[str, Any]] = kept.get("comparisons", {})
+    flop_rate = max(product_rate(device), kept.get("matrix_product_flops_per_second", 0.0))
     for name in names:
         task = Task(name, batch_size or RECIPES[name].batch_size, device, sample_seconds)
-        comparisons[name] = summarize(task, compare(task, chosen, repeats), flop_rate)
-        show({name: comparisons[name]}, chosen)
+        comparisons[name] = summarize(task, compare(task, chosen, repeats))
+        show({name: comparisons[name]}, chosen, flop_rate)
         if output is not None:
             ratios = [ratio for comparison in comparisons.values() if (ratio := comparison["ratio"])]
             results = {
@@ -395,7 +398,7 @@ def main(
                 "versions": software_versions() | {"torch": metadata.version("torch")},
             }
             output.write_text(json.dumps(results, indent=2) + "\n")
-    show({name: comparisons[name] for name in names}, chosen)
+    show({name: comparisons[name] for name in names}, chosen, flop_rate)
 
 
 if __name__ == "__main__":

@@ -72,8 +72,9 @@ def _columns_at_once(kernel_shape: tuple[int, ...], output_hw: Pair) -> int:
     """How many columns of the output one row of a matrix product gives; 0 where XLA's convolution is faster.
 
     On two CPU cores (experiments/results/operations-cpu-2-cores.json), value and gradients, convolution against product
-    of so many columns: LeNet's first layer 13.3 ms against 4.1 of 8, GoogLeNet's first 15.3 against 10.7 of 2, its 5x5
-    kernels on 3x3 pixels 16.5 against 2.5 of 1; but ResNet's 3x3 kernels on 24x24 pixels 33.2 against 74.2 of 1.
+    of so many columns: LeNet's first layer 9.4 ms against 2.7 of 8, its second 6.9 against 4.1 of 4, GoogLeNet's first
+    14.4 against 12.5 of 2, its 5x5 kernels on 3x3 pixels 16.4 against 2.7 of 1; but ResNet's 3x3 kernels on 24x24
+    pixels 29.7 against 51.4 of 1.
     """
     height, width, c_in, c_out = kernel_shape
     if (height, width) == (1, 1) or output_hw[0] * output_hw[1] <= 16:

@@ -160,7 +160,7 @@ def global_avg_pool2d(x: Shaped[ArrayLike, "n h w c"]) -> Float[Array, "n c"]:
 
 
 # A window is summarised along columns and then along rows, each time over as many slices as the window is long. XLA's
-# operations for whole windows, `reduce_window` and `select_and_scatter`, take 3 to 11 times as long on a CPU, value and
+# operations for whole windows, `reduce_window` and `select_and_scatter`, take 4 to 16 times as long on a CPU, value and
 # gradient together (experiments/results/operations-cpu-2-cores.json).
 
 
