@@ -1,5 +1,6 @@
 """Training in processes of its own, which tests may kill."""
 
+import faulthandler
 import io
 import logging
 import multiprocessing
@@ -13,6 +14,8 @@ from jaxcnn import errors, runs
 from jaxcnn.recipes import RECIPES
 
 RECIPE = replace(RECIPES["lenet"], num_epochs=3, batch_size=32)  # 512 images: 16 steps an epoch
+
+_LIMIT = 300  # seconds after which a process that hangs says where, and ends
 
 # What takes long to import is imported once, by the server that forks them.
 _processes = multiprocessing.get_context("forkserver")
@@ -33,6 +36,7 @@ def start(dataset, workdir, compiled, *, every=5, file_size=None):
 
 def _carry_out(dataset, workdir, compiled, every, file_size):
     """Train, and end as the command line does; the line that it would print goes into a file beside the run."""
+    faulthandler.dump_traceback_later(_LIMIT, exit=True)
     jax.config.update("jax_enable_compilation_cache", True)
     jax.config.update("jax_compilation_cache_dir", str(compiled))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
