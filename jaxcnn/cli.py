@@ -1,11 +1,16 @@
-"""The command line: it parses and calls."""
+"""The command line: it parses, then calls."""
 
+import io
 import logging
+import re
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import replace
 from datetime import datetime
+from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ParamSpec
 
 import tyro
 from rich.console import Console
@@ -14,18 +19,32 @@ from jaxcnn import recipes, runs
 from jaxcnn.data import load_fashion_mnist, prepare_tfds
 from jaxcnn.errors import InputError, RunError, StoppedError
 
+P = ParamSpec("P")
+
 app = tyro.extras.SubcommandApp()
 data_app = tyro.extras.SubcommandApp()
 app.command(data_app, name="data", help="Fashion-MNIST on disk.")
 
 
+def _called_later(command: Callable[P, None]) -> Callable[P, Callable[[], None]]:
+    """`command` such that a call gives what is to be called: parsing is over before anything is done."""
+
+    @wraps(command)
+    def bind(*args: P.args, **kwargs: P.kwargs) -> Callable[[], None]:
+        return partial(command, *args, **kwargs)
+
+    return bind
+
+
 @app.command(name="list")
+@_called_later
 def list_() -> None:
     """Show the recipes that can be trained."""
     runs.list_recipes(Console())
 
 
 @app.command
+@_called_later
 def summary(name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]) -> None:
     """Show a network layer by layer: shapes, parameters, operations for one image.
 
@@ -36,6 +55,7 @@ def summary(name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NA
 
 
 @app.command
+@_called_later
 def train(
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")],
     *,
@@ -84,6 +104,7 @@ def train(
 
 
 @data_app.command
+@_called_later
 def prepare(*, to: Path, data: Path | None = None) -> None:
     """Write Fashion-MNIST as a TFDS directory, which `tfds.data_source('fashion_mnist', data_dir=TO)` reads.
 
@@ -105,20 +126,36 @@ def main(args: list[str] | None = None) -> int:
     logging.getLogger("jaxcnn").setLevel(logging.INFO)
     logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs with a traceback what it also raises
     try:
-        app.cli(prog="jaxcnn", description="Convolutional networks as functional JAX.", args=args)
+        _parse(args)()
     except InputError as error:
-        sys.stderr.write(f"jaxcnn: {error}\n")
-        return 2
+        return _end(error, 2)
     except RunError as error:
-        sys.stderr.write(f"jaxcnn: {error}\n")
-        return 1
+        return _end(error, 1)
     except StoppedError as stopped:
-        sys.stderr.write(f"jaxcnn: {stopped}\n")
-        return 128 + stopped.signal
+        return _end(stopped, 128 + stopped.signal)
     except KeyboardInterrupt:
-        sys.stderr.write("jaxcnn: interrupted\n")
-        return 130
+        return _end("interrupted", 130)
     return 0
+
+
+def _parse(args: list[str] | None) -> Callable[[], None]:
+    """What `args` ask for. An InputError holds in one line what Tyro says of others in a box."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return app.cli(prog="jaxcnn", description="Convolutional networks as functional JAX.", args=args)
+    except SystemExit as ended:
+        if ended.code != 2:
+            raise
+        lines = said.getvalue().splitlines()[1:-1]  # within the box, with rules between its parts
+        parts = re.split(r"─{4,}|-{4,}", " ".join(line.strip("│| ") for line in lines))
+        raise InputError("; ".join(" ".join(part.split()) for part in parts)) from ended
+
+
+def _end(why: Exception | str, code: int) -> int:
+    """Say why, in one line whatever names are in it."""
+    sys.stderr.write(f"jaxcnn: {' '.join(str(why).splitlines())}\n")
+    return code
 
 
 if __name__ == "__main__":

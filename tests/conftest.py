@@ -1,5 +1,6 @@
 """Fixtures for all tests, and the strictness under which they run."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -9,11 +10,12 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llv
 # What tests compile is kept neither in the user's cache nor for each other.
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
 
+import faults
 import jax
 import pytest
 from hypothesis import settings
 
-from jaxcnn import data
+from jaxcnn import cli, data
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -34,3 +36,96 @@ def sample() -> data.Dataset:
         data.read_idx(SAMPLE / "t10k-labels-idx1-ubyte.gz"),
         data.FASHION_MNIST_CLASSES,
     )
+
+
+@pytest.fixture
+def log_levels_as_before():
+    """The command line sets log levels for its process, which here is that of other tests too."""
+    levels = {name: logging.getLogger(name).level for name in ("jaxcnn", "absl")}
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture
+def on_sample(sample, monkeypatch):
+    """The command line finds the sample where it would look for Fashion-MNIST; the list holds what it was asked for."""
+    asked = []
+
+    def load(source):
+        asked.append(source)
+        return sample
+
+    monkeypatch.setattr(cli, "load_fashion_mnist", load)
+    return asked
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write-faults", action="store_true", help="write the rows of faults in tests/README.md anew")
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):  # the one process that hears of all tests
+        config.pluginmanager.register(FaultsSeen(config))
+
+
+class FaultsSeen:
+    """Gathers the rows of all tests, writes them if that is asked for, and fails the whole for rows of no test."""
+
+    def __init__(self, config):
+        self.write = config.getoption("write_faults")
+        chosen = config.option.keyword or config.option.markexpr or config.option.lf
+        self.whole = config.args_source is config.ArgsSource.TESTPATHS and not chosen
+        self.seen = set()
+        self.of_no_test = []
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call":
+            self.seen |= {faults.Fault(*cells) for name, cells in report.user_properties if name == "fault"}
+
+    def pytest_sessionfinish(self, session, exitstatus):
+        if self.write:
+            faults.write(self.seen)
+        if self.whole and exitstatus == pytest.ExitCode.OK:
+            self.of_no_test = sorted(set(faults.table()) - set(map(str, self.seen)))
+            if self.of_no_test:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter):
+        for row in self.of_no_test:
+            terminalreporter.write_line(f"tests/README.md has a row of no test: {row}", red=True)
+
+
+@pytest.fixture
+def fault(request, tmp_path, record_property):
+    """Tells what was done wrong, what is to happen then and what did; the row is to stand in tests/README.md."""
+
+    def tell(what, expected, seen):
+        row = faults.Fault(what, expected, " ".join(seen.replace(str(tmp_path), "DIR").split()))
+        record_property("fault", list(row))
+        if not request.config.getoption("write_faults"):
+            assert str(row) in faults.table()
+
+    return tell
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys, log_levels_as_before, fault):
+    """Runs a command that is to be refused, in one line with exit code 2 and nothing written; gives the line."""
+
+    def contents():
+        return {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
+
+    def run(arguments, what=None, seen=None):
+        monkeypatch.chdir(tmp_path)
+        before = contents()
+        assert cli.main(arguments) == 2
+        out, err = capsys.readouterr()
+        assert contents() == before
+        assert out == ""
+        assert err.startswith("jaxcnn: ")
+        assert err.count("\n") == 1
+        fault(what or f"`jaxcnn {' '.join(arguments)}`", "one line, exit code 2, nothing written", seen or err)
+        return err
+
+    return run

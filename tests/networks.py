@@ -1,4 +1,4 @@
-"""Variables for networks, drawn without compiling their initialisation, which takes far longer than drawing."""
+"""Networks in tests: variables, drawn without compiling their initialisation, which takes far longer than drawing."""
 
 import math
 from functools import partial
@@ -7,6 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
+
+OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+"""Options of the compiler for many steps of one program, which repay what other tests go without."""
 
 
 def shapes_of(model, shape):

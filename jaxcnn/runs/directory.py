@@ -1,10 +1,13 @@
 """The directory of a run, and the files in it."""
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import jax
@@ -12,6 +15,8 @@ import numpy as np
 
 from jaxcnn.errors import InputError, RunError
 from jaxcnn.training.state import Variables
+
+_LOGGER = logging.getLogger(__name__)
 
 FORMAT = 1  # of what a run leaves; a number higher where an older jaxcnn could not go on with it
 
@@ -24,37 +29,54 @@ class RunDirectory:
     checkpoints/   states, by Orbax
     summary.json   how it ended: status, figures, versions, device, `params_sha256`
 
-    A file is written aside and renamed, so each is whole or not there.
+    A file is written aside and renamed, so each is whole or not there. Until the context is left, no other process can
+    have the directory.
 
     Args:
         path: the directory: new, empty, or that of a run with the same config.
         config: what is asked for, as config.json holds it.
 
     Raises:
-        InputError: if there is something else in it, or it cannot be made, read or written to.
+        InputError: if there is something else in it, another process has it, or it cannot be made, read or written to.
         RunError: if a file cannot be written, then or later.
     """
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
-        config = {"format": FORMAT, **config}
+        self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            begun = (path / "config.json").exists()
-            if not begun and any(other.name != ".config.json" for other in path.iterdir()):
-                raise InputError(
-                    f"{path} holds other things than a run: a run needs a directory of its own; give another --workdir"
-                )
+            self._descriptor = _lock(path)
         except OSError as error:
             raise InputError(
                 f"{path} cannot be a run's directory ({error.strerror}): give another --workdir"
             ) from error
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise InputError(f"{path} cannot be written to: change its permissions or give another --workdir")
-        self.path = path
-        if begun:
+        try:
+            self._take({"format": FORMAT, **config})
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def _take(self, config: dict[str, Any]) -> None:
+        """Write `config`, or see that it stands there."""
+        path = self.path
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise InputError(f"{path} cannot be read or written to: change its permissions or give another --workdir")
+        if (path / "config.json").exists():
             _check_same(path / "config.json", config)
+        elif any(other.name != ".config.json" for other in path.iterdir()):
+            raise InputError(
+                f"{path} holds other things than a run: a run needs a directory of its own; give another --workdir"
+            )
         else:
             self._write("config.json", json.dumps(config, indent=2) + "\n")
+
+    def __enter__(self) -> "RunDirectory":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
 
     @property
     def checkpoints(self) -> Path:
@@ -87,6 +109,24 @@ class RunDirectory:
                 f"{self.path / name} cannot be written ({error.strerror}): the run ends; when that is mended, "
                 "the same command with the same --workdir goes on from the last checkpoint"
             ) from error
+
+
+def _lock(path: Path) -> int:
+    """The directory, open, and locked where the system can do that; closing it ends the lock, as any end does.
+
+    Raises:
+        InputError: if another process has locked it.
+        OSError: if it cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise InputError(f"{path} is in use by another process: wait for its end or give another --workdir") from error
+    except OSError as error:
+        _LOGGER.warning("%s cannot be locked (%s): let no other process use it", path, error.strerror)
+    return descriptor
 
 
 def _check_same(path: Path, config: dict[str, Any]) -> None:

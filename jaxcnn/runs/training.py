@@ -32,6 +32,9 @@ from jaxcnn.training import (
     fit_in_chunks,
 )
 
+_LEAST_RATE, _MOST_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+_MOST = int(np.iinfo(np.int32).max)  # of what is counted on the device
+
 DTYPES = ("float32", "bfloat16")
 TEN_MINUTES = Interval(seconds=600.0)
 
@@ -66,10 +69,12 @@ class RunConfig:
         recipe = self.recipe
         if recipe.num_epochs < 1:
             raise InputError(f"{recipe.num_epochs} epochs: at least 1 is needed")
-        if recipe.batch_size < 1:
-            raise InputError(f"batches of {recipe.batch_size}: at least 1 example is needed")
-        if not (math.isfinite(recipe.learning_rate) and recipe.learning_rate > 0):
-            raise InputError(f"a learning rate of {recipe.learning_rate}: a positive, finite number is needed")
+        if not 1 <= recipe.batch_size <= _MOST:
+            raise InputError(f"batches of {recipe.batch_size}: 1 to {_MOST} examples are needed")
+        if not _LEAST_RATE <= recipe.learning_rate <= _MOST_RATE:
+            raise InputError(
+                f"a learning rate of {recipe.learning_rate}: a positive number that float32 can hold is needed"
+            )
         if not 0 <= self.seed < 2**32:
             raise InputError(f"a seed of {self.seed}: a whole number from 0 to 4294967295 is needed")
         if self.dtype not in DTYPES:
@@ -121,15 +126,27 @@ def train(
         The figures of all its epochs.
 
     Raises:
-        InputError: if the device or the directory cannot be used.
+        InputError: if the device or the directory cannot be used, or there are more steps than can be counted.
         RunError: if the run cannot be written to disk; as `DivergedError` if its numbers are not finite.
         StoppedError: if a signal ended it.
     """
     device = find_device(config.device)
-    directory = RunDirectory(workdir, config.as_json())
-    recipe = config.recipe
     dataset = dataset if config.limit is None else dataset.limit(config.limit)
-    display = Display(console, recipe)
+    _check_steps(config.recipe, dataset)
+    with RunDirectory(workdir, config.as_json()) as directory:
+        return _train(config, dataset, directory, device, Display(console, config.recipe), checkpoint_every, keep_going)
+
+
+def _train(
+    config: RunConfig,
+    dataset: Dataset,
+    directory: RunDirectory,
+    device: Device,
+    display: Display,
+    checkpoint_every: Interval,
+    keep_going: bool,
+) -> list[EpochFigures]:
+    recipe = config.recipe
     display.say(
         f"{recipe.title} on {len(dataset.train_images):,} images of {recipe.image_size}x{recipe.image_size}, "
         f"{recipe.num_epochs} epochs of batches of {recipe.batch_size}, Adam at {recipe.learning_rate:g}, "
@@ -248,6 +265,13 @@ class _Run:
 
     def _write_metrics(self) -> None:
         self.directory.write_metrics(map(dataclasses.asdict, self.epochs))
+
+
+def _check_steps(recipe: Recipe, dataset: Dataset) -> None:
+    """An InputError for a run of more steps than can be counted."""
+    steps = math.ceil(len(dataset.train_images) / recipe.batch_size)
+    if recipe.num_epochs * steps > _MOST:
+        raise InputError(f"{recipe.num_epochs} epochs of {steps} steps: at most {_MOST} steps can be counted")
 
 
 def _diverged(what: str, step: int, saved_step: int) -> DivergedError:

@@ -7,7 +7,7 @@ import optax
 import pytest
 from flax import nnx
 from flax.training import train_state
-from networks import all_equations, drawn_variables, shapes_of
+from networks import OPTIMISED, all_equations, drawn_variables, shapes_of
 
 from jaxcnn import models, training
 from jaxcnn.data.pipeline import prepare_images
@@ -22,9 +22,6 @@ SMALL = {name: max(size, 32) for name, size in SMALLEST.items()}
 
 # NiN's last relu needs several pixels a class, or classes that begin negative never take a gradient.
 LEARNABLE = {**SMALL, "googlenet": 16, "resnet": 16, "nin": 99}
-
-# Many steps of one program repay the optimisation that other tests go without.
-OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
 
 every_network = pytest.mark.parametrize("name", RECIPES)
 

@@ -8,7 +8,15 @@ from jaxcnn.runs import RunDirectory, params_sha256
 
 
 def test_the_directory_is_made_with_its_parents(tmp_path):
-    assert RunDirectory(tmp_path / "a" / "b", {}).path.is_dir()
+    with RunDirectory(tmp_path / "a" / "b", {}) as directory:
+        assert directory.path.is_dir()
+
+
+def test_one_process_at_a_time_has_the_directory(tmp_path):
+    with RunDirectory(tmp_path, {}), pytest.raises(InputError, match="in use by another process: wait for its end or"):
+        RunDirectory(tmp_path, {})
+    with RunDirectory(tmp_path, {}):
+        pass
 
 
 def test_a_directory_with_something_in_it_is_refused_and_left_alone(tmp_path):
@@ -25,29 +33,29 @@ def test_a_file_in_its_place_is_refused(tmp_path):
 
 
 def test_files_are_written_whole(tmp_path):
-    directory = RunDirectory(tmp_path / "run", {"seed": 1})
-    directory.write_metrics([{"epoch": 1}])
-    directory.write_metrics([{"epoch": 1}, {"epoch": 2}])
-    directory.write_summary({"status": "finished"})
+    with RunDirectory(tmp_path / "run", {"seed": 1}) as directory:
+        directory.write_metrics([{"epoch": 1}])
+        directory.write_metrics([{"epoch": 1}, {"epoch": 2}])
+        directory.write_summary({"status": "finished"})
     assert json.loads((directory.path / "config.json").read_text()) == {"format": 1, "seed": 1}
     assert (directory.path / "metrics.jsonl").read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
     assert {path.name for path in directory.path.iterdir()} == {"config.json", "metrics.jsonl", "summary.json"}
 
 
 def test_the_same_run_comes_back_to_its_directory(tmp_path):
-    directory = RunDirectory(tmp_path, {"seed": 1})
-    directory.write_metrics([{"epoch": 1}])
-    directory.write_summary({"status": "interrupted"})
-    again = RunDirectory(tmp_path, {"seed": 1})
-    again.remove_summary()
-    again.write_metrics([])
+    with RunDirectory(tmp_path, {"seed": 1}) as directory:
+        directory.write_metrics([{"epoch": 1}])
+        directory.write_summary({"status": "interrupted"})
+    with RunDirectory(tmp_path, {"seed": 1}) as again:
+        again.remove_summary()
+        again.write_metrics([])
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_a_run_cut_off_before_its_config_was_whole_is_begun_anew(tmp_path):
     (tmp_path / ".config.json").write_text('{"format"')
-    RunDirectory(tmp_path, {"seed": 1})
-    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
+    with RunDirectory(tmp_path, {"seed": 1}):
+        assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
 
 
 @pytest.mark.parametrize(
@@ -73,10 +81,10 @@ def test_the_config_of_anything_else_is_refused_and_left_alone(tmp_path, config,
 
 
 def test_a_file_that_cannot_be_written_ends_the_run(tmp_path):
-    directory = RunDirectory(tmp_path, {})
-    (tmp_path / ".summary.json").mkdir()
-    with pytest.raises(RunError, match=r"summary.json cannot be written \(Is a directory\)"):
-        directory.write_summary({})
+    with RunDirectory(tmp_path, {}) as directory:
+        (tmp_path / ".summary.json").mkdir()
+        with pytest.raises(RunError, match=r"summary.json cannot be written \(Is a directory\)"):
+            directory.write_summary({})
 
 
 def variables(kernel, mean=0.0):
