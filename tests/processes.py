@@ -4,6 +4,7 @@ import faulthandler
 import io
 import logging
 import multiprocessing
+import os
 import resource
 from dataclasses import replace
 
@@ -29,7 +30,7 @@ class Quick(nn.Module):
         return layers.Dense(self.num_classes, dtype=self.dtype, name="dense")(layers.Flatten(name="flatten")(x))
 
 
-RECIPE = replace(RECIPES["lenet"], model=Quick(), num_epochs=6, batch_size=32)  # 512 images: 16 steps an epoch
+RECIPE = replace(RECIPES["lenet"], model=Quick(), num_epochs=4, batch_size=32)  # 512 images: 16 steps an epoch
 
 _LIMIT = 300  # seconds after which a process that hangs says where, and ends
 
@@ -38,34 +39,52 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["jaxcnn.runs", "orbax.checkpoint"])
 
 
-def start(dataset, workdir, compiled, *, every=5, file_size=None):
+def start(dataset, workdir, compiled, *, every=5, terminal=False, file_size=None, user=None):
     """A process that carries out `RECIPE` in `workdir`, with compiled programs kept in the directory `compiled`.
 
     Args:
         every: steps between checkpoints.
+        terminal: whether it shows what it does on a terminal, with a bar.
         file_size: bytes beyond which no file can grow; None for no bound.
+        user: number of the user that it becomes; None for this one.
     """
-    process = _processes.Process(target=_carry_out, args=(dataset, workdir, compiled, every, file_size))
+    process = _processes.Process(
+        target=_carry_out, args=(dataset, workdir, compiled, every, terminal, file_size, user), daemon=True
+    )
     process.start()
     return process
 
 
-def _carry_out(dataset, workdir, compiled, every, file_size):
+def said(workdir):
+    """The line that the command line would have ended with."""
+    return workdir.with_name(f"{workdir.name}.said").read_text()
+
+
+def _carry_out(dataset, workdir, compiled, every, terminal, file_size, user):
     """Train, and end as the command line does; the line that it would print goes into a file beside the run."""
     faulthandler.dump_traceback_later(_LIMIT, exit=True)
     jax.config.update("jax_enable_compilation_cache", True)
     jax.config.update("jax_compilation_cache_dir", str(compiled))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    if file_size is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     logging.getLogger("absl").setLevel(logging.CRITICAL)
-    try:
-        runs.train(
-            runs.RunConfig(RECIPE), dataset, workdir, Console(file=io.StringIO()),
-            checkpoint_every=runs.Interval(steps=every),
-        )  # fmt: skip
-    except errors.StoppedError as stopped:
-        raise SystemExit(128 + stopped.signal) from stopped
-    except errors.RunError as error:
-        (workdir.parent / "said").write_text(str(error))
-        raise SystemExit(1) from error
+    code = 0
+    with workdir.with_name(f"{workdir.name}.said").open("w") as line:
+        if file_size is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+        if user is not None:
+            os.setuid(user)
+        try:
+            runs.train(
+                runs.RunConfig(RECIPE), dataset, workdir, Console(file=io.StringIO(), force_terminal=terminal),
+                checkpoint_every=runs.Interval(steps=every),
+            )  # fmt: skip
+        except errors.StoppedError as stopped:
+            code = 128 + stopped.signal
+            line.write(str(stopped))
+        except errors.RunError as error:
+            code = 1
+            line.write(str(error))
+        except errors.InputError as error:
+            code = 2
+            line.write(str(error))
+    raise SystemExit(code)
