@@ -97,9 +97,9 @@ def train(
     if deterministic:
         runs.compute_in_order()
     runs.keep_memory()
-    runs.keep_compiled_programs()
     workdir = workdir or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     dataset = load_fashion_mnist(data)
+    runs.keep_compiled_programs()
     runs.train(config, dataset, workdir, Console(), checkpoint_every=every, keep_going=keep_going)
 
 

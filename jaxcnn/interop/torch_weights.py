@@ -81,7 +81,8 @@ def variables_from_torch(
         {'params', 'batch_stats'} in the network's own types; without batch norm the second is absent.
 
     Raises:
-        InputError: if a tensor is missing, left over or of another shape; it names the layer.
+        InputError: if a tensor is missing, left over, of another shape, or holds what is no finite number; it names the
+            layer.
 
     Examples:
         >>> from jaxcnn.models import LeNet
@@ -99,7 +100,7 @@ def variables_from_torch(
             "module.state_dict() or what safetensors.numpy.load_file returns"
         )
     network = type(model).__name__
-    given = {name: array for name, value in state_dict.items() if (array := _as_numpy(value)).ndim > 0}
+    given = {name: array for name, value in state_dict.items() if (array := _as_numpy(name, value)).ndim > 0}
     tensors, types = _tensors(model, image_shape)
     params = [tensor for tensor in tensors if tensor.path[0] == "params"]
     variables: dict[Path, Any] = {}
@@ -113,6 +114,8 @@ def variables_from_torch(
             raise InputError(f"{len(given)} tensors where {network} has {len(tensors)}: none is left for {tensor}")
         if array.shape != tensor.shape and not _is_row(array, tensor):
             raise InputError(f"{name} {array.shape} where {network} has {tensor}")
+        if not np.isfinite(array).all():
+            raise InputError(f"{name} holds numbers that are not finite: get the weights anew")
         value = tensor.from_torch(array.reshape(tensor.shape))
         variables[tensor.path] = jnp.asarray(value, types[tensor.path].dtype)
     for name, array in remaining:
@@ -258,10 +261,16 @@ def _is_row(array: np.ndarray, tensor: _Tensor) -> bool:
     return len(tensor.shape) == 1 and array.size == tensor.shape[0] == max(array.shape)
 
 
-def _as_numpy(tensor: Any) -> np.ndarray:
+def _as_numpy(name: str, tensor: Any) -> np.ndarray:
     """A tensor of PyTorch's, wherever it is, or anything that NumPy takes."""
     if hasattr(tensor, "detach"):
         tensor = tensor.detach().cpu()
         if str(tensor.dtype) == "torch.bfloat16":  # which NumPy lacks
             tensor = tensor.float()
-    return np.asarray(tensor)
+    try:
+        array = np.asarray(tensor)
+    except ValueError as error:  # lists of several lengths
+        raise InputError(f"{name} is no array: its rows differ in length") from error
+    if not any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
+        raise InputError(f"{name} holds values of type {array.dtype}: real numbers are needed")
+    return array
