@@ -114,10 +114,12 @@ def variables_from_torch(
             raise InputError(f"{len(given)} tensors where {network} has {len(tensors)}: none is left for {tensor}")
         if array.shape != tensor.shape and not _is_row(array, tensor):
             raise InputError(f"{name} {array.shape} where {network} has {tensor}")
-        if not np.isfinite(array).all():
-            raise InputError(f"{name} holds numbers that are not finite: get the weights anew")
-        value = tensor.from_torch(array.reshape(tensor.shape))
-        variables[tensor.path] = jnp.asarray(value, types[tensor.path].dtype)
+        dtype = types[tensor.path].dtype
+        with np.errstate(over="ignore"):
+            value = tensor.from_torch(array.reshape(tensor.shape)).astype(dtype)
+        if not np.isfinite(value).all():
+            raise InputError(f"{name} holds numbers that are not finite, or not as {dtype}: get the weights anew")
+        variables[tensor.path] = jnp.asarray(value)
     for name, array in remaining:
         raise InputError(
             f"{len(given)} tensors where {network} has {len(tensors)}: {name} {array.shape} is left after {tensors[-1]}"

@@ -107,6 +107,7 @@ def test_vectors_may_have_axes_around_them():
         ("of another shape", {"conv2.weight": np.zeros((16, 6, 3, 3))}),
         ("with a NaN", {"conv1.bias": np.full(6, np.nan)}),
         ("with an infinity", {"dense3.weight": np.full((10, 84), np.inf)}),
+        ("beyond float32", {"conv1.bias": np.full(6, 1e39)}),
         ("of complex numbers", {"conv1.bias": np.zeros(6, complex)}),
         ("of words", {"conv1.bias": ["a"] * 6}),
         ("of several lengths", {"conv1.bias": [[1], [1, 2]]}),
