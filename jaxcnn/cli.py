@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated, Literal, ParamSpec
 
 import tyro
 from rich.console import Console
@@ -20,6 +20,7 @@ from jaxcnn.data import load_fashion_mnist, prepare_tfds
 from jaxcnn.errors import InputError, RunError, StoppedError
 
 P = ParamSpec("P")
+RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 
 app = tyro.extras.SubcommandApp()
 data_app = tyro.extras.SubcommandApp()
@@ -101,6 +102,47 @@ def train(
     dataset = load_fashion_mnist(data)
     runs.keep_compiled_programs()
     runs.train(config, dataset, workdir, Console(), checkpoint_every=every, keep_going=keep_going)
+
+
+@app.command
+@_called_later
+def evaluate(run: RunPath, *, data: Path | None = None) -> None:
+    """Test a run's network: accuracy by class, calibration, what is taken for what.
+
+    Args:
+        run: the run's directory.
+        data: directory of Fashion-MNIST; looked for, then fetched, unless given.
+    """
+    trained = runs.TrainedRun.open(run)
+    runs.keep_memory()
+    runs.keep_compiled_programs()
+    dataset = load_fashion_mnist(data)
+    runs.show_evaluation(trained, runs.evaluate(trained, dataset), dataset.class_names, Console())
+
+
+@app.command
+@_called_later
+def predict(
+    run: RunPath,
+    images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE...")],
+    *,
+    top: int = 3,
+    ground: Literal["auto", "dark", "light"] = "auto",
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> None:
+    """Show what a run's network takes pictures for.
+
+    Args:
+        run: the run's directory.
+        images: image files, and folders of them.
+        top: how many classes to show of each, the likeliest first.
+        ground: whether things lie on a dark ground, as in Fashion-MNIST, or on a light one; auto looks at the border.
+        json: print an object of JSON a picture instead.
+    """
+    trained = runs.TrainedRun.open(run)
+    runs.keep_compiled_programs()
+    dark_on_light = {"auto": None, "dark": False, "light": True}[ground]
+    runs.predict_files(trained, images, Console(), top=top, dark_on_light=dark_on_light, as_json=json)
 
 
 @data_app.command

@@ -1,7 +1,9 @@
 """Fixtures for all tests, and the strictness under which they run."""
 
+import io
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 # Tests compile much and compute little: less optimisation halves their time. Before JAX starts, or it has no effect.
@@ -14,8 +16,10 @@ import faults
 import jax
 import pytest
 from hypothesis import settings
+from rich.console import Console
 
-from jaxcnn import cli, data
+from jaxcnn import cli, data, runs
+from jaxcnn.recipes import RECIPES
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -36,6 +40,15 @@ def sample() -> data.Dataset:
         data.read_idx(SAMPLE / "t10k-labels-idx1-ubyte.gz"),
         data.FASHION_MNIST_CLASSES,
     )
+
+
+@pytest.fixture(scope="session")
+def carried_out(sample, tmp_path_factory):
+    """The directory of a run of LeNet with batch norm on the sample; only to be read."""
+    workdir = tmp_path_factory.mktemp("carried-out") / "run"
+    recipe = replace(RECIPES["lenet_bn"], num_epochs=2, batch_size=64)
+    runs.train(runs.RunConfig(recipe), sample, workdir, Console(file=io.StringIO()))
+    return workdir
 
 
 @pytest.fixture

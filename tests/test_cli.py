@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from jaxcnn import cli
 from jaxcnn.recipes import RECIPES
@@ -124,6 +125,26 @@ def test_data_that_cannot_be_used_is_one_line_and_exit_code_2(tmp_path):
     assert ended.stderr.count("\n") == 1
     assert "Traceback" not in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_evaluate_and_predict_use_a_run(on_sample, carried_out, sample, tmp_path, capsys):
+    picture = tmp_path / "picture.png"
+    Image.fromarray(sample.test_images[0, :, :, 0]).save(picture)
+    assert cli.main(["evaluate", str(carried_out)]) == 0
+    assert "on 256 test images: accuracy 0." in capsys.readouterr().out
+    assert cli.main(["predict", str(carried_out), str(picture), "--json", "--top", "2"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["classes"]) == 2
+
+
+@pytest.mark.parametrize(("what", "name"), [("a picture that is none", "words.png"), ("no picture", None)])
+def test_pictures_that_cannot_be_used_are_refused(carried_out, tmp_path, refused, what, name):
+    (tmp_path / "words.png").write_text("words")
+    refused(["predict", str(carried_out), *([name] if name else [])], f"`jaxcnn predict RUN` with {what}")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_directory_that_is_no_run_is_refused(on_sample, refused, command):
+    refused([command, "nowhere"])
 
 
 def test_an_interrupt_ends_with_130(monkeypatch, capsys):

@@ -1,12 +1,17 @@
 """A recipe carried out: trained, shown on the terminal, and kept in a directory."""
 
+from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import RunDirectory, params_sha256
 from jaxcnn.runs.environment import compute_in_order, keep_compiled_programs, keep_memory
+from jaxcnn.runs.evaluation import Evaluation, evaluate, show_evaluation
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.overview import list_recipes, summarize
-from jaxcnn.runs.training import RunConfig, train
+from jaxcnn.runs.prediction import predict_files
+from jaxcnn.runs.trained import TrainedRun
+from jaxcnn.runs.training import train
 
 __all__ = [
-    "Interval", "RunConfig", "RunDirectory", "compute_in_order", "keep_compiled_programs", "keep_memory",
-    "list_recipes", "params_sha256", "summarize", "train",
+    "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "compute_in_order", "evaluate",
+    "keep_compiled_programs", "keep_memory", "list_recipes", "params_sha256", "predict_files", "show_evaluation",
+    "summarize", "train",
 ]  # fmt: skip

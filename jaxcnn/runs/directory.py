@@ -62,7 +62,7 @@ class RunDirectory:
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             raise InputError(f"{path} cannot be read or written to: change its permissions or give another --workdir")
         if (path / "config.json").exists():
-            _check_same(path / "config.json", config)
+            _check_same(path, config)
         elif any(other.name != ".config.json" for other in path.iterdir()):
             raise InputError(
                 f"{path} holds other things than a run: a run needs a directory of its own; give another --workdir"
@@ -129,24 +129,37 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
-def _check_same(path: Path, config: dict[str, Any]) -> None:
-    """An InputError unless `path` holds `config`."""
-    another = "give another --workdir"
+def read_config(path: Path) -> dict[str, Any]:
+    """What the config.json of the run in the directory `path` holds.
+
+    Raises:
+        InputError: if there is none, or not of a run that this version knows.
+    """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is no run: the directory that jaxcnn train has made is needed") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}): {another}") from error
-    if not (isinstance(found, dict) and isinstance(found.get("format"), int)):
-        raise InputError(f"{path} is not that of a run: {another}")
-    if found["format"] > FORMAT:
+        raise InputError(f"{path / 'config.json'} cannot be read ({error}): give another directory") from error
+    if not (isinstance(config, dict) and isinstance(config.get("format"), int)):
+        raise InputError(f"{path / 'config.json'} is not that of a run: give another directory")
+    if config["format"] > FORMAT:
         raise InputError(
-            f"{path.parent} was written by a newer jaxcnn (format {found['format']}, known here: {FORMAT}): "
-            f"update jaxcnn or {another}"
+            f"{path} was written by a newer jaxcnn (format {config['format']}, known here: {FORMAT}): "
+            "update jaxcnn or give another directory"
         )
+    return config
+
+
+def _check_same(path: Path, config: dict[str, Any]) -> None:
+    """An InputError unless the run in `path` has `config`."""
+    found = read_config(path)
     keys = [key for key in {**found, **config} if found.get(key) != config.get(key)]
     if keys:
         differences = ", ".join(f"{key} {found.get(key)} there and {config.get(key)} here" for key in keys)
-        raise InputError(f"{path.parent} is of another run: {differences}; ask for the same as there or {another}")
+        raise InputError(
+            f"{path} is of another run: {differences}; ask for the same as there or give another --workdir"
+        )
 
 
 def params_sha256(variables: Variables) -> str:

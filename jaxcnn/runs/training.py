@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from jaxtyping import Array, Bool
 from rich.console import Console
 
 from jaxcnn.data import Dataset
-from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
-from jaxcnn.recipes import Recipe
+from jaxcnn.errors import DivergedError, RunError, StoppedError
+from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import RunDirectory, params_sha256
 from jaxcnn.runs.environment import Device, describe_device, find_device, software_versions
 from jaxcnn.runs.interval import Interval
@@ -28,75 +27,12 @@ from jaxcnn.training import (
     EpochFigures,
     Metrics,
     TrainState,
-    create_train_state,
     fit_in_chunks,
 )
 
-_LEAST_RATE, _MOST_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
-_MOST = int(np.iinfo(np.int32).max)  # of what is counted on the device
-
-DTYPES = ("float32", "bfloat16")
 TEN_MINUTES = Interval(seconds=600.0)
 
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """What decides a run's figures, besides the data.
-
-    Attributes:
-        recipe: the experiment, its hyperparameters as this run has them.
-        seed: of initialisation, dropout and the order of the data.
-        device: platform to compute on; None for JAX's default.
-        dtype: type of the computation; parameters, statistics and loss are float32.
-        limit: use the first so many images of each split alone; None for all.
-        deterministic: whether operations whose sums come in any order are done without; a GPU has some, which are
-            faster. On a CPU nothing changes.
-
-    Raises:
-        InputError: if a hyperparameter is out of its range.
-    """
-
-    recipe: Recipe
-    seed: int = 0
-    device: str | None = None
-    dtype: str = "float32"
-    limit: int | None = None
-    deterministic: bool = False
-
-    def __post_init__(self) -> None:
-        recipe = self.recipe
-        if recipe.num_epochs < 1:
-            raise InputError(f"{recipe.num_epochs} epochs: at least 1 is needed")
-        if not 1 <= recipe.batch_size <= _MOST:
-            raise InputError(f"batches of {recipe.batch_size}: 1 to {_MOST} examples are needed")
-        if not _LEAST_RATE <= recipe.learning_rate <= _MOST_RATE:
-            raise InputError(
-                f"a learning rate of {recipe.learning_rate}: a positive number that float32 can hold is needed"
-            )
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"a seed of {self.seed}: a whole number from 0 to 4294967295 is needed")
-        if self.dtype not in DTYPES:
-            raise InputError(f"no computation in {self.dtype!r}: choose one of {', '.join(DTYPES)}")
-        if self.limit is not None and self.limit < 1:
-            raise InputError(f"a limit of {self.limit} images: at least 1 is needed")
-
-    def as_json(self) -> dict[str, Any]:
-        """The config as config.json holds it."""
-        recipe = self.recipe
-        return {
-            "recipe": recipe.name,
-            "image_size": recipe.image_size,
-            "batch_size": recipe.batch_size,
-            "learning_rate": recipe.learning_rate,
-            "num_epochs": recipe.num_epochs,
-            "seed": self.seed,
-            "dtype": self.dtype,
-            "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
-            "limit": self.limit,
-            "deterministic": self.deterministic,
-        }
 
 
 def train(
@@ -132,7 +68,7 @@ def train(
     """
     device = find_device(config.device)
     dataset = dataset if config.limit is None else dataset.limit(config.limit)
-    _check_steps(config.recipe, dataset)
+    config.check_steps(len(dataset.train_images))
     with RunDirectory(workdir, config.as_json()) as directory:
         return _train(config, dataset, directory, device, Display(console, config.recipe), checkpoint_every, keep_going)
 
@@ -154,7 +90,9 @@ def _train(
     )
     status, ending = "finished", None
     with jax.default_device(device), display.live(), StopSignals() as signals:
-        run = _Run(config, dataset, directory, display, _initial_state(config, dataset))
+        run = _Run(
+            config, dataset, directory, display, config.initial_state(dataset.num_classes, dataset.image_shape[2])
+        )
         try:
             with Checkpoints(directory.checkpoints) as checkpoints:
                 run.resume(checkpoints)
@@ -267,13 +205,6 @@ class _Run:
         self.directory.write_metrics(map(dataclasses.asdict, self.epochs))
 
 
-def _check_steps(recipe: Recipe, dataset: Dataset) -> None:
-    """An InputError for a run of more steps than can be counted."""
-    steps = math.ceil(len(dataset.train_images) / recipe.batch_size)
-    if recipe.num_epochs * steps > _MOST:
-        raise InputError(f"{recipe.num_epochs} epochs of {steps} steps: at most {_MOST} steps can be counted")
-
-
 def _diverged(what: str, step: int, saved_step: int) -> DivergedError:
     kept = f"checkpoint {saved_step} stays" if saved_step else "nothing is saved yet"
     return DivergedError(
@@ -286,13 +217,6 @@ def _diverged(what: str, step: int, saved_step: int) -> DivergedError:
 def _all_finite(state: TrainState) -> Bool[Array, ""]:
     """Whether all parameters and statistics are."""
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.variables)]).all()
-
-
-def _initial_state(config: RunConfig, dataset: Dataset) -> TrainState:
-    recipe = config.recipe
-    model = recipe.model.clone(dtype=config.dtype, num_classes=dataset.num_classes)
-    image_shape = (recipe.image_size, recipe.image_size, dataset.image_shape[2])
-    return create_train_state(model, recipe.optimizer(), jax.random.key(config.seed), image_shape)
 
 
 def _summary(

@@ -1,11 +1,13 @@
 """Training as pure functions of explicit state.
 
-`create_train_state` makes the state, `train_step` and `eval_step` are one batch, `fit` and `evaluate` are whole passes
-over data that lies on the device. Nothing here knows a network or a recipe: a Linen module and arrays come in.
+`create_train_state` makes the state, `train_step` and `eval_step` are one batch, `fit`, `evaluate` and `predict` are
+whole passes over data that lies on the device. Nothing here knows a network or a recipe: a Linen module and arrays come
+in.
 """
 
 from jaxcnn.training.checkpoints import Checkpoints
 from jaxcnn.training.loop import evaluate, fit, fit_in_chunks
+from jaxcnn.training.prediction import predict
 from jaxcnn.training.results import ChunkResult, EpochFigures, EpochResult
 from jaxcnn.training.state import TrainState, create_train_state
 from jaxcnn.training.steps import Metrics, eval_step, train_step
@@ -22,5 +24,6 @@ __all__ = [
     "evaluate",
     "fit",
     "fit_in_chunks",
+    "predict",
     "train_step",
 ]

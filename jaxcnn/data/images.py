@@ -1,0 +1,101 @@
+"""Pictures of a person's own, in the form that a network trained on Fashion-MNIST takes."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from jaxcnn.errors import InputError
+
+# No others are opened: Pillow has formats that start other programs.
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
+_MOST_PIXELS = 50_000_000
+_DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # Pillow's modes for more than 8 bits
+
+
+def read_image(path: str | os.PathLike[str], size: int = 28, *, dark_on_light: bool | None = None) -> np.ndarray:
+    """An image file as one image of the data set: gray, light on dark, square, small.
+
+    It is turned as its camera says, laid on white where it is transparent, made gray and, of 16 bits, scaled to 8; an
+    image of a dark thing on a light ground is inverted; a ground as light as its border makes it square; it is resized
+    by averaging.
+
+    Args:
+        path: PNG, JPEG, GIF, BMP, TIFF, WebP, PGM or PPM.
+        size: height and width of the result, in pixels.
+        dark_on_light: whether the thing is darker than the ground; None to go by the border: light where its median is
+            above the middle.
+
+    Returns:
+        (size, size, 1), uint8.
+
+    Raises:
+        InputError: if it cannot be read, is of another format, has several frames or more than 50 million pixels; no
+            memory is taken for what is only declared.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_FORMATS) as image:
+            _check(path, image)
+            gray = _gray(image)
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path} has more than {_MOST_PIXELS:,} pixels: make it smaller") from error
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or "it is damaged, or of another format"
+        raise InputError(
+            f"{path} cannot be read as an image ({reason}): a PNG, JPEG, GIF, BMP, TIFF, WebP, PGM or PPM is needed"
+        ) from error
+    border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
+    if dark_on_light or (dark_on_light is None and np.median(border) > 127):
+        gray, border = 255 - gray, 255 - border
+    height, width = gray.shape
+    low, left = (max(height, width) - height) // 2, (max(height, width) - width) // 2
+    square = np.full((max(height, width),) * 2, int(np.median(border)), np.uint8)
+    square[low : low + height, left : left + width] = gray
+    return np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.BOX))[..., None]
+
+
+def find_images(path: Path) -> list[Path]:
+    """The image files that `path` names: itself, or those in the folder that it is, by their names' endings.
+
+    Raises:
+        InputError: if it is a folder without any, or not there.
+    """
+    try:
+        if not path.is_dir():
+            path.stat()
+            return [path]
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}): an image or a folder of images is needed"
+        ) from error
+    if not found:
+        raise InputError(f"{path} holds no images: files named .png, .jpg and so on are needed")
+    return found
+
+
+def _check(path: Path, image: Image.Image) -> None:
+    """An InputError for what is not to be decoded."""
+    if image.width * image.height > _MOST_PIXELS:
+        raise InputError(f"{path} has more than {_MOST_PIXELS:,} pixels: make it smaller")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise InputError(f"{path} has {frames} frames: one is needed; save one of them as an image of its own")
+
+
+def _gray(image: Image.Image) -> np.ndarray:
+    """(height, width), uint8."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode in _DEEP:
+        return (np.clip(np.asarray(image, np.int64), 0, 65535) // 257).astype(np.uint8)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image)
+    return np.asarray(image.convert("L"))

@@ -1,0 +1,123 @@
+"""What a run is asked for."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.errors import InputError
+from jaxcnn.recipes import Recipe, get_recipe
+from jaxcnn.training import TrainState, create_train_state
+
+_LEAST_RATE, _MOST_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+_MOST = int(np.iinfo(np.int32).max)  # of what is counted on the device
+
+DTYPES = ("float32", "bfloat16")
+_HYPERPARAMETERS = {"image_size": int, "batch_size": int, "learning_rate": float, "num_epochs": int}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What decides a run's figures, besides the data.
+
+    Attributes:
+        recipe: the experiment, its hyperparameters as this run has them.
+        seed: of initialisation, dropout and the order of the data.
+        device: platform to compute on; None for JAX's default.
+        dtype: type of the computation; parameters, statistics and loss are float32.
+        limit: use the first so many images of each split alone; None for all.
+        deterministic: whether operations whose sums come in any order are done without; a GPU has some, which are
+            faster. On a CPU nothing changes.
+
+    Raises:
+        InputError: if a hyperparameter is out of its range.
+    """
+
+    recipe: Recipe
+    seed: int = 0
+    device: str | None = None
+    dtype: str = "float32"
+    limit: int | None = None
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        recipe = self.recipe
+        if recipe.num_epochs < 1:
+            raise InputError(f"{recipe.num_epochs} epochs: at least 1 is needed")
+        if not 1 <= recipe.batch_size <= _MOST:
+            raise InputError(f"batches of {recipe.batch_size}: 1 to {_MOST} examples are needed")
+        if not _LEAST_RATE <= recipe.learning_rate <= _MOST_RATE:
+            raise InputError(
+                f"a learning rate of {recipe.learning_rate}: a positive number that float32 can hold is needed"
+            )
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"a seed of {self.seed}: a whole number from 0 to 4294967295 is needed")
+        if self.dtype not in DTYPES:
+            raise InputError(f"no computation in {self.dtype!r}: choose one of {', '.join(DTYPES)}")
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"a limit of {self.limit} images: at least 1 is needed")
+
+    def as_json(self) -> dict[str, Any]:
+        """The config as config.json holds it."""
+        recipe = self.recipe
+        return {
+            "recipe": recipe.name,
+            "image_size": recipe.image_size,
+            "batch_size": recipe.batch_size,
+            "learning_rate": recipe.learning_rate,
+            "num_epochs": recipe.num_epochs,
+            "seed": self.seed,
+            "dtype": self.dtype,
+            "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
+            "limit": self.limit,
+            "deterministic": self.deterministic,
+        }
+
+    @classmethod
+    def from_json(cls, config: dict[str, Any]) -> "RunConfig":
+        """The config that `config`, read from a config.json, holds.
+
+        Raises:
+            InputError: if it is none, or is out of its range.
+        """
+        try:
+            recipe = replace(
+                get_recipe(config["recipe"]), **{name: kind(config[name]) for name, kind in _HYPERPARAMETERS.items()}
+            )
+            others = {name: config[name] for name in ("seed", "dtype", "limit", "deterministic")}
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"not the config of a run ({error})") from error
+        return cls(recipe, **others)
+
+    def check_steps(self, num_examples: int) -> None:
+        """See that so many examples make no more steps than can be counted.
+
+        Raises:
+            InputError: if they do.
+        """
+        steps = math.ceil(num_examples / self.recipe.batch_size)
+        if self.recipe.num_epochs * steps > _MOST:
+            raise InputError(f"{self.recipe.num_epochs} epochs of {steps} steps: at most {_MOST} steps can be counted")
+
+    def initial_state(self, num_classes: int, channels: int) -> TrainState:
+        """The state before the first step, for images of so many classes and channels."""
+        recipe = self.recipe
+        model = recipe.model.clone(dtype=self.dtype, num_classes=num_classes)
+        image_shape = (recipe.image_size, recipe.image_size, channels)
+        return create_train_state(model, recipe.optimizer(), jax.random.key(self.seed), image_shape)
+
+    def blank_state(self, num_classes: int, channels: int) -> TrainState:
+        """A state of the same form, zero throughout, which takes no time to make."""
+        fixed = {}
+
+        def parts() -> dict[str, Any]:
+            state = self.initial_state(num_classes, channels)
+            fixed.update(apply_fn=state.apply_fn, tx=state.tx)
+            return {name: getattr(state, name) for name in ("step", "params", "batch_stats", "opt_state")}
+
+        forms = jax.eval_shape(parts)
+        zeros = jax.tree.map(lambda form: jnp.asarray(np.zeros(form.shape, form.dtype)), forms)
+        return TrainState(**zeros, **fixed, key=jax.random.key(self.seed))

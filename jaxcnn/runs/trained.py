@@ -1,0 +1,57 @@
+"""A run that was carried out, opened again to be looked at and used."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxcnn.data import FASHION_MNIST_CLASSES
+from jaxcnn.errors import InputError
+from jaxcnn.runs.config import RunConfig
+from jaxcnn.runs.directory import read_config
+from jaxcnn.training import Checkpoints, EpochFigures, TrainState, predict
+
+CLASS_NAMES = FASHION_MNIST_CLASSES
+"""The classes of the data that runs are of."""
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run as it stands at its newest checkpoint.
+
+    Attributes:
+        path: its directory.
+        config: what was asked for.
+        state: the state at the newest checkpoint.
+        epochs: figures of the epochs that were done by then.
+    """
+
+    path: Path
+    config: RunConfig
+    state: TrainState
+    epochs: tuple[EpochFigures, ...]
+
+    @classmethod
+    def open(cls, path: Path) -> "TrainedRun":
+        """The run in the directory `path`, which is only read.
+
+        Raises:
+            InputError: if there is none, nothing was saved in it, or it cannot be read.
+        """
+        try:
+            config = RunConfig.from_json(read_config(path))
+        except InputError as error:
+            raise error if str(path) in str(error) else InputError(f"{path} cannot be opened: {error}") from error
+        if not any((path / "checkpoints").glob("[0-9]*")):
+            raise InputError(f"{path} has no checkpoint yet: let the run be saved first")
+        try:
+            with Checkpoints(path / "checkpoints") as checkpoints:
+                state, history = checkpoints.resume(config.blank_state(len(CLASS_NAMES), 1))
+        except OSError as error:
+            raise InputError(f"{error}: train it anew in another directory") from error
+        return cls(path, config, state, tuple(EpochFigures(**figures) for figures in history.get("epochs", ())))
+
+    def predict(self, images: Float[np.ndarray, "n h w c"] | np.ndarray) -> Float[np.ndarray, "n classes"]:
+        """The probability of each class for each image, (N, H, W, 1)."""
+        return predict(self.state, images, image_size=self.config.recipe.image_size)

@@ -1,0 +1,145 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from jaxcnn import InputError
+from jaxcnn.data import find_images, read_image
+
+SQUARE = np.zeros((56, 56), np.uint8)
+SQUARE[16:40, 16:40] = 200
+SMALL = SQUARE[::2, ::2]  # what is to come of it
+
+
+def save(path, array, **options):
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "gif", "bmp", "tif", "webp", "pgm"])
+def test_every_format_is_read(tmp_path, ending):
+    image = read_image(save(tmp_path / f"picture.{ending}", SQUARE))
+    assert (image.dtype, image.shape) == (np.uint8, (28, 28, 1))
+    np.testing.assert_allclose(image[..., 0].astype(int), SMALL, atol=12)  # some formats lose a little
+
+
+def test_a_test_image_comes_back_as_it_was(tmp_path, sample):
+    image = sample.test_images[0]
+    np.testing.assert_array_equal(read_image(save(tmp_path / "picture.png", image[..., 0])), image)
+
+
+def test_a_light_ground_is_seen_or_told(tmp_path):
+    inverted = save(tmp_path / "picture.png", 255 - SQUARE)
+    np.testing.assert_array_equal(read_image(inverted)[..., 0], SMALL)
+    np.testing.assert_array_equal(read_image(inverted, dark_on_light=False)[..., 0], 255 - SMALL)
+    plain = save(tmp_path / "plain.png", SQUARE)
+    np.testing.assert_array_equal(read_image(plain, dark_on_light=True)[..., 0], 255 - SMALL)
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path):
+    np.testing.assert_array_equal(
+        read_image(save(tmp_path / "deep.png", SQUARE.astype(np.uint16) * 257))[..., 0], SMALL
+    )
+
+
+def test_what_is_transparent_counts_as_white(tmp_path):
+    rgba = np.zeros((56, 56, 4), np.uint8)
+    rgba[16:40, 16:40] = (55, 55, 55, 255)
+    np.testing.assert_array_equal(read_image(save(tmp_path / "cut-out.png", rgba))[..., 0], SMALL)
+
+
+@pytest.mark.parametrize("turn", [np.asarray, np.transpose])
+def test_what_is_not_square_is_laid_on_its_own_ground(tmp_path, turn):
+    strip = save(tmp_path / "strip.png", turn(SQUARE[14:42]))
+    np.testing.assert_array_equal(read_image(strip)[..., 0], turn(SMALL))
+
+
+def test_a_picture_is_turned_as_its_camera_says(tmp_path):
+    corner = np.zeros((28, 28), np.uint8)
+    corner[2:10, 2:10] = 200
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    image = read_image(save(tmp_path / "turned.png", corner, exif=exif))
+    np.testing.assert_array_equal(image[..., 0], corner[::-1, ::-1])
+
+
+def test_a_folder_is_its_images_by_name(tmp_path):
+    for name in ("b.png", "a.JPG", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_images(tmp_path)] == ["a.JPG", "b.png"]
+    assert find_images(tmp_path / "b.png") == [tmp_path / "b.png"]
+
+
+def png(array):
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def of_size(width, height):
+    """A PNG that says to be of this size."""
+    import struct
+    import zlib
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunk = b"IHDR" + header
+    return png(SQUARE)[:8] + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png(SQUARE)[33:]
+
+
+def animation():
+    buffer = io.BytesIO()
+    frames = [Image.fromarray(SQUARE + step) for step in (0, 50)]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+UNUSABLE = {
+    "empty": b"",
+    "cut short": png(SQUARE)[:-40],
+    "a page of the web": b"<!DOCTYPE html><title>404</title>",
+    "PostScript, which would start a program": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    "animated": animation(),
+    "of 100 million pixels, it says": of_size(10_000, 10_000),
+    "of 4 billion pixels, it says": of_size(65_535, 65_535),
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_what_is_no_image_is_refused(tmp_path, fault, what):
+    path = tmp_path / "picture.png"
+    path.write_bytes(UNUSABLE[what])
+    with pytest.raises(InputError) as raised:
+        read_image(path)
+    fault(f"a picture that is {what}", "an `InputError` of one line", str(raised.value))
+
+
+@pytest.mark.parametrize(("what", "name"), [("is not there", "nowhere"), ("is a folder without any", "empty")])
+def test_where_there_is_no_image_is_said(tmp_path, fault, what, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError) as raised:
+        find_images(tmp_path / name)
+    fault(f"a picture that {what}", "an `InputError` of one line", str(raised.value))
+
+
+@settings(max_examples=300)
+@given(
+    kind=st.sampled_from(["PNG", "GIF", "BMP", "TIFF", "PPM", "JPEG", "WEBP"]),
+    place=st.floats(0, 1),
+    value=st.integers(0, 255),
+)
+def test_any_byte_may_be_wrong(tmp_path_factory, kind, place, value):
+    buffer = io.BytesIO()
+    Image.fromarray(SQUARE[:20, :12]).save(buffer, kind)
+    content = bytearray(buffer.getvalue())
+    content[round(place * (len(content) - 1))] = value
+    path = tmp_path_factory.mktemp("images") / "picture"
+    path.write_bytes(content)
+    message = ""
+    try:
+        assert read_image(path).shape == (28, 28, 1)
+    except InputError as error:
+        message = str(error)
+    assert "\n" not in message

@@ -1,0 +1,48 @@
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from jaxcnn import InputError
+from jaxcnn.runs import TrainedRun, predict_files
+
+
+@pytest.fixture
+def pictures(sample, tmp_path):
+    for number in range(3):
+        Image.fromarray(255 - sample.test_images[number, :, :, 0]).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+def shown(run, paths, **options):
+    console = Console(file=io.StringIO(), width=120)
+    predict_files(run, paths, console, **options)
+    return console.file.getvalue()
+
+
+def test_pictures_on_any_ground_are_taken_as_the_data_set_has_them(carried_out, pictures, sample):
+    run = TrainedRun.open(carried_out)
+    lines = [json.loads(line) for line in shown(run, [pictures], top=10, as_json=True).splitlines()]
+    assert [line["file"] for line in lines] == [str(pictures / f"{number}.png") for number in range(3)]
+    expected = run.predict(sample.test_images[:3])
+    for line, row in zip(lines, expected, strict=True):
+        found = [line["classes"][name] for name in sample.class_names]
+        np.testing.assert_allclose(found, row, rtol=1e-5)
+        assert list(line["classes"].values()) == sorted(found, reverse=True)
+
+
+def test_the_likeliest_classes_are_shown_with_their_probabilities(carried_out, pictures):
+    text = shown(TrainedRun.open(carried_out), [pictures / "0.png"], top=2)
+    assert "LeNet with batch norm after 2 epochs" in text
+    assert text.count(" 0.") == 2
+
+
+def test_no_pictures_and_no_classes_are_refused(carried_out, pictures):
+    run = TrainedRun.open(carried_out)
+    with pytest.raises(InputError, match="no pictures"):
+        predict_files(run, [], Console())
+    with pytest.raises(InputError, match="the 0 likeliest classes: 1 to 10"):
+        predict_files(run, [pictures], Console(), top=0)

@@ -1,0 +1,63 @@
+import json
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcnn import InputError
+from jaxcnn.recipes import RECIPES
+from jaxcnn.runs import TrainedRun, params_sha256
+
+
+def contents(path):
+    return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+def test_a_run_is_opened_as_it_ended_and_only_read(carried_out):
+    before = contents(carried_out)
+    run = TrainedRun.open(carried_out)
+    summary = json.loads((carried_out / "summary.json").read_text())
+    assert (run.config.recipe.name, run.config.recipe.num_epochs, int(run.state.step)) == ("lenet_bn", 2, 16)
+    assert [epoch.test_accuracy for epoch in run.epochs][-1] == summary["last_epoch"]["test_accuracy"]
+    assert params_sha256(run.state.variables) == summary["params_sha256"]
+    assert contents(carried_out) == before
+
+
+def test_it_predicts_with_its_own_statistics(carried_out, sample):
+    run = TrainedRun.open(carried_out)
+    probabilities = run.predict(sample.test_images[:5])
+    logits = RECIPES["lenet_bn"].model.apply(
+        run.state.variables, jnp.asarray(sample.test_images[:5], jnp.float32) / 255, train=False
+    )
+    np.testing.assert_allclose(probabilities, jax.nn.softmax(logits), rtol=1e-4)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def change_config(path, **changes):
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, **changes}))
+
+
+BROKEN = {
+    "that is not there": shutil.rmtree,
+    "without a config": lambda path: (path / "config.json").unlink(),
+    "of a newer jaxcnn": lambda path: change_config(path, format=99),
+    "of an unknown recipe": lambda path: change_config(path, recipe="lennet"),
+    "with a size that is a word": lambda path: change_config(path, image_size="large"),
+    "without a checkpoint": lambda path: shutil.rmtree(path / "checkpoints"),
+    "of another network": lambda path: change_config(path, recipe="lenet"),
+}
+
+
+# Where a read fails, Orbax leaves others behind that it had begun.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_is_no_run_is_refused(carried_out, tmp_path, fault, what):
+    path = shutil.copytree(carried_out, tmp_path / "run")
+    BROKEN[what](path)
+    with pytest.raises(InputError) as raised:
+        TrainedRun.open(path)
+    assert str(path) in str(raised.value)
+    fault(f"to predict with a run {what}", "an `InputError` of one line", str(raised.value))
