@@ -136,6 +136,14 @@ def test_evaluate_and_predict_use_a_run(on_sample, carried_out, sample, tmp_path
     assert len(json.loads(capsys.readouterr().out)["classes"]) == 2
 
 
+@pytest.mark.parametrize("form", ["stablehlo", "safetensors"])
+def test_export_writes_where_it_is_told(carried_out, tmp_path, capsys, form):
+    path = tmp_path / "network"
+    assert cli.main(["export", str(carried_out), "--to", form, "--out", str(path)]) == 0
+    assert f"wrote {path}" in capsys.readouterr().out
+    assert path.stat().st_size > 100_000
+
+
 @pytest.mark.parametrize(("what", "name"), [("a picture that is none", "words.png"), ("no picture", None)])
 def test_pictures_that_cannot_be_used_are_refused(carried_out, tmp_path, refused, what, name):
     (tmp_path / "words.png").write_text("words")

@@ -12,8 +12,10 @@ ArrayLike = Array | np.ndarray
 """An array of JAX's, traced or not, or of NumPy's."""
 
 
-def check_shapes(operation: str, **arguments: tuple[Any, str]) -> dict[str, int]:
+def check_shapes(operation: str, **arguments: tuple[Any, str]) -> dict[str, Any]:
     """Sizes of the axes of each array by the names beside it; axes of one name must have one size.
+
+    Sizes are whole numbers, or symbols while a program for any size is exported.
 
     Raises:
         ValueError: about `operation`, if an argument is no array, has another number of axes, or sizes differ.
@@ -31,7 +33,7 @@ def check_shapes(operation: str, **arguments: tuple[Any, str]) -> dict[str, int]
     needed = " and ".join(f"{name} ({', '.join(axes.split())})" for name, (_, axes) in arguments.items())
     given = " and ".join(f"{name} ({', '.join(map(str, array.shape))})" for name, (array, _) in arguments.items())
     complaint = f"{operation} needs {needed}, not {given}"
-    sizes: dict[str, int] = {}
+    sizes: dict[str, Any] = {}
     for array, axes in arguments.values():
         names = axes.split()
         if array.ndim != len(names):

@@ -15,6 +15,9 @@ from jaxcnn.training import Checkpoints, EpochFigures, TrainState, predict
 CLASS_NAMES = FASHION_MNIST_CLASSES
 """The classes of the data that runs are of."""
 
+IMAGE_SHAPE = (28, 28, 1)
+"""Height, width and channels of its images."""
+
 
 @dataclass(frozen=True)
 class TrainedRun:
@@ -47,7 +50,7 @@ class TrainedRun:
             raise InputError(f"{path} has no checkpoint yet: let the run be saved first")
         try:
             with Checkpoints(path / "checkpoints") as checkpoints:
-                state, history = checkpoints.resume(config.blank_state(len(CLASS_NAMES), 1))
+                state, history = checkpoints.resume(config.blank_state(len(CLASS_NAMES), IMAGE_SHAPE[2]))
         except OSError as error:
             raise InputError(f"{error}: train it anew in another directory") from error
         return cls(path, config, state, tuple(EpochFigures(**figures) for figures in history.get("epochs", ())))

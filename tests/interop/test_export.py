@@ -1,0 +1,86 @@
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from networks import drawn_variables
+from safetensors.numpy import load_file
+
+from jaxcnn import InputError, interop, models
+from jaxcnn.interop import export_network, read_safetensors
+from jaxcnn.layers import library_batch_norm
+
+NETWORK = models.LeNet(norm=library_batch_norm)
+
+LOADER = """
+import sys
+from pathlib import Path
+import jax, numpy as np
+network = jax.export.deserialize(bytearray(Path(sys.argv[1]).read_bytes()))
+images = np.load(sys.argv[2])
+np.save(sys.argv[3], network.call(images))
+assert not [name for name in sys.modules if name.startswith(("jaxcnn", "flax"))]
+"""
+
+
+@pytest.fixture
+def variables():
+    return drawn_variables(NETWORK, (1, 28, 28, 1))
+
+
+def test_a_program_runs_where_there_is_no_jaxcnn_on_any_batch(variables, tmp_path):
+    path = tmp_path / "network.stablehlo"
+    assert export_network(NETWORK.apply, variables, path, form="stablehlo", image_shape=(28, 28, 1)) <= 1e-5
+    images = np.random.default_rng(1).random((7, 28, 28, 1), np.float32)
+    np.save(tmp_path / "images.npy", images)
+    arguments = [str(path), str(tmp_path / "images.npy"), str(tmp_path / "logits.npy")]
+    subprocess.run([sys.executable, "-c", LOADER, *arguments], check=True, cwd=tmp_path)
+    expected = np.asarray(NETWORK.apply(variables, images, train=False))
+    np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, atol=1e-5)
+
+
+def test_a_program_is_for_every_platform_and_resizes(variables, tmp_path):
+    path = tmp_path / "network.stablehlo"
+    export_network(NETWORK.apply, variables, path, form="stablehlo", image_shape=(14, 14, 1), image_size=28)
+    program = jax.export.deserialize(bytearray(path.read_bytes()))
+    assert program.platforms == ("cpu", "cuda", "tpu")
+    assert program.call(jnp.zeros((2, 14, 14, 1))).shape == (2, 10)
+
+
+def test_weights_come_back_as_they_were(variables, tmp_path):
+    path = tmp_path / "network.safetensors"
+    about = {"network": "LeNet"}
+    assert export_network(NETWORK.apply, variables, path, form="safetensors", image_shape=(28, 28, 1), about=about) == 0
+    jax.tree.map(np.testing.assert_array_equal, read_safetensors(path.read_bytes()), variables)
+    np.testing.assert_array_equal(load_file(path)["params/conv1/kernel"], variables["params"]["conv1"]["kernel"])
+
+
+def test_what_would_give_other_logits_is_not_written(variables, tmp_path, monkeypatch, fault):
+    def another(content):
+        return jax.tree.map(lambda leaf: leaf * 1.01, read_safetensors(content))
+
+    monkeypatch.setattr(interop.export, "read_safetensors", another)
+    path = tmp_path / "network.safetensors"
+    with pytest.raises(InputError, match="is not written: its logits would differ") as raised:
+        export_network(NETWORK.apply, variables, path, form="safetensors", image_shape=(28, 28, 1))
+    assert list(tmp_path.iterdir()) == []
+    seen = str(raised.value).partition(" by ")[0]
+    fault("an export whose logits differ from the run's", "nothing written", seen)
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "form"),
+    [
+        ("to a form that is not known", "network.pt", "pickle"),
+        ("over a file that is there", "there", "safetensors"),
+        ("into a folder that is not there", "nowhere/network", "safetensors"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(variables, tmp_path, fault, what, name, form):
+    (tmp_path / "there").write_text("precious")
+    with pytest.raises(InputError) as raised:
+        export_network(NETWORK.apply, variables, tmp_path / name, form=form, image_shape=(28, 28, 1))
+    assert (tmp_path / "there").read_text() == "precious"
+    fault(f"an export {what}", "an `InputError`, nothing written", str(raised.value))
