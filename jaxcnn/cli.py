@@ -106,6 +106,41 @@ def train(
 
 @app.command
 @_called_later
+def reproduce(
+    names: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[NAMES]")] = (),
+    *,
+    seeds: int = 1,
+    out: Path = Path("reproduction"),
+    epochs: int | None = None,
+    data: Path | None = None,
+    limit: int | None = None,
+    device: str | None = None,
+    dtype: str = "float32",
+) -> None:
+    """Carry out the documented experiments and show their figures beside the documented. Runs that are there go on.
+
+    Args:
+        names: the recipes; all nine unless given.
+        seeds: how many runs each.
+        out: directory for the runs and reproduction.json.
+        epochs: epochs to train; as documented unless given.
+        data: directory of Fashion-MNIST; looked for, then fetched, unless given.
+        limit: use the first so many images of each split alone.
+        device: cpu, gpu or tpu; the best one there is unless given.
+        dtype: type of the computation, float32 or bfloat16.
+    """
+    for name in names:
+        recipes.get_recipe(name)
+    runs.keep_memory()
+    dataset = load_fashion_mnist(data)
+    runs.keep_compiled_programs()
+    runs.reproduce(
+        names, dataset, out, Console(), seeds=seeds, num_epochs=epochs, limit=limit, device=device, dtype=dtype
+    )
+
+
+@app.command
+@_called_later
 def evaluate(run: RunPath, *, data: Path | None = None) -> None:
     """Test a run's network: accuracy by class, calibration, what is taken for what.
 

@@ -44,6 +44,7 @@ class Recipe:
         documented_shapes: of the image and the main activations in their order, height x width x channels. ResNet's
             are documented at 224 pixels, all others at `image_size`.
         documented: the documented figures, an entry an epoch.
+        caveat: why a run may give others, where that is known.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Recipe:
     learning_rate: float
     documented_shapes: str = field(repr=False)
     documented: tuple[DocumentedEpoch, ...] = field(repr=False)
+    caveat: str = field(default="", repr=False)
     batch_size: int = 256
     num_epochs: int = 5
 
@@ -154,6 +156,7 @@ GOOGLENET = Recipe(
     image_size=96,
     learning_rate=0.001,
     documented_shapes="96x96x1 24x24x64 12x12x192 6x6x480 3x3x832 1024 10",
+    caveat="its loss stands still at first, and for how long depends on the seed: it has no batch norm",
     documented=(
         DocumentedEpoch(2.4547, 0.099, 0.100, 23.0),
         DocumentedEpoch(1.6381, 0.344, 0.496, 23.1),
@@ -173,6 +176,7 @@ LENET_BN_SCRATCH = Recipe(
     image_size=28,
     learning_rate=0.001,
     documented_shapes="28x28x1 256 120 84 10",
+    caveat="with moving statistics the documented test accuracy swings from epoch to epoch, from .827 to .866",
     documented=(
         DocumentedEpoch(1.0072, 0.788, 0.827, 6.7),
         DocumentedEpoch(0.4596, 0.862, 0.836, 6.5),
@@ -192,6 +196,7 @@ LENET_BN = Recipe(
     image_size=28,
     learning_rate=0.001,
     documented_shapes="28x28x1 256 120 84 10",
+    caveat="with moving statistics the documented test accuracy swings from epoch to epoch, from .760 to .837",
     documented=(
         DocumentedEpoch(1.3550, 0.765, 0.806, 5.2),
         DocumentedEpoch(0.5887, 0.857, 0.760, 5.9),
@@ -211,6 +216,7 @@ RESNET = Recipe(
     image_size=96,
     learning_rate=0.001,
     documented_shapes="224x224x1 112x112x64 56x56x64 56x56x64 28x28x128 14x14x256 7x7x512 512 10",
+    caveat="the size is not documented; 96 pixels are taken, which fit the first epoch better than 28",
     documented=(
         DocumentedEpoch(0.4296, 0.843, 0.848, 10.8),
         DocumentedEpoch(0.2982, 0.890, 0.886, 10.7),
@@ -230,6 +236,7 @@ DENSENET = Recipe(
     image_size=96,
     learning_rate=0.001,
     documented_shapes="96x96x1 48x48x64 24x24x64 24x24x192 12x12x96 12x12x224 6x6x112 6x6x240 3x3x120 3x3x248 248 10",
+    caveat="the size is not documented; 96 pixels are taken, as 28 are too few for the network",
     documented=(
         DocumentedEpoch(0.5218, 0.828, 0.833, 12.7),
         DocumentedEpoch(0.3087, 0.887, 0.869, 12.4),

@@ -76,6 +76,8 @@ def test_the_data_directory_is_passed_on(on_sample, tmp_path):
     [
         "train lennet",
         "summary lennet",
+        "reproduce lenet lennet",
+        "reproduce lenet --seeds 0",
         "train lenet --epochs 0",
         "train lenet --epochs 99999999999",
         "train lenet --batch-size -1",

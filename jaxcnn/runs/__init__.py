@@ -7,11 +7,12 @@ from jaxcnn.runs.evaluation import Evaluation, evaluate, show_evaluation
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.overview import list_recipes, summarize
 from jaxcnn.runs.prediction import predict_files
+from jaxcnn.runs.reproduction import reproduce
 from jaxcnn.runs.trained import IMAGE_SHAPE, TrainedRun
 from jaxcnn.runs.training import train
 
 __all__ = [
     "IMAGE_SHAPE", "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "compute_in_order", "evaluate",
-    "keep_compiled_programs", "keep_memory", "list_recipes", "params_sha256", "predict_files", "show_evaluation",
-    "summarize", "train",
+    "keep_compiled_programs", "keep_memory", "list_recipes", "params_sha256", "predict_files", "reproduce",
+    "show_evaluation", "summarize", "train",
 ]  # fmt: skip
