@@ -182,6 +182,23 @@ def predict(
 
 @app.command
 @_called_later
+def report(run: RunPath, *, data: Path | None = None, out: Path | None = None) -> None:
+    """Write a page of HTML about a run, or about all runs in a directory, to look at in a browser.
+
+    Args:
+        run: the directory of a run, or one with runs in it.
+        data: directory of Fashion-MNIST; looked for, then fetched, unless given.
+        out: the file; report.html in the directory unless given.
+    """
+    from jaxcnn.report import write_report  # here, because matplotlib takes long to import
+
+    dataset = load_fashion_mnist(data)
+    runs.keep_compiled_programs()
+    Console().print(f"wrote {write_report(run, dataset, out)}", highlight=False, soft_wrap=True)
+
+
+@app.command
+@_called_later
 def export(run: RunPath, *, to: str, out: Path | None = None) -> None:
     """Write a run's network as a file that needs no jaxcnn, after checking that it gives the same logits.
 

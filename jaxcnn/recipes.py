@@ -44,6 +44,7 @@ class Recipe:
         documented_shapes: of the image and the main activations in their order, height x width x channels. ResNet's
             are documented at 224 pixels, all others at `image_size`.
         documented: the documented figures, an entry an epoch.
+        documented_norm: gamma and beta of the first batch norm after the documented run, where they are documented.
         caveat: why a run may give others, where that is known.
     """
 
@@ -56,6 +57,7 @@ class Recipe:
     learning_rate: float
     documented_shapes: str = field(repr=False)
     documented: tuple[DocumentedEpoch, ...] = field(repr=False)
+    documented_norm: tuple[tuple[float, ...], tuple[float, ...]] | None = field(default=None, repr=False)
     caveat: str = field(default="", repr=False)
     batch_size: int = 256
     num_epochs: int = 5
@@ -176,6 +178,10 @@ LENET_BN_SCRATCH = Recipe(
     image_size=28,
     learning_rate=0.001,
     documented_shapes="28x28x1 256 120 84 10",
+    documented_norm=(
+        (1.1173, 0.9368, 0.9685, 1.1043, 1.0498, 0.9036),
+        (0.2380, 0.0031, -0.4098, 0.3822, -0.6539, -0.1376),
+    ),
     caveat="with moving statistics the documented test accuracy swings from epoch to epoch, from .827 to .866",
     documented=(
         DocumentedEpoch(1.0072, 0.788, 0.827, 6.7),

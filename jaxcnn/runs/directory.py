@@ -151,6 +151,20 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
+def read_summary(path: Path) -> dict[str, Any]:
+    """What the summary.json of the run in the directory `path` holds; nothing where it has not ended.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    try:
+        return dict(json.loads((path / "summary.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path / 'summary.json'} cannot be read ({error}): give another directory") from error
+
+
 def _check_same(path: Path, config: dict[str, Any]) -> None:
     """An InputError unless the run in `path` has `config`."""
     found = read_config(path)

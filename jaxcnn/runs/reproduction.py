@@ -17,6 +17,7 @@ from jaxcnn.data import Dataset
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import RECIPES, Recipe, get_recipe
 from jaxcnn.runs.config import RunConfig
+from jaxcnn.runs.directory import read_summary
 from jaxcnn.runs.training import train
 
 FILE = "reproduction.json"
@@ -122,7 +123,7 @@ def reproduce(
         summary = _finished(workdir, config)
         if summary is None:
             train(config, dataset, workdir, console)
-            summary = _read(workdir / "summary.json")
+            summary = read_summary(workdir)
         results |= {"device": summary["device"], "versions": summary["versions"]}
         lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         kept = ("seconds", "compile_seconds", "params_sha256")
@@ -198,12 +199,6 @@ def _with_epochs(recipe: Recipe, num_epochs: int | None) -> Recipe:
 
 def _finished(workdir: Path, config: RunConfig) -> dict[str, Any] | None:
     """The summary in `workdir`, if a run of the same config is finished there."""
-    if not (workdir / "summary.json").exists():
-        return None
-    summary = _read(workdir / "summary.json")
+    summary = read_summary(workdir)
     same = all(summary.get(key) == value for key, value in config.as_json().items())
     return summary if same and summary["status"] == "finished" else None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from jaxcnn.data import FASHION_MNIST_CLASSES
 from jaxcnn.errors import InputError
 from jaxcnn.runs.config import RunConfig
-from jaxcnn.runs.directory import read_config
+from jaxcnn.runs.directory import read_config, read_summary
 from jaxcnn.training import Checkpoints, EpochFigures, TrainState, predict
 
 CLASS_NAMES = FASHION_MNIST_CLASSES
@@ -28,12 +29,14 @@ class TrainedRun:
         config: what was asked for.
         state: the state at the newest checkpoint.
         epochs: figures of the epochs that were done by then.
+        summary: what summary.json holds; empty where the run has not ended.
     """
 
     path: Path
     config: RunConfig
     state: TrainState
     epochs: tuple[EpochFigures, ...]
+    summary: dict[str, Any]
 
     @classmethod
     def open(cls, path: Path) -> "TrainedRun":
@@ -53,7 +56,8 @@ class TrainedRun:
                 state, history = checkpoints.resume(config.blank_state(len(CLASS_NAMES), IMAGE_SHAPE[2]))
         except OSError as error:
             raise InputError(f"{error}: train it anew in another directory") from error
-        return cls(path, config, state, tuple(EpochFigures(**figures) for figures in history.get("epochs", ())))
+        epochs = tuple(EpochFigures(**figures) for figures in history.get("epochs", ()))
+        return cls(path, config, state, epochs, read_summary(path))
 
     def predict(self, images: Float[np.ndarray, "n h w c"] | np.ndarray) -> Float[np.ndarray, "n classes"]:
         """The probability of each class for each image, (N, H, W, 1)."""

@@ -1,0 +1,5 @@
+"""What runs came to, as one page to look at: figures drawn, and put together in HTML."""
+
+from jaxcnn.report.page import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,162 @@
+"""The figures of a report, each as an SVG that stands alone.
+
+Colours are those of Okabe and Ito, which people with any colour vision tell apart; what matters is told by lines, marks
+and words too, so that a print in gray says the same.
+"""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from jaxcnn.recipes import Recipe
+from jaxcnn.training import EpochFigures
+
+_BLUE, _ORANGE, _BLACK = "#0072B2", "#D55E00", "#000000"
+_STYLE: dict[Any, Any] = {
+    "font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+    "legend.frameon": False, "svg.hashsalt": "jaxcnn", "figure.constrained_layout.use": True,
+}  # fmt: skip
+
+
+def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochFigures]], *, kind: str) -> str:
+    """Loss or accuracy by epoch: the mean of the runs with the band from the least to the largest, and the documented.
+
+    Args:
+        recipe: whose documented figures are drawn, dashed.
+        runs: of each run, the figures of its epochs.
+        kind: 'loss' or 'accuracy'.
+    """
+    lines = {f"train_{kind}": (_BLUE, "o", "training"), f"test_{kind}": (_ORANGE, "s", "test")}
+    told = {
+        "train_loss": [epoch.loss for epoch in recipe.documented],
+        "train_accuracy": [epoch.train_accuracy for epoch in recipe.documented],
+        "test_accuracy": [epoch.test_accuracy for epoch in recipe.documented],
+    }
+    epochs = np.arange(1, min(map(len, runs)) + 1)
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(5, 3.4))
+        axes = figure.subplots()
+        for name, (colour, mark, words) in lines.items():
+            values = np.array([[getattr(epoch, name) for epoch in run[: len(epochs)]] for run in runs])
+            axes.plot(epochs, values.mean(axis=0), color=colour, marker=mark, label=words)
+            axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
+            if name in told:
+                documented = np.arange(1, len(told[name]) + 1)
+                axes.plot(
+                    documented, told[name], color=colour, marker=mark, markerfacecolor="white", linestyle="--",
+                    label=f"{words}, documented",
+                )  # fmt: skip
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("cross-entropy, nats" if kind == "loss" else "accuracy")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend()
+        return _svg(figure)
+
+
+def draw_confusion(confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str]) -> str:
+    """How many images of each class were taken for each: rows are the truth."""
+    with rc_context({**_STYLE, "axes.grid": False, "axes.spines.left": False, "axes.spines.bottom": False}):
+        figure = Figure(figsize=(6, 5.4))
+        axes = figure.subplots()
+        shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(confusion):
+            if count:
+                dark = shares[row, column] > 0.5
+                axes.text(
+                    column, row, str(count), ha="center", va="center", fontsize=8, color="white" if dark else _BLACK
+                )
+        places = range(len(class_names))
+        axes.set_xticks(places, class_names, rotation=45, ha="right")
+        axes.set_yticks(places, class_names)
+        axes.set_xlabel("taken for")
+        axes.set_ylabel("is")
+        return _svg(figure)
+
+
+def draw_pictures(images: UInt8[np.ndarray, "n h w"], titles: Sequence[str], *, columns: int = 4) -> str:
+    """Images in rows, each with words above it."""
+    rows = -(-len(images) // columns)
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(6, 1.9 * rows))
+        for axes, image, title in zip(_grid(figure, rows, columns, len(images)), images, titles, strict=True):
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+            axes.set_title(title, fontsize=8)
+        return _svg(figure)
+
+
+def draw_kernels(kernel: Float[np.ndarray, "h w c_in c_out"], *, most: int = 32) -> str:
+    """The kernels of a layer for its first input channel, each on the same scale around zero."""
+    shown = kernel[:, :, 0, :most]
+    count = shown.shape[-1]
+    columns = min(count, 8)
+    rows = -(-count // columns)
+    largest = float(np.abs(shown).max()) or 1.0
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(6, 0.4 + 6 / columns * rows))
+        colours, norm = "RdBu_r", Normalize(-largest, largest)
+        grid = _grid(figure, rows, columns, count)
+        for number, axes in enumerate(grid):
+            axes.imshow(shown[..., number], cmap=colours, norm=norm)
+        figure.colorbar(
+            ScalarMappable(norm, colours), ax=grid, location="bottom", fraction=0.08, pad=0.04, label="weight"
+        )
+        return _svg(figure)
+
+
+def draw_feature_maps(
+    image: UInt8[np.ndarray, "h w"], maps: Sequence[tuple[str, Float[np.ndarray, "_ _ _"]]], *, channels: int = 8
+) -> str:
+    """An image, and below it the first channels of what each layer makes of it, a row a layer."""
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(6, 0.95 * (len(maps) + 1)))
+        table = figure.subplots(len(maps) + 1, channels, squeeze=False)
+        for axes in table.flat:
+            axes.set_axis_off()
+        table[0, 0].imshow(image, cmap="gray", vmin=0, vmax=255)
+        table[0, 0].set_title("image", fontsize=8, loc="left")
+        for row, (name, activation) in zip(table[1:], maps, strict=True):
+            height, width, count = activation.shape
+            row[0].set_title(f"{name}, {height}x{width}x{count}", fontsize=8, loc="left")
+            for axes, channel in zip(row, np.moveaxis(activation, -1, 0), strict=False):
+                axes.imshow(channel, cmap="viridis")
+        return _svg(figure)
+
+
+def draw_norm(gamma: Float[np.ndarray, " c"], beta: Float[np.ndarray, " c"]) -> str:
+    """Scale and shift of a batch norm, channel by channel."""
+    channels = np.arange(1, len(gamma) + 1)
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(5, 3))
+        axes = figure.subplots()
+        axes.axhline(0, color=_BLACK, linewidth=0.8)
+        axes.bar(channels - 0.2, gamma, 0.4, color=_BLUE, label="gamma")
+        axes.bar(channels + 0.2, beta, 0.4, color=_ORANGE, hatch="//", edgecolor="white", label="beta")
+        axes.set_xlabel("channel")
+        axes.set_ylabel("value")
+        axes.set_xticks(channels)
+        axes.legend()
+        return _svg(figure)
+
+
+def _grid(figure: Figure, rows: int, columns: int, count: int) -> list[Axes]:
+    """So many axes without ticks, in rows."""
+    table = figure.subplots(rows, columns, squeeze=False)
+    for axes in table.flat:
+        axes.set_axis_off()
+    return list(table.flat[:count])
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

@@ -1,0 +1,183 @@
+"""The page: what is shown of runs, and in what order."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax.traverse_util import flatten_dict
+from jaxtyping import Float
+
+from jaxcnn.data import Dataset
+from jaxcnn.errors import InputError
+from jaxcnn.recipes import RECIPES
+from jaxcnn.report import figures
+from jaxcnn.report.activations import find_activations
+from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, evaluate
+
+_MOST_LAYERS = 8  # a row each
+_MOST_CHANNELS = 16  # two bars each
+_MISTAKES = 12
+
+
+def write_report(path: Path, dataset: Dataset, out: Path | None = None) -> Path:
+    """Write one HTML page about the run in `path`, or about all runs below it, those of one recipe together.
+
+    The page needs no network and no script.
+
+    Args:
+        path: a run's directory, or one with runs in it.
+        dataset: the data that they are of, on whose test images the networks are shown at work.
+        out: the file; report.html in `path` unless given.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: if there are no runs, one cannot be read, or the file cannot be written.
+    """
+    import jinja2
+
+    runs = [TrainedRun.open(config.parent) for config in sorted(path.rglob("config.json"))]
+    runs = [run for run in runs if run.epochs]
+    if not runs:
+        raise InputError(f"{path} holds no run with a finished epoch: train one first")
+    groups = [[run for run in runs if run.config.recipe.name == name] for name in RECIPES]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("jaxcnn.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    page = environment.get_template("page.html").render(
+        groups=[_group(group, dataset, path) for group in groups if group]
+    )
+    out = out or path / "report.html"
+    try:
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror}): give another --out") from error
+    return out
+
+
+def _group(runs: Sequence[TrainedRun], dataset: Dataset, root: Path) -> dict[str, Any]:
+    """What the page shows of the runs of one recipe; the first stands for all where one network is looked into."""
+    first = runs[0]
+    recipe = first.config.recipe
+    evaluation = evaluate(first, dataset)
+    every = [run.epochs for run in runs]
+    shown = [
+        _figure("Loss by epoch", figures.draw_curves(recipe, every, kind="loss"), _curve_words(runs)),
+        _figure("Accuracy by epoch", figures.draw_curves(recipe, every, kind="accuracy"), _curve_words(runs)),
+        _figure(
+            "Confusion", figures.draw_confusion(evaluation.confusion, dataset.class_names),
+            "Test images by what they are (rows) and what the network takes them for (columns).",
+        ),
+        *_mistakes(evaluation, dataset),
+        *_inside(first, dataset),
+    ]  # fmt: skip
+    return {
+        "recipe": recipe,
+        "runs": [{"path": run.path.relative_to(root), "seed": run.config.seed, "last": run.epochs[-1]} for run in runs],
+        "epochs": [
+            {"documented": recipe.documented[number] if number < len(recipe.documented) else None, "run": epoch}
+            for number, epoch in enumerate(first.epochs)
+        ],
+        "evaluation": evaluation,
+        "by_class": list(zip(dataset.class_names, _by_class(evaluation), strict=True)),
+        "seconds": sum(epoch.seconds for epoch in first.epochs),
+        "compile_seconds": sum(epoch.compile_seconds for epoch in first.epochs),
+        "command": command_of(first.config),
+        "config": first.config.as_json(),
+        "made": {"device": first.summary.get("device", "not known"), **first.summary.get("versions", {})},
+        "figures": shown,
+    }
+
+
+def command_of(config: RunConfig) -> str:
+    """The command that makes a run like this one.
+
+    Examples:
+        >>> command_of(RunConfig(RECIPES["lenet"], seed=3))
+        'jaxcnn train lenet --seed 3'
+    """
+    recipe, documented = config.recipe, RECIPES[config.recipe.name]
+    options = {
+        "epochs": (recipe.num_epochs, documented.num_epochs),
+        "batch-size": (recipe.batch_size, documented.batch_size),
+        "learning-rate": (recipe.learning_rate, documented.learning_rate),
+        "seed": (config.seed, 0),
+        "limit": (config.limit, None),
+        "dtype": (config.dtype, "float32"),
+    }
+    words = [f"--{name} {value}" for name, (value, usual) in options.items() if value != usual]
+    return " ".join(["jaxcnn train", recipe.name, *words, *(["--deterministic"] if config.deterministic else [])])
+
+
+def _figure(title: str, svg: str, words: str) -> dict[str, str]:
+    source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    return {"title": title, "source": source, "words": words}
+
+
+def _curve_words(runs: Sequence[TrainedRun]) -> str:
+    of_runs = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the band from least to largest"
+    return f"Solid: {of_runs}; dashed, open marks: as documented."
+
+
+def _by_class(evaluation: Evaluation) -> list[float | None]:
+    right, counts = evaluation.confusion.diagonal(), evaluation.confusion.sum(axis=1)
+    return [float(r / count) if count else None for r, count in zip(right, counts, strict=True)]
+
+
+def _mistakes(evaluation: Evaluation, dataset: Dataset) -> list[dict[str, str]]:
+    """The images that the network is surest about and wrong."""
+    confidence = np.where(evaluation.predicted == evaluation.labels, 0.0, evaluation.probabilities.max(axis=1))
+    surest = np.argsort(-confidence, kind="stable")[:_MISTAKES]
+    surest = surest[confidence[surest] > 0]
+    if not len(surest):
+        return []
+    titles = [
+        f"{dataset.class_names[evaluation.predicted[row]]} {confidence[row]:.2f}\n"
+        f"is {dataset.class_names[evaluation.labels[row]]}"
+        for row in surest
+    ]
+    return [
+        _figure(
+            "The surest mistakes", figures.draw_pictures(dataset.test_images[surest, :, :, 0], titles),
+            "Above each: what it is taken for, with the probability, and what it is.",
+        )
+    ]  # fmt: skip
+
+
+def _inside(run: TrainedRun, dataset: Dataset) -> list[dict[str, str]]:
+    """Kernels, feature maps, and the first batch norm."""
+    image = dataset.test_images[:1]
+    activations = find_activations(run, image)
+    params = {"/".join(path): np.asarray(leaf) for path, leaf in flatten_dict(run.state.params).items()}
+    first = next(path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4)
+    outermost = [
+        (path, output[0].astype(np.float32))
+        for path, output in activations.items()
+        if "/" not in path and output.ndim == 4 and output.shape[1] > 1
+    ]
+    chosen = np.unique(np.linspace(0, len(outermost) - 1, _MOST_LAYERS).round().astype(int))
+    shown = [
+        _figure(
+            "First-layer kernels", figures.draw_kernels(params[f"{first}/kernel"]),
+            f"The weights of {first}, a square for each output channel.",
+        ),
+        _figure(
+            "Feature maps", figures.draw_feature_maps(image[0, :, :, 0], [outermost[number] for number in chosen]),
+            f"What the layers make of one test image, of {dataset.class_names[dataset.test_labels[0]]}: the first "
+            "channels of each, each on a scale of its own.",
+        ),
+    ]  # fmt: skip
+    gamma, beta = params.get("norm1/scale"), params.get("norm1/bias")
+    if gamma is not None and beta is not None and len(gamma) <= _MOST_CHANNELS:
+        words = f"gamma {_numbers(gamma)}; beta {_numbers(beta)}."
+        if (told := run.config.recipe.documented_norm) is not None:
+            words += f" Documented after a run: gamma {_numbers(told[0])}; beta {_numbers(told[1])}."
+        shown.append(_figure("Gamma and beta of the first batch norm", figures.draw_norm(gamma, beta), words))
+    return shown
+
+
+def _numbers(values: Float[np.ndarray, " channels"] | Sequence[float]) -> str:
+    return ", ".join(f"{value:.4f}" for value in values)

@@ -1,0 +1,122 @@
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxcnn import InputError
+from jaxcnn.recipes import RECIPES
+from jaxcnn.report import page, write_report
+from jaxcnn.report.activations import find_activations
+from jaxcnn.runs import RunConfig, TrainedRun
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture
+def written(carried_out, sample, tmp_path):
+    return write_report(carried_out, sample, tmp_path / "report.html").read_text()
+
+
+class Elements(HTMLParser):
+    """The tags of a page with their attributes, in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def test_a_page_stands_alone(written):
+    elements = Elements(written).found
+    assert not {tag for tag, _ in elements} & {"script", "link", "iframe"}
+    sources = [attributes["src"] for tag, attributes in elements if "src" in attributes]
+    assert sources
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert not re.search(r"@import|url\(", written)
+
+
+def test_it_shows_what_a_person_wants_to_know(written, carried_out, sample):
+    run = TrainedRun.open(carried_out)
+    alternatives = " ".join(attributes.get("alt", "") for _, attributes in Elements(written).found)
+    for title in (
+        "Loss by epoch", "Accuracy by epoch", "Confusion", "The surest mistakes", "First-layer kernels", "Feature maps",
+        "Gamma and beta of the first batch norm",
+    ):  # fmt: skip
+        assert title in alternatives
+    for words in (
+        f"{run.epochs[-1].train_loss:.4f}",
+        "0.5887",
+        "jaxcnn train lenet_bn --epochs 2 --batch-size 64",
+        "orbax",
+    ):
+        assert words in written
+
+
+def test_runs_of_several_seeds_are_shown_together(carried_out, sample, tmp_path):
+    for name in ("one", "other"):
+        shutil.copytree(carried_out, tmp_path / name)
+    text = write_report(tmp_path, sample).read_text()
+    assert (tmp_path / "report.html").exists()
+    assert text.count("<section>") == 1
+    assert "the mean of 2 runs" in text
+    assert "<td>other</td>" in text
+
+
+def test_what_it_shows_is_escaped(carried_out, sample, tmp_path):
+    for name in ("one", "other"):
+        shutil.copytree(carried_out, tmp_path / "<img src=x onerror=alert(1)>" / name)
+    text = write_report(tmp_path, sample).read_text()
+    assert "<img src=x" not in text
+    assert "&lt;img src=x onerror=alert(1)&gt;/one" in text
+
+
+def test_where_there_is_nothing_to_report_is_said(sample, tmp_path, fault):
+    with pytest.raises(InputError) as raised:
+        write_report(tmp_path, sample)
+    fault("a report about a directory without runs", "an `InputError`, nothing written", str(raised.value))
+
+
+def test_the_command_repeats_the_run(carried_out):
+
+    config = RunConfig(
+        replace(RECIPES["nin"], learning_rate=0.1), seed=2, limit=8, dtype="bfloat16", deterministic=True
+    )
+    expected = "jaxcnn train nin --learning-rate 0.1 --seed 2 --limit 8 --dtype bfloat16 --deterministic"
+    assert page.command_of(config) == expected
+
+
+def test_activations_are_in_the_order_of_the_network(carried_out, sample):
+    run = TrainedRun.open(carried_out)
+    activations = find_activations(run, sample.test_images[:1])
+    assert list(activations) == [
+        "conv1", "norm1", "conv2", "norm2", "flatten", "dense1", "norm3", "dense2", "norm4", "dense3"
+    ]  # fmt: skip
+    logits = run.predict(sample.test_images[:1])
+    np.testing.assert_array_equal(activations["dense3"].argmax(), logits.argmax())
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.parametrize("width", [500, 1200])
+def test_a_browser_draws_it(carried_out, sample, tmp_path, width):
+    path = write_report(carried_out, sample, tmp_path / "report.html")
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars",
+        f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},3000",
+        f"--screenshot={tmp_path / 'page.png'}", path.as_uri(),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    with Image.open(tmp_path / "page.png") as image:
+        pixels = np.asarray(image.convert("RGB"))
+    assert pixels.shape[1] == width
+    assert {(0, 114, 178), (213, 94, 0)} <= {
+        tuple(map(int, colour)) for colour in np.unique(pixels.reshape(-1, 3), axis=0)
+    }
+    assert (pixels[:, -8:] == 255).all()  # nothing runs out of the page
