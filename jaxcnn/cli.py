@@ -73,13 +73,13 @@ def train(
     checkpoint_every: str = "10m",
     keep_going: bool = False,
 ) -> None:
-    """Train a network as documented and keep the run. The same command with the same workdir goes on with it.
+    """Train a network by its recipe and keep the run. The same command with the same workdir goes on with it.
 
     Args:
-        name: the recipe, such as lenet.
-        epochs: epochs to train; as documented unless given.
-        batch_size: examples a step; as documented unless given.
-        learning_rate: that of Adam; as documented unless given.
+        name: the recipe, such as lenet or lenet_modern.
+        epochs: epochs to train; the recipe's unless given.
+        batch_size: examples a step; the recipe's unless given.
+        learning_rate: that of Adam, the highest one where it changes; the recipe's unless given.
         seed: of initialisation, dropout and the order of the data.
         data: directory of Fashion-MNIST, as IDX files or prepared by TFDS; looked for, then fetched, unless given.
         limit: use the first so many images of each split alone.
@@ -120,7 +120,7 @@ def reproduce(
     """Carry out the documented experiments and show their figures beside the documented. Runs that are there go on.
 
     Args:
-        names: the recipes; all nine unless given.
+        names: the recipes; the nine documented ones unless given.
         seeds: how many runs each.
         out: directory for the runs and reproduction.json.
         epochs: epochs to train; as documented unless given.
@@ -199,20 +199,23 @@ def report(run: RunPath, *, data: Path | None = None, out: Path | None = None) -
 
 @app.command
 @_called_later
-def export(run: RunPath, *, to: str, out: Path | None = None) -> None:
+def export(run: RunPath, *, to: str, out: Path | None = None, batch_size: int = 1) -> None:
     """Write a run's network as a file that needs no jaxcnn, after checking that it gives the same logits.
 
     Args:
         run: the run's directory.
-        to: stablehlo, the program with its weights for jax.export, or safetensors, the weights alone.
+        to: stablehlo, the program with its weights for jax.export; onnx, that for ONNX's runtimes; or safetensors, the
+            weights alone.
         out: the file; in the run's directory, by the recipe's name, unless given.
+        batch_size: images that a call of an ONNX program takes; the other forms take any number.
     """
     trained = runs.TrainedRun.open(run)
     recipe = trained.config.recipe
     path = out or run / f"{recipe.name}.{to}"
     difference = interop.export_network(
         trained.state.apply_fn, trained.state.variables, path, form=to, image_shape=runs.IMAGE_SHAPE,
-        image_size=recipe.image_size, about={"network": recipe.title, "steps": str(int(trained.state.step))},
+        image_size=recipe.image_size, batch_size=batch_size,
+        about={"network": recipe.title, "steps": str(int(trained.state.step))},
     )  # fmt: skip
     size = path.stat().st_size / 1e6
     Console().print(

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from jaxcnn import cli
-from jaxcnn.recipes import RECIPES
+from jaxcnn.recipes import MODERN_RECIPES, RECIPES
 
 pytestmark = pytest.mark.usefixtures("log_levels_as_before")
 
@@ -19,6 +19,9 @@ def test_list_shows_every_recipe_on_a_line_of_eighty(capsys):
         (line,) = [line for line in lines if line.split()[:1] == [name]]
         assert f"{recipe.num_parameters:,}" in line
         assert f"{recipe.documented[-1].test_accuracy:.3f}" in line
+    for name, recipe in MODERN_RECIPES.items():
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert f"{recipe.learning_rate:g}" in line
     assert max(map(len, lines)) <= 80
 
 

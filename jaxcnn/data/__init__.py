@@ -3,6 +3,7 @@
 files and directories -> `Dataset`, on the host -> `pipeline`, inside the compiled training loop
 """
 
+from jaxcnn.data.augmentation import Augmentation
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.facts import FASHION_MNIST_CLASSES
 from jaxcnn.data.fashion_mnist import load_fashion_mnist, prepare_tfds
@@ -10,6 +11,6 @@ from jaxcnn.data.idx import read_idx, write_idx
 from jaxcnn.data.images import find_images, read_image
 
 __all__ = [
-    "FASHION_MNIST_CLASSES", "Dataset", "find_images", "load_fashion_mnist", "prepare_tfds", "read_idx", "read_image",
-    "write_idx",
+    "FASHION_MNIST_CLASSES", "Augmentation", "Dataset", "find_images", "load_fashion_mnist", "prepare_tfds",
+    "read_idx", "read_image", "write_idx",
 ]  # fmt: skip

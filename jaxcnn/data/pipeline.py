@@ -13,7 +13,8 @@ def prepare_images(
 
     Args:
         images: (N, H, W, C); uint8 is divided by 255, floats are taken as they are.
-        image_size: height and width to resize to, bilinear with half-pixel centres; None keeps the size.
+        image_size: height and width to resize to, bilinear with half-pixel centres, smoothed where pixels become fewer;
+            None keeps the size.
 
     Returns:
         (N, image_size, image_size, C), floating.
@@ -33,7 +34,8 @@ def prepare_images(
     n, height, width, channels = images.shape
     if image_size is None or (height, width) == (image_size, image_size):
         return images
-    return jax.image.resize(images, (n, image_size, image_size, channels), "bilinear")
+    shape = (n, image_size, image_size, channels)
+    return jax.image.resize(images, shape, "bilinear", antialias=image_size < max(height, width))
 
 
 def epoch_order(key: PRNGKeyArray, num_examples: int) -> Int[Array, " num_examples"]:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from jaxcnn.data import Dataset
 from jaxcnn.errors import InputError
-from jaxcnn.recipes import RECIPES
+from jaxcnn.recipes import ALL_RECIPES, get_recipe
 from jaxcnn.report import figures
 from jaxcnn.report.activations import find_activations
 from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, evaluate
@@ -43,7 +43,7 @@ def write_report(path: Path, dataset: Dataset, out: Path | None = None) -> Path:
     runs = [run for run in runs if run.epochs]
     if not runs:
         raise InputError(f"{path} holds no run with a finished epoch: train one first")
-    groups = [[run for run in runs if run.config.recipe.name == name] for name in RECIPES]
+    groups = [[run for run in runs if run.config.recipe.name == name] for name in ALL_RECIPES]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("jaxcnn.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -96,19 +96,19 @@ def command_of(config: RunConfig) -> str:
     """The command that makes a run like this one.
 
     Examples:
-        >>> command_of(RunConfig(RECIPES["lenet"], seed=3))
+        >>> command_of(RunConfig(get_recipe("lenet"), seed=3))
         'jaxcnn train lenet --seed 3'
     """
-    recipe, documented = config.recipe, RECIPES[config.recipe.name]
+    recipe, usual = config.recipe, get_recipe(config.recipe.name)
     options = {
-        "epochs": (recipe.num_epochs, documented.num_epochs),
-        "batch-size": (recipe.batch_size, documented.batch_size),
-        "learning-rate": (recipe.learning_rate, documented.learning_rate),
+        "epochs": (recipe.num_epochs, usual.num_epochs),
+        "batch-size": (recipe.batch_size, usual.batch_size),
+        "learning-rate": (recipe.learning_rate, usual.learning_rate),
         "seed": (config.seed, 0),
         "limit": (config.limit, None),
         "dtype": (config.dtype, "float32"),
     }
-    words = [f"--{name} {value}" for name, (value, usual) in options.items() if value != usual]
+    words = [f"--{name} {value}" for name, (value, default) in options.items() if value != default]
     return " ".join(["jaxcnn train", recipe.name, *words, *(["--deterministic"] if config.deterministic else [])])
 
 

@@ -102,19 +102,21 @@ class RunConfig:
         if self.recipe.num_epochs * steps > _MOST:
             raise InputError(f"{self.recipe.num_epochs} epochs of {steps} steps: at most {_MOST} steps can be counted")
 
-    def initial_state(self, num_classes: int, channels: int) -> TrainState:
-        """The state before the first step, for images of so many classes and channels."""
+    def initial_state(self, num_examples: int, num_classes: int, channels: int) -> TrainState:
+        """The state before the first step, for epochs of so many images of so many classes and channels."""
         recipe = self.recipe
         model = recipe.model.clone(dtype=self.dtype, num_classes=num_classes)
         image_shape = (recipe.image_size, recipe.image_size, channels)
-        return create_train_state(model, recipe.optimizer(), jax.random.key(self.seed), image_shape)
+        optimizer = recipe.optimizer(num_examples)
+        state = create_train_state(model, optimizer, jax.random.key(self.seed), image_shape)
+        return state.replace(params=recipe.initialize(state.params))
 
-    def blank_state(self, num_classes: int, channels: int) -> TrainState:
+    def blank_state(self, num_examples: int, num_classes: int, channels: int) -> TrainState:
         """A state of the same form, zero throughout, which takes no time to make."""
         fixed = {}
 
         def parts() -> dict[str, Any]:
-            state = self.initial_state(num_classes, channels)
+            state = self.initial_state(num_examples, num_classes, channels)
             fixed.update(apply_fn=state.apply_fn, tx=state.tx)
             return {name: getattr(state, name) for name in ("step", "params", "batch_stats", "opt_state")}
 

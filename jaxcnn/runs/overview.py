@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jaxcnn.recipes import RECIPES, Recipe
+from jaxcnn.recipes import MODERN_RECIPES, RECIPES, Recipe
 
 
 def list_recipes(console: Console) -> None:
-    """Show every recipe, a line each, with the documented figures of its last epoch."""
+    """Show every recipe, a line each: the documented ones with the figures of their last epoch, the modern ones."""
     table = Table(
         title="jaxcnn train NAME; documented loss and accuracies after 5 epochs", box=box.SIMPLE_HEAD, pad_edge=False
     )
@@ -29,6 +29,22 @@ def list_recipes(console: Console) -> None:
             f"{last.loss:.4f}",
             f"{last.train_accuracy:.3f}",
             f"{last.test_accuracy:.3f}",
+        )
+    console.print(table)
+    table = Table(
+        title="the same networks as they are trained today", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    table.add_column("name", no_wrap=True)
+    for heading in ("batch", "rate", "decay", "smoothing", "images"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for recipe in MODERN_RECIPES.values():
+        table.add_row(
+            recipe.name,
+            str(recipe.batch_size),
+            f"{recipe.learning_rate:g}",
+            f"{recipe.weight_decay:g}",
+            f"{recipe.label_smoothing:g}",
+            "as they are" if recipe.augmentation is None else str(recipe.augmentation),
         )
     console.print(table)
 

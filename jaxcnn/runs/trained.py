@@ -19,6 +19,9 @@ CLASS_NAMES = FASHION_MNIST_CLASSES
 IMAGE_SHAPE = (28, 28, 1)
 """Height, width and channels of its images."""
 
+NUM_EXAMPLES = 60_000
+"""How many images it has to train on."""
+
 
 @dataclass(frozen=True)
 class TrainedRun:
@@ -53,7 +56,7 @@ class TrainedRun:
             raise InputError(f"{path} has no checkpoint yet: let the run be saved first")
         try:
             with Checkpoints(path / "checkpoints") as checkpoints:
-                state, history = checkpoints.resume(config.blank_state(len(CLASS_NAMES), IMAGE_SHAPE[2]))
+                state, history = checkpoints.resume(config.blank_state(NUM_EXAMPLES, len(CLASS_NAMES), IMAGE_SHAPE[2]))
         except OSError as error:
             raise InputError(f"{error}: train it anew in another directory") from error
         epochs = tuple(EpochFigures(**figures) for figures in history.get("epochs", ()))

@@ -85,14 +85,13 @@ def _train(
     recipe = config.recipe
     display.say(
         f"{recipe.title} on {len(dataset.train_images):,} images of {recipe.image_size}x{recipe.image_size}, "
-        f"{recipe.num_epochs} epochs of batches of {recipe.batch_size}, Adam at {recipe.learning_rate:g}, "
+        f"{recipe.num_epochs} epochs of batches of {recipe.batch_size}, {recipe.rule}, "
         f"seed {config.seed}, {config.dtype}, {describe_device(device)}"
     )
     status, ending = "finished", None
     with jax.default_device(device), display.live(), StopSignals() as signals:
-        run = _Run(
-            config, dataset, directory, display, config.initial_state(dataset.num_classes, dataset.image_shape[2])
-        )
+        state = config.initial_state(len(dataset.train_images), dataset.num_classes, dataset.image_shape[2])
+        run = _Run(config, dataset, directory, display, state)
         try:
             with Checkpoints(directory.checkpoints) as checkpoints:
                 run.resume(checkpoints)
@@ -164,6 +163,8 @@ class _Run:
             num_epochs=recipe.num_epochs - len(self.epochs),
             batch_size=recipe.batch_size,
             image_size=recipe.image_size,
+            augment=recipe.augmentation,
+            label_smoothing=recipe.label_smoothing,
             chunk_steps=checkpoint_every.steps,
             metrics=self.metrics,
         ):

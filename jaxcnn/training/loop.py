@@ -6,7 +6,7 @@ compiles without training. The host waits once a chunk, which is what a progress
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Int, Integer, Shaped
+from jaxtyping import Array, Int, Integer, PRNGKeyArray, Shaped
 
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.pipeline import epoch_order, prepare_images
@@ -25,6 +25,9 @@ from jaxcnn.training.steps import Metrics, eval_step, train_step
 
 Tree = TypeVar("Tree")
 
+Augment = Callable[[PRNGKeyArray, Array], Array]
+"""Changes the images of a step, (N, H, W, C), as a key has it."""
+
 
 def fit(
     state: TrainState,
@@ -33,6 +36,8 @@ def fit(
     num_epochs: int,
     batch_size: int,
     image_size: int | None = None,
+    augment: Augment | None = None,
+    label_smoothing: float = 0.0,
     chunk_seconds: float = 0.5,
 ) -> Iterator[EpochResult]:
     """Train for `num_epochs` epochs and test after each.
@@ -46,6 +51,9 @@ def fit(
         num_epochs: how many epochs to train.
         batch_size: examples a step.
         image_size: height and width that the network takes; None for that of the images.
+        augment: called with a key and the images of a step, as they are in `dataset`, gives those to train on. It is
+            traced, and compiled anew for another that is not equal; `data.Augmentation` is one.
+        label_smoothing: as for `train_step`.
         chunk_seconds: about how long the device works between two returns to the host, which is how soon a keyboard
             interrupt is seen.
 
@@ -61,6 +69,8 @@ def fit(
         num_epochs=num_epochs,
         batch_size=batch_size,
         image_size=image_size,
+        augment=augment,
+        label_smoothing=label_smoothing,
         chunk_seconds=chunk_seconds,
     )
     return (event for event in events if isinstance(event, EpochResult))
@@ -73,6 +83,8 @@ def fit_in_chunks(
     num_epochs: int,
     batch_size: int,
     image_size: int | None = None,
+    augment: Augment | None = None,
+    label_smoothing: float = 0.0,
     chunk_seconds: float = 0.5,
     chunk_steps: int | None = None,
     metrics: Metrics | None = None,
@@ -88,6 +100,8 @@ def fit_in_chunks(
         num_epochs: as for `fit`.
         batch_size: as for `fit`.
         image_size: as for `fit`.
+        augment: as for `fit`.
+        label_smoothing: as for `fit`.
         chunk_seconds: as for `fit`.
         chunk_steps: most steps of a chunk; None for as many as `chunk_seconds` take.
         metrics: what the steps of an epoch in progress gave. Without, its figures are those of the steps to come.
@@ -108,7 +122,17 @@ def fit_in_chunks(
         raise ValueError(
             f"metrics of shape {metrics.count.shape} for an epoch of {steps} steps: an entry a step is needed"
         )
-    return _epochs(state, dataset, num_epochs, batch_size, image_size, chunk_seconds, chunk_steps or steps, metrics)
+    train_chunk = partial(
+        _train_chunk,
+        batch_size=batch_size,
+        image_size=image_size,
+        augment=augment,
+        label_smoothing=label_smoothing,
+    )
+    eval_chunk = partial(_eval_chunk, batch_size=batch_size, image_size=image_size)
+    return _epochs(
+        state, dataset, num_epochs, batch_size, chunk_seconds, chunk_steps or steps, metrics, train_chunk, eval_chunk
+    )
 
 
 def evaluate(
@@ -136,7 +160,8 @@ def evaluate(
     """
     if batch_size < 1 or len(images) < 1:
         raise ValueError(f"{len(images)} images in batches of {batch_size}: at least 1 of each is needed")
-    return _evaluate(state, jnp.asarray(images), jnp.asarray(labels), batch_size, image_size)
+    eval_chunk = partial(_eval_chunk, batch_size=batch_size, image_size=image_size)
+    return _evaluate(state, jnp.asarray(images), jnp.asarray(labels), batch_size, eval_chunk)
 
 
 def _epochs(
@@ -144,16 +169,15 @@ def _epochs(
     dataset: Dataset,
     num_epochs: int,
     batch_size: int,
-    image_size: int | None,
     chunk_seconds: float,
     most_steps: int,
     metrics: Metrics | None,
+    train_chunk: Callable[..., tuple[TrainState, Metrics]],
+    eval_chunk: Callable[..., Metrics],
 ) -> Iterator[ChunkResult | EpochResult]:
     num_examples = len(dataset.train_images)
     spans = _spans(num_examples, batch_size)
     steps = spans[-1][1]
-    train_chunk = partial(_train_chunk, batch_size=batch_size, image_size=image_size)
-    eval_chunk = partial(_eval_chunk, batch_size=batch_size, image_size=image_size)
     images, labels = jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)
     test_images, test_labels = jnp.asarray(dataset.test_images), jnp.asarray(dataset.test_labels)
     state = _copy(state)  # chunks take over the memory of the state and the metrics that they are given
@@ -203,7 +227,7 @@ def _epochs(
             for _, _, rows in _spans(len(test_images), batch_size):
                 jax.block_until_ready(eval_chunk(state, Metrics.zeros(), test_images, test_labels, 0, 0, rows=rows))
             compile_seconds += time.perf_counter() - compile_began
-        tested = _evaluate(state, test_images, test_labels, batch_size, image_size)
+        tested = _evaluate(state, test_images, test_labels, batch_size, eval_chunk)
         test_loss, test_accuracy = float(tested.loss), float(tested.accuracy)
         yield EpochResult(
             state=_copy(state),
@@ -224,13 +248,11 @@ def _evaluate(
     images: Shaped[Array, "n h w c"],
     labels: Integer[Array, " n"],
     batch_size: int,
-    image_size: int | None,
+    eval_chunk: Callable[..., Metrics],
 ) -> Metrics:
     metrics = Metrics.zeros()
     for start, stop, rows in _spans(len(images), batch_size):
-        metrics = _eval_chunk(
-            state, metrics, images, labels, start, stop, batch_size=batch_size, rows=rows, image_size=image_size
-        )
+        metrics = eval_chunk(state, metrics, images, labels, start, stop, rows=rows)
     return metrics
 
 
@@ -255,7 +277,10 @@ def _copy(tree: Tree) -> Tree:
 _order = jax.jit(epoch_order, static_argnums=1)
 
 
-@compiled(static_argnames=("batch_size", "rows", "image_size"), donate_argnames=("state", "metrics"))
+@compiled(
+    static_argnames=("batch_size", "rows", "image_size", "augment", "label_smoothing"),
+    donate_argnames=("state", "metrics"),
+)
 def _train_chunk(
     state: TrainState,
     metrics: Metrics,
@@ -268,13 +293,20 @@ def _train_chunk(
     batch_size: int,
     rows: int,
     image_size: int | None,
+    augment: Augment | None,
+    label_smoothing: float,
 ) -> tuple[TrainState, Metrics]:
     """Steps `start` to `stop` of an epoch; step i takes `rows` examples from place i * batch_size of `order`."""
 
     def step(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
         state, metrics = carry
         chosen = lax.dynamic_slice_in_dim(order, i * batch_size, rows)
-        state, of_step = train_step(state, prepare_images(images[chosen], image_size), labels[chosen])
+        batch = images[chosen]
+        if augment is not None:
+            batch = augment(derive_key(state.key, Stream.AUGMENTATION, state.step), batch)
+        state, of_step = train_step(
+            state, prepare_images(batch, image_size), labels[chosen], label_smoothing=label_smoothing
+        )
         return state, jax.tree.map(lambda entries, entry: entries.at[i].set(entry), metrics, of_step)
 
     return lax.fori_loop(start, stop, step, (state, metrics))

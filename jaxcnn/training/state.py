@@ -21,6 +21,7 @@ class Stream(enum.IntEnum):
     INITIALIZATION = 0
     DROPOUT = 1
     ORDER = 2
+    AUGMENTATION = 3
 
 
 def derive_key(key: PRNGKeyArray, stream: Stream, index: int | Int[Array, ""] = 0) -> PRNGKeyArray:

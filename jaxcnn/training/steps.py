@@ -52,19 +52,31 @@ class Metrics(struct.PyTreeNode):
         return jax.tree.map(jnp.add, self, other)
 
 
-@compiled()
+@compiled(static_argnames="label_smoothing")
 def train_step(
-    state: TrainState, images: Shaped[Array | np.ndarray, "n h w c"], labels: Integer[Array | np.ndarray, " n"]
+    state: TrainState,
+    images: Shaped[Array | np.ndarray, "n h w c"],
+    labels: Integer[Array | np.ndarray, " n"],
+    *,
+    label_smoothing: float = 0.0,
 ) -> tuple[TrainState, Metrics]:
     """One step of the optimiser on the mean cross-entropy of a batch.
+
+    With label smoothing s and K classes, the cross-entropy is taken against 1 - s + s / K for the label and s / K for
+    each other class.
 
     Args:
         state: the state before the step.
         images: (N, H, W, C) at the network's size: floats in [0, 1], or uint8, which are divided by 255.
         labels: (N,), integers in 0 .. num_classes - 1.
+        label_smoothing: s, from 0 to below 1.
 
     Returns:
-        The state after the step, and the batch's metrics before it, with dropout and batch statistics on.
+        The state after the step, and the batch's metrics before it, with dropout and batch statistics on, against the
+        labels as they are.
+
+    References:
+        Szegedy and others, Rethinking the Inception Architecture for Computer Vision, 2016, section 7.
     """
     images = prepare_images(images)
     dropout_key = derive_key(state.key, Stream.DROPOUT, state.step)
@@ -78,7 +90,10 @@ def train_step(
             rngs={"dropout": dropout_key},
         )
         metrics = _metrics(logits, labels)
-        return metrics.loss, (updates.get("batch_stats", {}), metrics)
+        loss = metrics.loss
+        if label_smoothing:
+            loss += label_smoothing * (_mean_over_classes(logits) - loss)
+        return loss, (updates.get("batch_stats", {}), metrics)
 
     gradients, (batch_stats, metrics) = jax.grad(loss_fn, has_aux=True)(state.params)
     updates, opt_state = state.tx.update(gradients, state.opt_state, state.params)
@@ -106,7 +121,16 @@ def eval_step(
 
 
 def _metrics(logits: Float[Array, "n classes"], labels: Integer[Array | np.ndarray, " n"]) -> Metrics:
-    wide = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-    losses = optax.softmax_cross_entropy_with_integer_labels(wide, labels)
+    losses = optax.softmax_cross_entropy_with_integer_labels(_widened(logits), labels)
     correct = jnp.sum(jnp.argmax(logits, axis=-1) == labels, dtype=jnp.int32)
     return Metrics(losses.sum(), correct, jnp.int32(labels.size))
+
+
+def _mean_over_classes(logits: Float[Array, "n classes"]) -> Float[Array, ""]:
+    """Mean of the cross-entropies that the examples would have under each of the labels."""
+    return -jax.nn.log_softmax(_widened(logits)).mean()
+
+
+def _widened(logits: Float[Array, "n classes"]) -> Float[Array, "n classes"]:
+    """In float32 at least."""
+    return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))

@@ -9,6 +9,7 @@ from networks import drawn_variables
 from safetensors.numpy import load_file
 
 from jaxcnn import InputError, interop, models
+from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.interop import export_network, read_safetensors
 from jaxcnn.layers import library_batch_norm
 
@@ -47,6 +48,28 @@ def test_a_program_is_for_every_platform_and_resizes(variables, tmp_path):
     program = jax.export.deserialize(bytearray(path.read_bytes()))
     assert program.platforms == ("cpu", "cuda", "tpu")
     assert program.call(jnp.zeros((2, 14, 14, 1))).shape == (2, 10)
+
+
+@pytest.mark.parametrize("image_size", [None, 28])
+def test_a_program_for_onnx_gives_the_networks_logits(variables, tmp_path, image_size):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="jax2onnx is not installed: pip install '.[onnx]'")
+    path, shape = tmp_path / "network.onnx", (28, 28, 1) if image_size is None else (14, 14, 1)
+    options = {"image_shape": shape, "image_size": image_size, "batch_size": 3, "about": {"network": "LeNet"}}
+    assert export_network(NETWORK.apply, variables, path, form="onnx", **options) <= 1e-5
+    session = onnxruntime.InferenceSession(path)
+    assert session.get_modelmeta().custom_metadata_map == {"network": "LeNet"}
+    images = np.random.default_rng(1).random((3, *shape), np.float32)
+    (logits,) = session.run(["logits"], {"images": images})
+    expected = np.asarray(NETWORK.apply(variables, prepare_images(images, image_size), train=False))
+    np.testing.assert_allclose(np.asarray(logits), expected, atol=1e-5)
+
+
+def test_without_what_writes_onnx_it_is_said_how_to_get_it(variables, tmp_path, monkeypatch, fault):
+    monkeypatch.setitem(sys.modules, "jax2onnx", None)
+    with pytest.raises(InputError) as raised:
+        export_network(NETWORK.apply, variables, tmp_path / "network", form="onnx", image_shape=(28, 28, 1))
+    assert list(tmp_path.iterdir()) == []
+    fault("an export to ONNX without jax2onnx", "an `InputError`, nothing written", str(raised.value))
 
 
 def test_weights_come_back_as_they_were(variables, tmp_path):

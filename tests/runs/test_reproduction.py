@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from jaxcnn import InputError
-from jaxcnn.recipes import RECIPES
+from jaxcnn.recipes import get_recipe
 from jaxcnn.runs import reproduce, reproduction
 from jaxcnn.runs.reproduction import Comparison, as_notes, as_rows
 
@@ -24,7 +24,7 @@ def results_of(name, *, last, seeds=3, epochs=5, limit=None):
             "test_accuracy": told.test_accuracy,
             "seconds": 1,
         }
-        for told in RECIPES[name].documented[:epochs]
+        for told in get_recipe(name).documented[:epochs]
     ]
     figures[-1] = figures[-1] | last
     return {"device": "cpu", "runs": [{"recipe": name, "limit": limit, "epochs": figures}] * seeds}
@@ -61,6 +61,13 @@ def test_a_mean_out_of_the_band_is_said_with_what_is_known_of_it():
     assert as_rows(results)[1][4] == "0.821 / 0.850 ±0.010 OUT"
     (note,) = as_notes(results)
     assert note.startswith("lenet_bn is not reproduced in test accuracy +0.0290: with moving statistics")
+
+
+@pytest.mark.parametrize(("accuracy", "side"), [(0.883, "above"), (0.75, "BELOW")])
+def test_of_a_modern_recipe_the_test_accuracy_is_to_be_above_the_documented(accuracy, side):
+    results = results_of("lenet_modern", last={"test_accuracy": accuracy})
+    assert as_rows(results)[1][2:5] == ("-", "-", f"0.760 / {accuracy:.3f} ±0.000 {side}")
+    assert as_notes(results) == []
 
 
 def test_figures_are_compared_at_the_last_epoch_that_all_have():

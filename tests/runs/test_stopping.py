@@ -1,4 +1,3 @@
-import os
 import signal
 import threading
 
@@ -12,7 +11,7 @@ def test_a_first_signal_is_noted_and_what_was_before_stands_again(number):
     before = signal.getsignal(number)
     with StopSignals() as signals:
         assert signals.received is None
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert signals.received == number
         assert signal.getsignal(number) is before
     assert signal.getsignal(number) is before
@@ -20,9 +19,9 @@ def test_a_first_signal_is_noted_and_what_was_before_stands_again(number):
 
 def test_a_second_interrupt_ends_at_once():
     with StopSignals():
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_without_a_signal_what_was_before_stands_again():

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcnn.data import Dataset
+from jaxcnn.data import Augmentation, Dataset
 from jaxcnn.data.pipeline import epoch_order
 from jaxcnn.models import LeNet
 from jaxcnn.training import (
@@ -47,6 +47,18 @@ def test_an_epoch_is_train_step_over_the_derived_order(sample: Dataset, start):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), result.state.params, state.params)
     assert result.train_loss == pytest.approx(np.mean(losses), rel=1e-5)
     assert result.train_accuracy == pytest.approx(correct / 512, abs=0.01)
+
+
+def test_each_step_augments_its_images_under_a_key_of_its_own(sample, start):
+    options = {"augment": Augmentation(flip=True, shift=1), "label_smoothing": 0.1}
+    (result,) = fit(start, sample, num_epochs=1, batch_size=BATCH, **options)
+    order = np.asarray(epoch_order(derive_key(start.key, Stream.ORDER, 1), 512))
+    state = start
+    for step, rows in enumerate(np.split(order, range(BATCH, 512, BATCH))):
+        key = derive_key(start.key, Stream.AUGMENTATION, step)
+        images = options["augment"](key, jnp.asarray(sample.train_images[rows]))
+        state, _ = train_step(state, images, jnp.asarray(sample.train_labels[rows]), label_smoothing=0.1)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), result.state.params, state.params)
 
 
 def test_the_result_does_not_depend_on_the_chunks(sample, start):

@@ -44,6 +44,22 @@ def test_a_step_of_sgd_moves_each_parameter_by_the_gradient_of_the_mean_loss(sam
     assert int(after.step) == 1
 
 
+def test_smoothed_labels_are_shared_out_among_the_classes_and_the_metrics_are_of_the_labels_as_they_are(sample):
+    images, labels = batch(sample)
+    before = create_train_state(LeNet(), optax.sgd(0.5), jax.random.key(0), SHAPE)
+
+    def loss(params):
+        logits = before.apply_fn({"params": params}, images / 255, train=True)
+        smoothed = optax.smooth_labels(jax.nn.one_hot(labels, 10), 0.1)
+        return optax.softmax_cross_entropy(logits, smoothed).mean()
+
+    after, metrics = train_step(before, images, labels, label_smoothing=0.1)
+    _, plain = train_step(before, images, labels)
+    expected = jax.tree.map(lambda p, g: p - 0.5 * g, before.params, jax.grad(loss)(before.params))
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), after.params, expected)
+    np.testing.assert_allclose(metrics.loss, plain.loss, rtol=1e-6)
+
+
 def test_metrics_are_sums_over_the_batch(sample):
     images, labels = batch(sample)
     state = create_train_state(LeNet(), SGD, jax.random.key(0), SHAPE)

@@ -1,77 +1,7 @@
-"""The documented experiments: network, data size, hyperparameters and the figures they gave."""
-
-from dataclasses import dataclass, field
-from functools import lru_cache
-
-import optax
-from flax import linen as nn
+"""The nine documented experiments, with the figures they gave."""
 
 from jaxcnn import layers, models
-from jaxcnn.errors import InputError
-
-
-@dataclass(frozen=True)
-class DocumentedEpoch:
-    """What the documentation says of one epoch.
-
-    Attributes:
-        loss: mean over the epoch's steps of their mean cross-entropy, in nats.
-        train_accuracy: share of the training examples right during the epoch.
-        test_accuracy: share of the test examples right after the epoch.
-        seconds: how long it took, on a GPU that is not documented.
-    """
-
-    loss: float
-    train_accuracy: float
-    test_accuracy: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a documented experiment is run on Fashion-MNIST.
-
-    Attributes:
-        name: what the command line calls it.
-        title: what the network is called.
-        section: the section that documents it.
-        model: the network.
-        num_parameters: how many parameters it has on grayscale images with 10 classes.
-        image_size: height and width that the images are resized to.
-        batch_size: examples a step; the last step of an epoch takes what is left.
-        learning_rate: that of Adam.
-        num_epochs: epochs trained.
-        documented_shapes: of the image and the main activations in their order, height x width x channels. ResNet's
-            are documented at 224 pixels, all others at `image_size`.
-        documented: the documented figures, an entry an epoch.
-        documented_norm: gamma and beta of the first batch norm after the documented run, where they are documented.
-        caveat: why a run may give others, where that is known.
-    """
-
-    name: str
-    title: str
-    section: str
-    model: nn.Module
-    num_parameters: int
-    image_size: int
-    learning_rate: float
-    documented_shapes: str = field(repr=False)
-    documented: tuple[DocumentedEpoch, ...] = field(repr=False)
-    documented_norm: tuple[tuple[float, ...], tuple[float, ...]] | None = field(default=None, repr=False)
-    caveat: str = field(default="", repr=False)
-    batch_size: int = 256
-    num_epochs: int = 5
-
-    def optimizer(self) -> optax.GradientTransformation:
-        """Adam with the documented constants."""
-        return _adam(self.learning_rate)
-
-
-@lru_cache
-def _adam(learning_rate: float) -> optax.GradientTransformation:
-    """The same object for the same rate, because compiled steps are found by it."""
-    return optax.adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8)
-
+from jaxcnn.recipes.recipe import DocumentedEpoch, Recipe
 
 LENET = Recipe(
     name="lenet",
@@ -258,14 +188,3 @@ RECIPES = {
     for recipe in (LENET, ALEXNET, VGG, NIN, GOOGLENET, LENET_BN_SCRATCH, LENET_BN, RESNET, DENSENET)
 }
 """Every recipe by its name, in the chapter's order."""
-
-
-def get_recipe(name: str) -> Recipe:
-    """The recipe called `name`.
-
-    Raises:
-        InputError: if there is none of that name; it says which names there are.
-    """
-    if name not in RECIPES:
-        raise InputError(f"no recipe is called {name!r}: choose one of {', '.join(RECIPES)}")
-    return RECIPES[name]

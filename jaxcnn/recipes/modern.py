@@ -1,0 +1,55 @@
+"""The networks trained as is done today, in the documented number of epochs."""
+
+from dataclasses import replace
+
+from jaxcnn.data import Augmentation
+from jaxcnn.recipes.documented import RECIPES
+from jaxcnn.recipes.recipe import Recipe
+
+_HE = 6**0.5  # initial kernels uniform in ±sqrt(6 / fan_in)
+_FLIPS = Augmentation(flip=True)
+_FLIPS_AND_SHIFTS = Augmentation(flip=True, shift=2)
+
+
+def _modern(
+    name: str,
+    learning_rate: float,
+    *,
+    batch_size: int = 256,
+    weight_decay: float = 0.05,
+    label_smoothing: float = 0.05,
+    init_gain: float = _HE,
+    augmentation: Augmentation | None = _FLIPS_AND_SHIFTS,
+) -> Recipe:
+    documented = RECIPES[name]
+    return replace(
+        documented,
+        name=f"{name}_modern",
+        title=f"{documented.title}, trained as is done today",
+        is_documented=False,
+        caveat="",
+        one_cycle=True,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        weight_decay=weight_decay,
+        label_smoothing=label_smoothing,
+        init_gain=init_gain,
+        augmentation=augmentation,
+    )
+
+
+MODERN_RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        _modern("lenet", 0.01, batch_size=64, weight_decay=0.0, label_smoothing=0.0, init_gain=4.0, augmentation=None),
+        _modern("alexnet", 0.0005),
+        _modern("vgg", 0.001),
+        _modern("nin", 0.001),
+        _modern("googlenet", 0.001),
+        _modern("lenet_bn_scratch", 0.01, batch_size=64, augmentation=_FLIPS),
+        _modern("lenet_bn", 0.01, batch_size=64, augmentation=_FLIPS),
+        _modern("resnet", 0.003),
+        _modern("densenet", 0.003),
+    )
+}
+"""Every modern recipe by its name, in the chapter's order. The networks are as documented."""

@@ -1,0 +1,128 @@
+"""What an experiment is: network, data size, hyperparameters and the documented figures."""
+
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from jaxtyping import Array, PyTree
+
+from jaxcnn.data import Augmentation
+
+
+@dataclass(frozen=True)
+class DocumentedEpoch:
+    """What the documentation says of one epoch.
+
+    Attributes:
+        loss: mean over the epoch's steps of their mean cross-entropy, in nats.
+        train_accuracy: share of the training examples right during the epoch.
+        test_accuracy: share of the test examples right after the epoch.
+        seconds: how long it took, on a GPU that is not documented.
+    """
+
+    loss: float
+    train_accuracy: float
+    test_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an experiment is run on Fashion-MNIST.
+
+    Attributes:
+        name: what the command line calls it.
+        title: what the network is called.
+        section: the section that documents it.
+        model: the network.
+        num_parameters: how many parameters it has on grayscale images with 10 classes.
+        image_size: height and width that the images are resized to.
+        batch_size: examples a step; the last step of an epoch takes what is left.
+        learning_rate: that of Adam; the highest one of a one-cycle schedule.
+        num_epochs: epochs trained.
+        documented_shapes: of the image and the main activations in their order, height x width x channels. ResNet's
+            are documented at 224 pixels, all others at `image_size`.
+        documented: the documented figures, an entry an epoch.
+        documented_norm: gamma and beta of the first batch norm after the documented run, where they are documented.
+        caveat: why a run may give others, where that is known.
+        is_documented: whether it is carried out as documented, so that the figures should be the documented ones.
+        one_cycle: whether the learning rate rises from a 25th over the first 30 % of the steps and then falls to
+            almost 0, each as half a cosine.
+        weight_decay: share of the kernels, times the learning rate, that each step takes off them (AdamW).
+        label_smoothing: as for `training.train_step`.
+        init_gain: kernels begin uniform in ±init_gain / sqrt(fan_in) and biases at 0; None for as documented. The
+            square root of 6 is He's initialisation.
+        augmentation: what is done to the training images; None for nothing.
+
+    References:
+        Smith and Topin, Super-Convergence, 2019 (one cycle); Loshchilov and Hutter, Decoupled Weight Decay
+        Regularization, 2019; He and others, Delving Deep into Rectifiers, 2015, equation 10.
+    """
+
+    name: str
+    title: str
+    section: str
+    model: nn.Module
+    num_parameters: int
+    image_size: int
+    learning_rate: float
+    documented_shapes: str = field(repr=False)
+    documented: tuple[DocumentedEpoch, ...] = field(repr=False)
+    documented_norm: tuple[tuple[float, ...], tuple[float, ...]] | None = field(default=None, repr=False)
+    caveat: str = field(default="", repr=False)
+    batch_size: int = 256
+    num_epochs: int = 5
+    is_documented: bool = True
+    one_cycle: bool = False
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    init_gain: float | None = None
+    augmentation: Augmentation | None = None
+
+    @property
+    def rule(self) -> str:
+        """How the network is trained, in words."""
+        words = [f"Adam {'in one cycle up to' if self.one_cycle else 'at'} {self.learning_rate:g}"]
+        if self.weight_decay:
+            words.append(f"weight decay {self.weight_decay:g}")
+        if self.label_smoothing:
+            words.append(f"label smoothing {self.label_smoothing:g}")
+        if self.augmentation is not None:
+            words.append(str(self.augmentation))
+        return ", ".join(words)
+
+    def optimizer(self, num_examples: int = 60_000) -> optax.GradientTransformation:
+        """Adam with the documented constants, decay and schedule as the recipe has them.
+
+        Args:
+            num_examples: of an epoch, which set the length of the schedule.
+        """
+        steps = self.num_epochs * math.ceil(num_examples / self.batch_size)
+        return _adam(self.learning_rate, self.weight_decay, steps if self.one_cycle else None)
+
+    def initialize(self, params: PyTree[Array]) -> PyTree[Array]:
+        """The parameters to begin with, of those that the network itself begins with."""
+        if self.init_gain is None:
+            return params
+        names = {"kernel": self.init_gain, "bias": 0.0}
+        return jax.tree_util.tree_map_with_path(lambda path, leaf: leaf * names.get(path[-1].key, 1.0), params)
+
+
+@lru_cache
+def _adam(learning_rate: float, weight_decay: float, one_cycle_steps: int | None) -> optax.GradientTransformation:
+    """The same object for the same arguments, because compiled steps are found by it."""
+    rate = learning_rate
+    if one_cycle_steps is not None:
+        rate = optax.cosine_onecycle_schedule(one_cycle_steps, learning_rate)
+    if weight_decay:
+        return optax.adamw(rate, b1=0.9, b2=0.999, eps=1e-8, weight_decay=weight_decay, mask=_is_kernel)
+    return optax.adam(rate, b1=0.9, b2=0.999, eps=1e-8)
+
+
+def _is_kernel(params: PyTree[Array]) -> PyTree[bool]:
+    """Of each leaf whether it decays: kernels do, biases and norm scales, of one axis, do not."""
+    return jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, params)

@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxcnn.models import LeNet
+from jaxcnn.recipes import MODERN_RECIPES, RECIPES, get_recipe
+from jaxcnn.training import create_train_state
+
+LENET = MODERN_RECIPES["lenet_modern"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_each_network_has_a_modern_recipe_of_as_many_epochs_held_against_the_documented_figures(name):
+    documented, modern = RECIPES[name], get_recipe(f"{name}_modern")
+    assert (modern.name, modern.is_documented) == (f"{name}_modern", False)
+    for same in ("model", "image_size", "num_epochs", "documented", "num_parameters"):
+        assert getattr(modern, same) == getattr(documented, same)
+    assert modern.title != documented.title
+
+
+def test_documented_recipes_are_plain_adam_on_the_images_as_they_are():
+    for recipe in RECIPES.values():
+        assert recipe.rule == f"Adam at {recipe.learning_rate:g}"
+        assert recipe.is_documented
+        assert recipe.augmentation is None
+        params = {"layer": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
+        assert recipe.initialize(params) is params
+
+
+def test_the_rate_rises_over_three_tenths_of_the_steps_and_falls_to_almost_nothing():
+    recipe = replace(LENET, learning_rate=0.1, batch_size=10, num_epochs=2, weight_decay=0.0)
+    optimizer = recipe.optimizer(num_examples=95)  # 20 steps
+    params = jnp.zeros(1)
+    state = optimizer.init(params)
+    rates = []
+    for _ in range(20):
+        update, state = optimizer.update(jnp.ones(1), state, params)
+        rates.append(-float(update[0]))  # of a gradient that stays the same Adam makes 1
+    assert rates[0] == pytest.approx(0.1 / 25, rel=1e-4)
+    assert max(rates) == pytest.approx(rates[6]) == pytest.approx(0.1, rel=1e-4)
+    assert np.all(np.diff(rates[:7]) > 0)
+    assert np.all(np.diff(rates[6:]) < 0)
+    assert rates[-1] < 0.1 / 50
+
+
+def test_kernels_decay_and_biases_and_norm_scales_do_not():
+    optimizer = replace(LENET, one_cycle=False, learning_rate=0.5, weight_decay=0.2).optimizer()
+    params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2), "scale": jnp.ones(2)}
+    updates, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)
+    after = optax.apply_updates(params, updates)
+    np.testing.assert_allclose(np.asarray(after["kernel"]), 0.9)
+    np.testing.assert_array_equal(after["bias"], 1)
+    np.testing.assert_array_equal(after["scale"], 1)
+
+
+def test_kernels_begin_with_the_wanted_gain_and_biases_at_zero():
+    recipe = replace(LENET, init_gain=6**0.5)
+    state = create_train_state(LeNet(), recipe.optimizer(), jax.random.key(0), (28, 28, 1))
+    params = recipe.initialize(state.params)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if path[-1].key == "bias":
+            np.testing.assert_array_equal(leaf, 0)
+        else:
+            fan_in = np.prod(leaf.shape[:-1])
+            assert float(jnp.abs(leaf).max()) == pytest.approx((6 / fan_in) ** 0.5, rel=0.1)
+            assert float(leaf.var()) == pytest.approx(2 / fan_in, rel=0.3)
+
+
+def test_norm_scales_begin_as_they_are():
+    params = {"norm1": {"scale": jnp.ones(3), "bias": jnp.zeros(3)}}
+    np.testing.assert_array_equal(LENET.initialize(params)["norm1"]["scale"], 1)
+
+
+def test_equal_recipes_have_the_same_optimizer_so_that_nothing_is_compiled_twice():
+    assert LENET.optimizer() is replace(LENET).optimizer()
+    assert LENET.optimizer() is not LENET.optimizer(1000)
