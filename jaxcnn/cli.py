@@ -122,7 +122,7 @@ def reproduce(
     Args:
         names: the recipes; the nine documented ones unless given.
         seeds: how many runs each.
-        out: directory for the runs and reproduction.json.
+        out: directory for the runs, reproduction.json and the table of them, reproduction.md.
         epochs: epochs to train; as documented unless given.
         data: directory of Fashion-MNIST; looked for, then fetched, unless given.
         limit: use the first so many images of each split alone.

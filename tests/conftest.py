@@ -19,6 +19,8 @@ from hypothesis import settings
 from rich.console import Console
 
 from jaxcnn import cli, data, runs
+from jaxcnn.data import facts
+from jaxcnn.data.idx import idx_sha256
 from jaxcnn.recipes import RECIPES
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -40,6 +42,19 @@ def sample() -> data.Dataset:
         data.read_idx(SAMPLE / "t10k-labels-idx1-ubyte.gz"),
         data.FASHION_MNIST_CLASSES,
     )
+
+
+@pytest.fixture
+def sample_as_fashion_mnist(monkeypatch, tmp_path):
+    """Whatever looks for Fashion-MNIST finds the sample, and takes it for the whole; the home is empty."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    for name, file in facts.FILES.items():
+        array = data.read_idx(SAMPLE / f"{file.name}.gz")
+        monkeypatch.setitem(facts.FILES, name, facts.IdxFile(file.name, array.shape, idx_sha256(array)))
+    monkeypatch.setenv("JAXCNN_DATA_DIR", str(SAMPLE))
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ class Recipe:
     Attributes:
         name: what the command line calls it.
         title: what the network is called.
-        section: the section that documents it.
+        section: the section that documents it; empty where none does.
         model: the network.
         num_parameters: how many parameters it has on grayscale images with 10 classes.
         image_size: height and width that the images are resized to.
@@ -46,7 +46,7 @@ class Recipe:
         num_epochs: epochs trained.
         documented_shapes: of the image and the main activations in their order, height x width x channels. ResNet's
             are documented at 224 pixels, all others at `image_size`.
-        documented: the documented figures, an entry an epoch.
+        documented: the documented figures, an entry an epoch; empty where there are none.
         documented_norm: gamma and beta of the first batch norm after the documented run, where they are documented.
         caveat: why a run may give others, where that is known.
         is_documented: whether it is carried out as documented, so that the figures should be the documented ones.
@@ -65,13 +65,13 @@ class Recipe:
 
     name: str
     title: str
-    section: str
     model: nn.Module
     num_parameters: int
     image_size: int
     learning_rate: float
-    documented_shapes: str = field(repr=False)
-    documented: tuple[DocumentedEpoch, ...] = field(repr=False)
+    section: str = ""
+    documented_shapes: str = field(default="", repr=False)
+    documented: tuple[DocumentedEpoch, ...] = field(default=(), repr=False)
     documented_norm: tuple[tuple[float, ...], tuple[float, ...]] | None = field(default=None, repr=False)
     caveat: str = field(default="", repr=False)
     batch_size: int = 256

@@ -28,10 +28,10 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochFigures]], *, kind: str) -> str:
-    """Loss or accuracy by epoch: the mean of the runs with the band from the least to the largest, and the documented.
+    """Loss or accuracy by epoch: the mean of the runs with the band from least to largest, and what is documented.
 
     Args:
-        recipe: whose documented figures are drawn, dashed.
+        recipe: whose documented figures are drawn, dashed, where it has any.
         runs: of each run, the figures of its epochs.
         kind: 'loss' or 'accuracy'.
     """
@@ -49,7 +49,7 @@ def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochFigures]], *, kind:
             values = np.array([[getattr(epoch, name) for epoch in run[: len(epochs)]] for run in runs])
             axes.plot(epochs, values.mean(axis=0), color=colour, marker=mark, label=words)
             axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
-            if name in told:
+            if told.get(name):
                 documented = np.arange(1, len(told[name]) + 1)
                 axes.plot(
                     documented, told[name], color=colour, marker=mark, markerfacecolor="white", linestyle="--",

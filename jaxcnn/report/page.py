@@ -119,7 +119,8 @@ def _figure(title: str, svg: str, words: str) -> dict[str, str]:
 
 def _curve_words(runs: Sequence[TrainedRun]) -> str:
     of_runs = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the band from least to largest"
-    return f"Solid: {of_runs}; dashed, open marks: as documented."
+    documented = "; dashed, open marks: as documented" if runs[0].config.recipe.documented else ""
+    return f"Solid: {of_runs}{documented}."
 
 
 def _by_class(evaluation: Evaluation) -> list[float | None]:

@@ -64,5 +64,6 @@ def summarize(recipe: Recipe, console: Console) -> None:
         console_kwargs={"width": max(console.width, 120), "force_terminal": console.is_terminal},
     )
     console.print(Text.from_ansi(table.strip("\n")), soft_wrap=True)
-    shapes = " -> ".join(recipe.documented_shapes.split())
-    console.print(f"documented shapes: {shapes}", highlight=False, soft_wrap=True)
+    if recipe.documented_shapes:
+        shapes = " -> ".join(recipe.documented_shapes.split())
+        console.print(f"documented shapes: {shapes}", highlight=False, soft_wrap=True)

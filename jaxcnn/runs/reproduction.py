@@ -21,6 +21,7 @@ from jaxcnn.runs.directory import read_summary
 from jaxcnn.runs.training import train
 
 FILE = "reproduction.json"
+TABLE_FILE = "reproduction.md"
 _FIGURES = {"train_loss": "loss", "train_accuracy": "train_accuracy", "test_accuracy": "test_accuracy"}
 _HEADINGS = ("network", "runs", "loss", "train acc", "test acc", "seconds")
 
@@ -96,7 +97,8 @@ def reproduce(
     """Carry out the experiments called `names` with the seeds 0 .. `seeds` - 1, and show them beside the documented.
 
     Each run has a directory of its own, out/NAME/seed-S; one that is finished is taken as it stands, one that was cut
-    off goes on. After each run out/reproduction.json is written with all that are finished so far.
+    off goes on. After each run out/reproduction.json is written with all that are finished so far, and the table of
+    them as out/reproduction.md.
 
     Args:
         names: of the recipes; empty for the nine documented ones.
@@ -113,7 +115,7 @@ def reproduce(
         What reproduction.json holds: `device`, `versions`, and `runs` with their settings, epochs and times.
 
     Raises:
-        InputError: if a name or a number cannot be used.
+        InputError: if a name or a number cannot be used, or a recipe has no documented figures.
         RunError: if a run cannot go on.
     """
     if seeds < 1:
@@ -123,6 +125,9 @@ def reproduce(
         for name in (names or RECIPES)
         for seed in range(seeds)
     ]
+    for config in configs:
+        if not config.recipe.documented:
+            raise InputError(f"{config.recipe.name} has no documented figures: train it with jaxcnn train")
     results: dict[str, Any] = {"device": "", "versions": {}, "runs": []}
     for config in configs:
         workdir = out / config.recipe.name / f"seed-{config.seed}"
@@ -136,9 +141,8 @@ def reproduce(
         results["runs"].append(
             {**config.as_json(), **{key: summary[key] for key in kept}, "epochs": list(map(json.loads, lines))}
         )
-        aside = out / f".{FILE}"
-        aside.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        aside.replace(out / FILE)
+        _write(out / FILE, json.dumps(results, indent=1) + "\n")
+        _write(out / TABLE_FILE, as_markdown(results))
     show_reproduction(results, console)
     return results
 
@@ -177,6 +181,14 @@ def as_rows(results: dict[str, Any]) -> list[tuple[str, ...]]:
     return rows
 
 
+def as_markdown(results: dict[str, Any]) -> str:
+    """The table in Markdown, and the notes below it."""
+    heading, *rows = as_rows(results)
+    lines = [" | ".join(cells) for cells in (heading, ["---"] * len(heading), *rows)]
+    notes = "".join(f"- {note}\n" for note in as_notes(results))
+    return "".join(f"| {line} |\n" for line in lines) + (f"\n{notes}" if notes else "")
+
+
 def as_notes(results: dict[str, Any]) -> list[str]:
     """A line for each network with a figure out of its band, or with fewer epochs than documented: what, and why."""
     notes = []
@@ -209,6 +221,13 @@ def show_reproduction(results: dict[str, Any], console: Console) -> None:
 
 def _with_epochs(recipe: Recipe, num_epochs: int | None) -> Recipe:
     return recipe if num_epochs is None else dataclasses.replace(recipe, num_epochs=num_epochs)
+
+
+def _write(path: Path, content: str) -> None:
+    """All of it or nothing."""
+    aside = path.with_name(f".{path.name}")
+    aside.write_text(content, encoding="utf-8")
+    aside.replace(path)
 
 
 def _finished(workdir: Path, config: RunConfig) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -69,31 +70,26 @@ class Display:
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def table(self, results: Sequence[EpochFigures]) -> None:
-        """Documented figures and this run's, side by side."""
-        table = Table(title=f"{self._recipe.title}, section {self._recipe.section}: documented / this run")
+        """This run's figures, an epoch a line, each beside the documented one where there are such."""
+        title = self._recipe.title
+        if self._recipe.documented:
+            title += f", section {self._recipe.section}: documented / this run"
+        table = Table(title=title)
         table.add_column("epoch", justify="right")
         for heading in ("loss", "train acc", "test acc", "seconds"):
             table.add_column(heading, justify="right")
         for result in results:
-            documented = _documented(self._recipe, result.epoch)
-            told = (
-                ("-", "-", "-", "-")
-                if documented is None
-                else (
-                    f"{documented.loss:.4f}",
-                    f"{documented.train_accuracy:.3f}",
-                    f"{documented.test_accuracy:.3f}",
-                    f"{documented.seconds:.1f}",
-                )
-            )
-            seen = (
-                f"{result.train_loss:.4f}",
-                f"{result.train_accuracy:.3f}",
-                f"{result.test_accuracy:.3f}",
-                f"{result.seconds:.1f}",
-            )
-            table.add_row(str(result.epoch), *(f"{t} / {s}" for t, s in zip(told, seen, strict=True)))
+            cells = _cells(result.train_loss, result.train_accuracy, result.test_accuracy, result.seconds)
+            if self._recipe.documented:
+                told = _documented(self._recipe, result.epoch)
+                beside = ["-"] * len(cells) if told is None else _cells(*astuple(told))
+                cells = [f"{one} / {other}" for one, other in zip(beside, cells, strict=True)]
+            table.add_row(str(result.epoch), *cells)
         self._console.print(table)
+
+
+def _cells(loss: float, train_accuracy: float, test_accuracy: float, seconds: float) -> list[str]:
+    return [f"{loss:.4f}", f"{train_accuracy:.3f}", f"{test_accuracy:.3f}", f"{seconds:.1f}"]
 
 
 def _documented(recipe: Recipe, epoch: int) -> DocumentedEpoch | None:

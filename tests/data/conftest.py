@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from jaxcnn.data import fetching, read_idx
-from jaxcnn.data.facts import FILES, Arrays, IdxFile
-from jaxcnn.data.idx import idx_sha256
+from jaxcnn.data.facts import FILES, Arrays
 from jaxcnn.errors import InputError
 
 SAMPLE = Path(__file__).parent / "fashion_mnist_sample"
@@ -20,23 +19,17 @@ def arrays() -> Arrays:
 
 
 @pytest.fixture(autouse=True)
-def isolated(arrays, monkeypatch, tmp_path):
-    """An empty home, no network, and the sample's fingerprints in the place of Fashion-MNIST's."""
+def isolated(sample_as_fashion_mnist, monkeypatch, tmp_path):
+    """No network, and the sample in the place of Fashion-MNIST, where it is put."""
 
     def no_network(folder: Path) -> Path:
         raise InputError("no network in tests")
 
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     for variable in ("JAXCNN_DATA_DIR", "TFDS_DATA_DIR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(fetching, "DEBIAN_DIRECTORY", tmp_path / "debian")
     monkeypatch.setattr(fetching, "fetch_through_tfds", no_network)
     monkeypatch.setattr(fetching, "fetch_debian_package", no_network)
-    for name, array in arrays.items():
-        monkeypatch.setitem(FILES, name, IdxFile(FILES[name].name, array.shape, idx_sha256(array)))
 
 
 @pytest.fixture

@@ -1,0 +1,100 @@
+"""What README.md tells a stranger to type is typed, in its order, on the sample; what takes long is shortened."""
+
+import importlib.util
+import io
+import json
+import re
+import runpy
+import shlex
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import pytest
+from networks import drawn_variables
+from rich.console import Console
+
+from jaxcnn import cli, interop, models, recipes, runs
+from jaxcnn.recipes import Recipe
+from jaxcnn.runs.reproduction import as_markdown
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+SHORTENED = {"train": ["--epochs", "1", "--limit", "64"], "reproduce": ["--epochs", "1", "--limit", "64"]}
+RESULTS = ROOT / "experiments" / "results"
+
+pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+
+
+def commands_of(kind, text):
+    """The commands that a block shows."""
+    if kind == "sh":
+        lines = text.splitlines()
+    else:
+        lines = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+    return [command.strip() for line in lines for command in line.split("&&")]
+
+
+def carry_out(command):
+    """Run a command; those that install are what a clean clone is tested by, and lessons are run by their own tests."""
+    program, *words = shlex.split(command)
+    if program == "jaxcnn":
+        assert cli.main([*words, *SHORTENED.get(words[0], [])]) == 0, command
+    elif program == "python":
+        assert (ROOT / words[0]).is_file()
+        assert words[0].startswith("experiments/chapter/")
+    else:
+        assert program in {"pip", "pytest"}, f"nothing runs this: {command}"
+
+
+@pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
+def test_every_command_and_every_example_runs(sample_as_fashion_mnist, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    weights = interop.variables_to_torch(
+        models.ResNet18(), drawn_variables(models.ResNet18(), (1, 96, 96, 1)), (96, 96, 1)
+    )
+    names = {"module": SimpleNamespace(state_dict=lambda: weights), "__name__": "__main__"}
+    for kind, text in BLOCKS:
+        if "onnx" in text and importlib.util.find_spec("onnxruntime") is None:
+            text = text.replace("$ jaxcnn export runs/lenet --to onnx\n", "")
+            if kind == "python":
+                continue
+        if kind == "python":
+            exec(compile(text, "README.md", "exec"), names)
+            for value in list(names.values()):
+                if isinstance(value, Recipe):
+                    monkeypatch.setitem(recipes.ALL_RECIPES, value.name, value)
+        else:
+            for command in commands_of(kind, text):
+                carry_out(command)
+    assert (tmp_path / "runs" / "lenet" / "report.html").is_file()
+    assert names["logits"].shape[1] == 10
+    shapes = jax.eval_shape(lambda: drawn_variables(names["AllConv"](), (1, 28, 28, 1))["params"])
+    assert names["recipe"].num_parameters == sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    assert "33,482" in capsys.readouterr().out
+
+
+def test_shows_the_list_as_it_is():
+    shown = Console(file=io.StringIO(), width=80)
+    runs.list_recipes(shown)
+    lines = "\n".join(line.rstrip() for line in shown.file.getvalue().splitlines())
+    (table,) = (text for kind, text in BLOCKS if not kind and "lenet_modern" in text)
+    assert table.strip("\n") in lines
+
+
+def test_shows_what_was_measured_beside_the_documented_figures():
+    results = json.loads((RESULTS / "reproduction-cpu-2-cores.json").read_text(encoding="utf-8"))
+    assert as_markdown(results) in README
+
+
+def test_shows_what_was_measured_beside_pytorch():
+    results = json.loads((RESULTS / "vs-pytorch-cpu-2-cores.json").read_text(encoding="utf-8"))
+    table = runpy.run_path(str(ROOT / "experiments" / "benchmarks" / "vs_pytorch.py"))["as_markdown"](results)
+    assert table in README
+
+
+def test_every_file_and_folder_that_it_names_is_there():
+    named = set(re.findall(r"`((?:jaxcnn|tests|experiments)(?:/[\w./]+)?)`", README))
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
