@@ -208,10 +208,10 @@ def as_notes(results: dict[str, Any]) -> list[str]:
 def show_reproduction(results: dict[str, Any], console: Console) -> None:
     """The table and the notes, on a terminal."""
     heading, *rows = as_rows(results)
-    title = f"documented / mean over seeds, ± band ({results['device']})"
+    title = f"documented / mean over seeds ± band, modern ± deviation ({results['device']})"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in (heading[0], *heading[2:]):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name, of_epochs, *cells in rows:
         table.add_row(f"{name}\n{of_epochs}", *(cell.replace(" ±", "\n±") for cell in cells))
     console.print(table)
