@@ -17,7 +17,15 @@ def test_a_first_signal_is_noted_and_what_was_before_stands_again(number):
     assert signal.getsignal(number) is before
 
 
-def test_a_second_interrupt_ends_at_once():
+@pytest.fixture
+def interruptible():
+    """SIGINT raises KeyboardInterrupt, also where these tests run in the background, which is begun ignoring it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_interrupt_ends_at_once(interruptible):
     with StopSignals():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
