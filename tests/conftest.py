@@ -25,6 +25,9 @@ from jaxcnn.recipes import RECIPES
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+# Where several devices work side by side, a CPU stands in for all of them.
+jax.config.update("jax_num_cpu_devices", 8)
+
 # Each new shape compiles, which takes its time: no deadline, and fewer cases than the usual hundred.
 settings.register_profile("compiled", deadline=None, max_examples=25, print_blob=True)
 settings.load_profile("compiled")
