@@ -6,10 +6,24 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 from jax.extend import core
+
+from jaxcnn import layers
 
 OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
 """Options of the compiler for many steps of one program, which repay what other tests go without."""
+
+
+class Small(nn.Module):
+    """A network with all that a run has of its own: parameters, statistics, dropout."""
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = layers.Conv(4, 7, strides=7, name="conv")(x)
+        x = layers.BatchNorm(use_running_average=not train, name="norm")(x)
+        x = nn.Dropout(0.5, deterministic=not train, name="dropout")(nn.sigmoid(x))
+        return layers.Dense(10, name="dense")(layers.Flatten(name="flatten")(x))
 
 
 def shapes_of(model, shape):

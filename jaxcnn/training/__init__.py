@@ -6,9 +6,10 @@ network or a recipe: a Linen module and arrays come in.
 """
 
 from jaxcnn.training.checkpoints import Checkpoints
-from jaxcnn.training.loop import evaluate, fit, fit_in_chunks
+from jaxcnn.training.layout import ALONE, Layout, choose_layout
+from jaxcnn.training.loop import evaluate, fit, fit_in_chunks, run_epochs
 from jaxcnn.training.prediction import predict
-from jaxcnn.training.replicas import choose_layout, fit_replicas, fit_replicas_in_chunks, stack_replicas
+from jaxcnn.training.replicas import fit_replicas, stack_replicas
 from jaxcnn.training.results import (
     ChunkResult,
     EpochFigures,
@@ -21,10 +22,12 @@ from jaxcnn.training.state import TrainState, create_train_state
 from jaxcnn.training.steps import Metrics, eval_step, train_step
 
 __all__ = [
+    "ALONE",
     "Checkpoints",
     "ChunkResult",
     "EpochFigures",
     "EpochResult",
+    "Layout",
     "Metrics",
     "ReplicasChunk",
     "ReplicasEpoch",
@@ -36,8 +39,8 @@ __all__ = [
     "fit",
     "fit_in_chunks",
     "fit_replicas",
-    "fit_replicas_in_chunks",
     "predict",
+    "run_epochs",
     "stack_replicas",
     "take_replica",
     "train_step",

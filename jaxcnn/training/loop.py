@@ -20,6 +20,7 @@ from jaxtyping import Array, Int, Integer, PRNGKeyArray, Shaped
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.pipeline import epoch_order, prepare_images
 from jaxcnn.training.compilation import compiled
+from jaxcnn.training.layout import ALONE, Layout
 from jaxcnn.training.results import ChunkResult, EpochResult, ReplicasChunk, ReplicasEpoch
 from jaxcnn.training.state import Stream, TrainState, derive_key
 from jaxcnn.training.steps import Metrics, eval_step, train_step
@@ -40,6 +41,7 @@ def fit(
     augment: Augment | None = None,
     label_smoothing: float = 0.0,
     chunk_seconds: float = 0.5,
+    layout: Layout = ALONE,
 ) -> Iterator[EpochResult]:
     """Train for `num_epochs` epochs and test after each.
 
@@ -57,6 +59,7 @@ def fit(
         label_smoothing: as for `train_step`.
         chunk_seconds: about how long the device works between two returns to the host, which is how soon a keyboard
             interrupt is seen.
+        layout: on which devices; where several share each step, the figures are those of one to rounding.
 
     Yields:
         One `EpochResult` an epoch.
@@ -73,6 +76,7 @@ def fit(
         augment=augment,
         label_smoothing=label_smoothing,
         chunk_seconds=chunk_seconds,
+        layout=layout,
     )
     return (event for event in events if isinstance(event, EpochResult))
 
@@ -89,6 +93,7 @@ def fit_in_chunks(
     chunk_seconds: float = 0.5,
     chunk_steps: int | None = None,
     metrics: Metrics | None = None,
+    layout: Layout = ALONE,
 ) -> Iterator[ChunkResult | EpochResult]:
     """`fit`, telling also how each chunk went: the chunks of an epoch come before its `EpochResult`.
 
@@ -106,6 +111,7 @@ def fit_in_chunks(
         chunk_seconds: as for `fit`.
         chunk_steps: most steps of a chunk; None for as many as `chunk_seconds` take.
         metrics: what the steps of an epoch in progress gave. Without, its figures are those of the steps to come.
+        layout: as for `fit`.
 
     Yields:
         A `ChunkResult` a chunk, and an `EpochResult` an epoch.
@@ -114,41 +120,20 @@ def fit_in_chunks(
         ValueError: if `num_epochs` is negative, `batch_size` or `chunk_steps` is below 1, or `metrics` has not an entry
             a step.
     """
-    num_examples = len(dataset.train_images)
-    chunk_steps = check_epochs(num_examples, num_epochs, batch_size, chunk_steps, metrics)
-    programs = Programs(
-        order=partial(_order_of_epoch, num_examples=num_examples),
-        train_chunk=partial(
-            _train_chunk,
-            batch_size=batch_size,
-            image_size=image_size,
-            augment=augment,
-            label_smoothing=label_smoothing,
-        ),
-        eval_chunk=partial(_eval_chunk, batch_size=batch_size, image_size=image_size),
+    events = run_epochs(
+        state,
+        dataset,
+        num_epochs=num_epochs,
+        batch_size=batch_size,
+        image_size=image_size,
+        augment=augment,
+        label_smoothing=label_smoothing,
+        chunk_seconds=chunk_seconds,
+        chunk_steps=chunk_steps,
+        metrics=metrics,
+        layout=layout,
     )
-    events = run_epochs(state, dataset, programs, num_epochs, batch_size, chunk_seconds, chunk_steps, metrics)
     return (event.replica() for event in events)
-
-
-def check_epochs(
-    num_examples: int, num_epochs: int, batch_size: int, chunk_steps: int | None, metrics: Metrics | None
-) -> int:
-    """The most steps of a chunk, once it was seen that epochs of so many examples can be trained.
-
-    Raises:
-        ValueError: if they cannot.
-    """
-    if num_epochs < 0 or batch_size < 1:
-        raise ValueError(f"{num_epochs} epochs of batches of {batch_size}: at least 0 and 1 are needed")
-    if chunk_steps is not None and chunk_steps < 1:
-        raise ValueError(f"chunks of {chunk_steps} steps: at least 1 is needed")
-    steps = -(-num_examples // batch_size)
-    if metrics is not None and metrics.count.shape[-1:] != (steps,):
-        raise ValueError(
-            f"metrics of shape {metrics.count.shape} for an epoch of {steps} steps: an entry a step is needed"
-        )
-    return chunk_steps or steps
 
 
 def evaluate(
@@ -176,69 +161,122 @@ def evaluate(
     """
     if batch_size < 1 or len(images) < 1:
         raise ValueError(f"{len(images)} images in batches of {batch_size}: at least 1 of each is needed")
-    eval_chunk = partial(_eval_chunk, batch_size=batch_size, image_size=image_size)
+    eval_chunk = partial(_eval_chunk, layout=ALONE, batch_size=batch_size, image_size=image_size)
     return _evaluate(state, Metrics.zeros(), jnp.asarray(images), jnp.asarray(labels), batch_size, eval_chunk)
-
-
-class Programs(NamedTuple):
-    """What epochs are made of: compiled for one state, or for the stacked states of several replicas.
-
-    Attributes:
-        order: of a state and the number of an epoch, the order of its examples; an order a replica.
-        train_chunk: as `_train_chunk`.
-        eval_chunk: as `_eval_chunk`.
-        share: puts the data where the programs take it.
-        spread: puts what has an entry a replica where the programs take it.
-    """
-
-    order: Callable[[TrainState, int], Int[Array, "*replicas n"]]
-    train_chunk: Callable[..., tuple[TrainState, Metrics]]
-    eval_chunk: Callable[..., Metrics]
-    share: Callable[[np.ndarray], Array] = jnp.asarray
-    spread: Callable[[Any], Any] = partial(jax.tree.map, lambda leaf: leaf)
 
 
 def run_epochs(
     state: TrainState,
     dataset: Dataset,
-    programs: Programs,
+    *,
     num_epochs: int,
     batch_size: int,
+    image_size: int | None = None,
+    augment: Augment | None = None,
+    label_smoothing: float = 0.0,
+    chunk_seconds: float = 0.5,
+    chunk_steps: int | None = None,
+    metrics: Metrics | None = None,
+    layout: Layout = ALONE,
+) -> Iterator[ReplicasChunk | ReplicasEpoch]:
+    """`fit_in_chunks` for what `layout` has: one run, or several replicas at once.
+
+    Args:
+        state: of one run, as for `fit`, or of replicas, stacked. One from the middle of an epoch goes on there.
+        dataset: as for `fit`.
+        num_epochs: as for `fit`.
+        batch_size: examples that each run takes a step.
+        image_size: as for `fit`.
+        augment: as for `fit`.
+        label_smoothing: as for `fit`.
+        chunk_seconds: as for `fit`.
+        chunk_steps: as for `fit_in_chunks`.
+        metrics: as for `fit_in_chunks`; of replicas, with an entry a replica and step.
+        layout: how the work is laid out.
+
+    Yields:
+        A `ReplicasChunk` a chunk, and a `ReplicasEpoch` an epoch; those of one run have no replicas' axis.
+
+    Raises:
+        ValueError: as `fit_in_chunks` does, if the state is not of what `layout` has, or if replicas cannot be dealt
+            out to the devices evenly.
+    """
+    if layout.has_replicas != (state.step.ndim == 1):
+        raise ValueError(f"a step of shape {state.step.shape} laid out {layout}: replicas are stacked, a run is not")
+    if layout.has_replicas and state.step.size % len(layout.devices):
+        raise ValueError(f"{state.step.size} replicas on {len(layout.devices)} devices: as many on each are needed")
+    if num_epochs < 0 or batch_size < 1:
+        raise ValueError(f"{num_epochs} epochs of batches of {batch_size}: at least 0 and 1 are needed")
+    if chunk_steps is not None and chunk_steps < 1:
+        raise ValueError(f"chunks of {chunk_steps} steps: at least 1 is needed")
+    steps = _spans(len(dataset.train_images), batch_size)[-1].stop
+    if metrics is not None and metrics.count.shape != (*state.step.shape, steps):
+        raise ValueError(
+            f"metrics of shape {metrics.count.shape} for an epoch of {steps} steps: an entry a step is needed"
+        )
+    return _run_epochs(
+        state,
+        dataset,
+        num_epochs=num_epochs,
+        batch_size=batch_size,
+        image_size=image_size,
+        augment=augment,
+        label_smoothing=label_smoothing,
+        chunk_seconds=chunk_seconds,
+        most_steps=chunk_steps or steps,
+        metrics=metrics,
+        layout=layout,
+    )
+
+
+def _run_epochs(
+    state: TrainState,
+    dataset: Dataset,
+    *,
+    num_epochs: int,
+    batch_size: int,
+    image_size: int | None,
+    augment: Augment | None,
+    label_smoothing: float,
     chunk_seconds: float,
     most_steps: int,
     metrics: Metrics | None,
+    layout: Layout,
 ) -> Iterator[ReplicasChunk | ReplicasEpoch]:
-    """The loop of `fit_in_chunks`, for the state of one run or the stacked states of several replicas."""
+    form: dict[str, Any] = {"layout": layout, "batch_size": batch_size, "image_size": image_size}
+    train_chunk = partial(_train_chunk, augment=augment, label_smoothing=label_smoothing, **form)
+    eval_chunk = partial(_eval_chunk, **form)
+    order_of_epoch = partial(_order_of_epoch, layout=layout, num_examples=len(dataset.train_images))
     replicas = state.step.shape
     num_examples = len(dataset.train_images)
     spans = _spans(num_examples, batch_size)
-    steps = spans[-1][1]
-    images, labels = programs.share(dataset.train_images), programs.share(dataset.train_labels)
-    test_images, test_labels = programs.share(dataset.test_images), programs.share(dataset.test_labels)
+    steps = spans[-1].stop
+    images, labels = layout.share(dataset.train_images), layout.share(dataset.train_labels)
+    test_images, test_labels = layout.share(dataset.test_images), layout.share(dataset.test_labels)
     # Chunks take over the memory of the state and the metrics that they are given.
-    state = programs.spread(_copy(state))
+    state = layout.place(_copy(state))
     epochs_done, done = divmod(int(np.ravel(state.step)[0]), steps)
     told_from = done if metrics is None else 0
-    metrics = programs.spread(Metrics.zeros((*replicas, steps)) if metrics is None else _copy(metrics))
-    jax.block_until_ready(programs.order(state, 0))  # compiles, which no epoch's seconds are to hold
+    metrics = layout.place(Metrics.zeros((*replicas, steps)) if metrics is None else _copy(metrics))
+    jax.block_until_ready(order_of_epoch(state, 0))  # compiles, which no epoch's seconds are to hold
     first = epochs_done + 1
     for epoch in range(first, first + num_epochs):
         began = time.perf_counter()
         compile_seconds = 0.0
-        order = programs.order(state, epoch)
+        order = order_of_epoch(state, epoch)
         examples = num_examples - done * batch_size
         chunk_steps = 1
         loss = accuracy = np.full(replicas, np.nan)
         for start, stop, rows in spans:
             if epoch == first:
                 compile_began = time.perf_counter()
-                no_steps = programs.train_chunk(state, metrics, images, labels, order, start, start, rows=rows)
+                no_steps = train_chunk(state, metrics, images, labels, order, start, start, rows=rows)
                 state, metrics = jax.block_until_ready(no_steps)
                 compile_seconds += time.perf_counter() - compile_began
             while done < stop:
                 chunk_began = time.perf_counter()
                 end = min(done + chunk_steps, stop)
-                state, metrics = programs.train_chunk(state, metrics, images, labels, order, done, end, rows=rows)
+                state, metrics = train_chunk(state, metrics, images, labels, order, done, end, rows=rows)
                 loss, accuracy = _means(metrics, told_from, end)
                 seconds = time.perf_counter() - chunk_began
                 yield ReplicasChunk(
@@ -256,13 +294,13 @@ def run_epochs(
                 chunk_steps = max(1, round(min(most_steps, chunk_seconds * (end - done) / seconds)))
                 done = end
         train_seconds = time.perf_counter() - began - compile_seconds
-        no_sums = programs.spread(Metrics.zeros(replicas))
+        no_sums = layout.place(Metrics.zeros(replicas))
         if epoch == first:
             compile_began = time.perf_counter()
             for _, _, rows in _spans(len(test_images), batch_size):
-                jax.block_until_ready(programs.eval_chunk(state, no_sums, test_images, test_labels, 0, 0, rows=rows))
+                jax.block_until_ready(eval_chunk(state, no_sums, test_images, test_labels, 0, 0, rows=rows))
             compile_seconds += time.perf_counter() - compile_began
-        tested = _evaluate(state, no_sums, test_images, test_labels, batch_size, programs.eval_chunk)
+        tested = _evaluate(state, no_sums, test_images, test_labels, batch_size, eval_chunk)
         test_loss, test_accuracy = np.asarray(tested.loss, np.float64), np.asarray(tested.accuracy, np.float64)
         yield ReplicasEpoch(
             state=_copy(state),
@@ -275,7 +313,7 @@ def run_epochs(
             images_per_second=examples * math.prod(replicas) / train_seconds,
             compile_seconds=compile_seconds,
         )
-        done, told_from, metrics = 0, 0, programs.spread(Metrics.zeros((*replicas, steps)))
+        done, told_from, metrics = 0, 0, layout.place(Metrics.zeros((*replicas, steps)))
 
 
 def _evaluate(
@@ -291,11 +329,19 @@ def _evaluate(
     return metrics
 
 
-def _spans(num_examples: int, batch_size: int) -> list[tuple[int, int, int]]:
-    """(first step, step after the last, rows a step) of the full batches and of what is left over."""
+class _Span(NamedTuple):
+    """Steps of an epoch, from `start` to before `stop`, of as many rows each."""
+
+    start: int
+    stop: int
+    rows: int
+
+
+def _spans(num_examples: int, batch_size: int) -> list[_Span]:
+    """The full batches, and what is left over."""
     full, rest = divmod(num_examples, batch_size)
-    spans = [(0, full, batch_size), (full, full + 1, rest)]
-    return [(start, stop, rows) for start, stop, rows in spans if start < stop and rows > 0]
+    spans = [_Span(0, full, batch_size), _Span(full, full + 1, rest)]
+    return [span for span in spans if span.start < span.stop and span.rows > 0]
 
 
 def _means(metrics: Metrics, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -316,20 +362,32 @@ def _copy(tree: Tree) -> Tree:
     return jax.tree.map(jnp.copy, tree)
 
 
-def order_of_epoch(state: TrainState, epoch: int | Int[Array, ""], *, num_examples: int) -> Int[Array, " n"]:
-    """The order in which a run visits the examples in an epoch, counted from 1."""
-    return epoch_order(derive_key(state.key, Stream.ORDER, epoch), num_examples)
+@partial(jax.jit, static_argnames=("layout", "num_examples"))
+def _order_of_epoch(
+    state: TrainState, epoch: int | Int[Array, ""], *, layout: Layout, num_examples: int
+) -> Int[Array, "*replicas n"]:
+    """The order in which a run, or each replica, visits the examples in an epoch, counted from 1."""
+
+    def of_one(state: TrainState, epoch: Int[Array, ""]) -> Int[Array, " n"]:
+        return epoch_order(derive_key(state.key, Stream.ORDER, epoch), num_examples)
+
+    return layout.lift(of_one)((state,), (epoch,))
 
 
-def train_steps(
+@compiled(
+    static_argnames=("layout", "batch_size", "rows", "image_size", "augment", "label_smoothing"),
+    donate_argnames=("state", "metrics"),
+)
+def _train_chunk(
     state: TrainState,
     metrics: Metrics,
     images: Shaped[Array, "n h w c"],
     labels: Integer[Array, " n"],
-    order: Int[Array, " n"],
+    order: Int[Array, "*replicas n"],
     start: int | Int[Array, ""],
     stop: int | Int[Array, ""],
     *,
+    layout: Layout,
     batch_size: int,
     rows: int,
     image_size: int | None,
@@ -338,21 +396,24 @@ def train_steps(
 ) -> tuple[TrainState, Metrics]:
     """Steps `start` to `stop` of an epoch; step i takes `rows` examples from place i * batch_size of `order`."""
 
-    def step(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
-        state, metrics = carry
-        chosen = lax.dynamic_slice_in_dim(order, i * batch_size, rows)
-        batch = images[chosen]
-        if augment is not None:
-            batch = augment(derive_key(state.key, Stream.AUGMENTATION, state.step), batch)
-        state, of_step = train_step(
-            state, prepare_images(batch, image_size), labels[chosen], label_smoothing=label_smoothing
-        )
-        return state, jax.tree.map(lambda entries, entry: entries.at[i].set(entry), metrics, of_step)
+    def of_one(state, metrics, order, images, labels, start, stop):
+        def step(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
+            state, metrics = carry
+            chosen = layout.split(lax.dynamic_slice_in_dim(order, i * batch_size, rows))
+            batch = layout.split(images[chosen])
+            if augment is not None:
+                batch = augment(derive_key(state.key, Stream.AUGMENTATION, state.step), batch)
+            batch = prepare_images(batch, image_size)
+            state, of_step = train_step(state, batch, labels[chosen], label_smoothing=label_smoothing)
+            return state, jax.tree.map(lambda entries, entry: entries.at[i].set(entry), metrics, of_step)
 
-    return lax.fori_loop(start, stop, step, (state, metrics))
+        return lax.fori_loop(start, stop, step, (state, metrics))
+
+    return layout.lift(of_one)((state, metrics, order), (images, labels, start, stop))
 
 
-def eval_steps(
+@compiled(static_argnames=("layout", "batch_size", "rows", "image_size"))
+def _eval_chunk(
     state: TrainState,
     metrics: Metrics,
     images: Shaped[Array, "n h w c"],
@@ -360,23 +421,19 @@ def eval_steps(
     start: int | Int[Array, ""],
     stop: int | Int[Array, ""],
     *,
+    layout: Layout,
     batch_size: int,
     rows: int,
     image_size: int | None,
 ) -> Metrics:
     """`metrics` plus those of batches `start` to `stop`; batch i is `rows` examples from place i * batch_size."""
 
-    def step(i: Int[Array, ""], metrics: Metrics) -> Metrics:
-        batch = lax.dynamic_slice_in_dim(images, i * batch_size, rows)
-        of_batch = lax.dynamic_slice_in_dim(labels, i * batch_size, rows)
-        return metrics + eval_step(state, prepare_images(batch, image_size), of_batch)
+    def of_one(state, metrics, images, labels, start, stop):
+        def step(i: Int[Array, ""], metrics: Metrics) -> Metrics:
+            batch = layout.split(lax.dynamic_slice_in_dim(images, i * batch_size, rows))
+            of_batch = lax.dynamic_slice_in_dim(labels, i * batch_size, rows)
+            return metrics + eval_step(state, prepare_images(batch, image_size), of_batch)
 
-    return lax.fori_loop(start, stop, step, metrics)
+        return lax.fori_loop(start, stop, step, metrics)
 
-
-_order_of_epoch = jax.jit(order_of_epoch, static_argnames="num_examples")
-_train_chunk = compiled(
-    static_argnames=("batch_size", "rows", "image_size", "augment", "label_smoothing"),
-    donate_argnames=("state", "metrics"),
-)(train_steps)
-_eval_chunk = compiled(static_argnames=("batch_size", "rows", "image_size"))(eval_steps)
+    return layout.lift(of_one)((state, metrics), (images, labels, start, stop))
