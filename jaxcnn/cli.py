@@ -62,12 +62,14 @@ def train(
     *,
     epochs: int | None = None,
     batch_size: int | None = None,
-    learning_rate: float | None = None,
+    learning_rate: str | None = None,
     seed: int = 0,
+    seeds: int = 1,
     data: Path | None = None,
     limit: int | None = None,
     workdir: Path | None = None,
     device: str | None = None,
+    devices: int | None = None,
     dtype: str = "float32",
     deterministic: bool = False,
     checkpoint_every: str = "10m",
@@ -75,33 +77,51 @@ def train(
 ) -> None:
     """Train a network by its recipe and keep the run. The same command with the same workdir goes on with it.
 
+    Several seeds or learning rates are several runs, trained at once in one program; each has a directory in workdir.
+
     Args:
         name: the recipe, such as lenet or lenet_modern.
         epochs: epochs to train; the recipe's unless given.
         batch_size: examples a step; the recipe's unless given.
-        learning_rate: that of Adam, the highest one where it changes; the recipe's unless given.
+        learning_rate: that of Adam, the highest one where it changes; the recipe's unless given. Several, such as
+            1e-4,1e-3, are compared.
         seed: of initialisation, dropout and the order of the data.
+        seeds: how many runs, with the seeds from seed on.
         data: directory of Fashion-MNIST, as IDX files or prepared by TFDS; looked for, then fetched, unless given.
         limit: use the first so many images of each split alone.
         workdir: directory for the run, new or of the same run; runs/NAME-TIME unless given.
         device: cpu, gpu or tpu; the best one there is unless given.
+        devices: how many devices share each step of a run, 1 unless given; how many several runs are dealt out to at
+            most, all unless given. A CPU is taken for as many as are asked for.
         dtype: type of the computation, float32 or bfloat16.
         deterministic: the same numbers each time on a GPU too, at the cost of speed; a CPU always gives them.
         checkpoint_every: how often to save inside an epoch: steps, such as 500, or a time, such as 30s, 10m or 2h.
         keep_going: go on with numbers that are not finite.
     """
     recipe = recipes.get_recipe(name)
-    changes = {"num_epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    changes = {"num_epochs": epochs, "batch_size": batch_size}
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    rates = _learning_rates(learning_rate) if learning_rate else (recipe.learning_rate,)
     config = runs.RunConfig(recipe, seed=seed, device=device, dtype=dtype, limit=limit, deterministic=deterministic)
+    root = workdir or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    configs = runs.cross(config, root, learning_rates=rates, num_seeds=seeds)
     every = runs.Interval.parse(checkpoint_every)
     if deterministic:
         runs.compute_in_order()
     runs.keep_memory()
-    workdir = workdir or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     dataset = load_fashion_mnist(data)
+    if len(configs) > 1 or devices is not None:
+        runs.provide_cpu_devices(devices)
     runs.keep_compiled_programs()
-    runs.train(config, dataset, workdir, Console(), checkpoint_every=every, keep_going=keep_going)
+    if len(configs) > 1:
+        runs.train_replicas(
+            configs, dataset, root, Console(), num_devices=devices, checkpoint_every=every, keep_going=keep_going
+        )
+    else:
+        (config,) = configs.values()
+        runs.train(
+            config, dataset, root, Console(), num_devices=devices or 1, checkpoint_every=every, keep_going=keep_going
+        )
 
 
 @app.command
@@ -234,6 +254,16 @@ def prepare(*, to: Path, data: Path | None = None) -> None:
         data: directory of Fashion-MNIST; looked for, then fetched, unless given.
     """
     Console().print(f"prepared {prepare_tfds(to, data)}", highlight=False, soft_wrap=True)
+
+
+def _learning_rates(text: str) -> tuple[float, ...]:
+    """The numbers that `text` has, with commas between them."""
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError as error:
+        raise InputError(
+            f"a learning rate of {text!r}: a number is needed, or several with commas between them, such as 1e-4,1e-3"
+        ) from error
 
 
 def main(args: list[str] | None = None) -> int:

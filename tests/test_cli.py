@@ -53,10 +53,29 @@ def test_a_run_goes_to_a_directory_of_its_own_unless_told(on_sample, tmp_path, m
     assert run.name.startswith("lenet-")
 
 
+def test_several_seeds_and_rates_are_runs_of_their_own(on_sample, tmp_path, capsys):
+    several = ["train", "lenet", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "runs")]
+    assert cli.main([*several, "--seeds", "2", "--learning-rate", "1e-3,1e-2", "--devices", "2"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "4 replicas in turn on each of 2 devices" in said
+    assert "best: learning rate 0.0" in said
+    one = tmp_path / "runs" / "rate-0.01" / "seed-1"
+    assert cli.main(["evaluate", str(one)]) == 0
+    assert cli.main(["report", str(tmp_path / "runs")]) == 0
+    page = (tmp_path / "runs" / "report.html").read_text()
+    assert "LeNet, learning rate 0.001, section 4.5" in page
+    assert "LeNet, learning rate 0.01, section 4.5" in page
+    capsys.readouterr()
+    assert cli.main([*several, "--learning-rate", "1e-3;1e-2"]) == 2
+    assert "a learning rate of '1e-3;1e-2': a number is needed, or several with commas" in capsys.readouterr().err
+    assert cli.main([*several, "--devices", "0"]) == 2
+    assert "0 devices: at least 1 is needed" in capsys.readouterr().err
+
+
 def test_the_same_command_with_the_same_workdir_goes_on(on_sample, tmp_path, capsys):
     command = ["train", "lenet", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "run")]
     assert cli.main(command) == cli.main(command) == 0
-    assert "going on from checkpoint 1" in capsys.readouterr().out
+    assert "finished before, at checkpoint 1" in capsys.readouterr().out
     assert cli.main([*command, "--seed", "1"]) == 2
     assert "is of another run: seed 0 there and 1 here; ask for the same" in capsys.readouterr().err
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from scipy.signal import correlate2d
 
 from jaxcnn import ops
-from jaxcnn.runs.environment import describe_device, software_versions
+from jaxcnn.runs.environment import describe_devices, software_versions
 
 OURS = "ops.corr2d"
 
@@ -83,7 +83,7 @@ def main(size: int = 512, kernel_size: int = 11, repeats: int = 9, output: Path 
 
     times = measure(calls, repeats)
     medians = {name: statistics.median(values) for name, values in times.items()}
-    device = describe_device(jax.devices()[0])
+    device = describe_devices(jax.devices()[:1])
     table = Table(title=f"{size}x{size} image, {kernel_size}x{kernel_size} kernel, {device}")
     table.add_column("")
     table.add_column("ms, median", justify="right")

@@ -26,7 +26,7 @@ from rich.table import Table
 from jaxcnn import ops
 from jaxcnn.ops import convolution
 from jaxcnn.runs import keep_memory
-from jaxcnn.runs.environment import describe_device, software_versions
+from jaxcnn.runs.environment import describe_devices, software_versions
 from jaxcnn.training import compilation
 
 CONVOLUTIONS = {
@@ -169,7 +169,7 @@ def main(repeats: int = 9, batch_divisor: int = 1, output: Path | None = None) -
         results = {
             "convolutions": convolutions,
             "pools": pools,
-            "device": describe_device(jax.devices()[0]),
+            "device": describe_devices(jax.devices()[:1]),
             "cpu_cores": os.cpu_count(),
             "versions": software_versions(),
         }

@@ -373,7 +373,7 @@ def main(
         output: JSON file for the results, written after each recipe; those of other recipes that are in it stay. None
             unless given.
     """
-    from jaxcnn.runs.environment import describe_device, find_device, software_versions
+    from jaxcnn.runs.environment import describe_devices, find_devices, software_versions
 
     everyone = ON_GPU if device == "gpu" else ON_CPU
     if unknown := set(contestants or ()) - set(everyone):
@@ -393,7 +393,7 @@ def main(
                 "comparisons": comparisons,
                 "geometric_mean_ratio": statistics.geometric_mean(ratios) if ratios else None,
                 "matrix_product_flops_per_second": flop_rate,
-                "device": describe_device(find_device(device)),
+                "device": describe_devices(find_devices(device, 1)),
                 "cpu_cores": os.cpu_count(),
                 "versions": software_versions() | {"torch": metadata.version("torch")},
             }

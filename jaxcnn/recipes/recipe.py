@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, ArrayLike, PyTree
 
 from jaxcnn.data import Augmentation
 
@@ -95,14 +95,18 @@ class Recipe:
             words.append(str(self.augmentation))
         return ", ".join(words)
 
-    def optimizer(self, num_examples: int = 60_000) -> optax.GradientTransformation:
+    def optimizer(self, num_examples: int = 60_000, *, rate_as_data: bool = False) -> optax.GradientTransformation:
         """Adam with the documented constants, decay and schedule as the recipe has them.
 
         Args:
             num_examples: of an epoch, which set the length of the schedule.
+            rate_as_data: whether the learning rate is an entry of the state, as `optax.inject_hyperparams` has it, by
+                which recipes that differ in it alone share what is compiled. It takes the same steps.
         """
-        steps = self.num_epochs * math.ceil(num_examples / self.batch_size)
-        return _adam(self.learning_rate, self.weight_decay, steps if self.one_cycle else None)
+        steps = self.num_epochs * math.ceil(num_examples / self.batch_size) if self.one_cycle else None
+        if rate_as_data:
+            return _adam_of_any_rate(self.weight_decay, steps)
+        return _adam(self.learning_rate, self.weight_decay, steps)
 
     def initialize(self, params: PyTree[Array]) -> PyTree[Array]:
         """The parameters to begin with, of those that the network itself begins with."""
@@ -113,14 +117,30 @@ class Recipe:
 
 
 @lru_cache
-def _adam(learning_rate: float, weight_decay: float, one_cycle_steps: int | None) -> optax.GradientTransformation:
+def _adam_of_any_rate(weight_decay: float, one_cycle_steps: int | None) -> optax.GradientTransformation:
+    """`_adam` with the learning rate in its state, where it is 0 until it is told."""
+
+    def rule(learning_rate: Array) -> optax.GradientTransformation:
+        return _adam.__wrapped__(learning_rate, weight_decay, one_cycle_steps)
+
+    return optax.inject_hyperparams(rule)(learning_rate=0.0)
+
+
+@lru_cache
+def _adam(
+    learning_rate: float | Array, weight_decay: float, one_cycle_steps: int | None
+) -> optax.GradientTransformation:
     """The same object for the same arguments, because compiled steps are found by it."""
-    rate = learning_rate
+    rate: optax.ScalarOrSchedule = learning_rate
     if one_cycle_steps is not None:
-        rate = optax.cosine_onecycle_schedule(one_cycle_steps, learning_rate)
+        rate = partial(_share_of_rate, optax.cosine_onecycle_schedule(one_cycle_steps, 1.0), learning_rate)
     if weight_decay:
         return optax.adamw(rate, b1=0.9, b2=0.999, eps=1e-8, weight_decay=weight_decay, mask=_is_kernel)
     return optax.adam(rate, b1=0.9, b2=0.999, eps=1e-8)
+
+
+def _share_of_rate(schedule: optax.Schedule, rate: ArrayLike, step: ArrayLike) -> Array:
+    return jnp.asarray(rate * schedule(step))
 
 
 def _is_kernel(params: PyTree[Array]) -> PyTree[bool]:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ _MISTAKES = 12
 
 
 def write_report(path: Path, dataset: Dataset, out: Path | None = None) -> Path:
-    """Write one HTML page about the run in `path`, or about all runs below it, those of one recipe together.
+    """Write one HTML page about the run in `path`, or about all runs below it.
 
-    The page needs no network and no script.
+    Runs that differ in their seeds alone are shown together. The page needs no network and no script.
 
     Args:
         path: a run's directory, or one with runs in it.
@@ -43,12 +44,14 @@ def write_report(path: Path, dataset: Dataset, out: Path | None = None) -> Path:
     runs = [run for run in runs if run.epochs]
     if not runs:
         raise InputError(f"{path} holds no run with a finished epoch: train one first")
-    groups = [[run for run in runs if run.config.recipe.name == name] for name in ALL_RECIPES]
+    groups: dict[tuple[Any, ...], list[TrainedRun]] = {}
+    for run in sorted(runs, key=lambda run: list(ALL_RECIPES).index(run.config.recipe.name)):
+        groups.setdefault(tuple(replace(run.config, seed=0).as_json().values()), []).append(run)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("jaxcnn.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     page = environment.get_template("page.html").render(
-        groups=[_group(group, dataset, path) for group in groups if group]
+        groups=[_group(group, list(groups.values()), dataset, path) for group in groups.values()]
     )
     out = out or path / "report.html"
     try:
@@ -58,8 +61,10 @@ def write_report(path: Path, dataset: Dataset, out: Path | None = None) -> Path:
     return out
 
 
-def _group(runs: Sequence[TrainedRun], dataset: Dataset, root: Path) -> dict[str, Any]:
-    """What the page shows of the runs of one recipe; the first stands for all where one network is looked into."""
+def _group(
+    runs: Sequence[TrainedRun], groups: Sequence[Sequence[TrainedRun]], dataset: Dataset, root: Path
+) -> dict[str, Any]:
+    """What the page shows of runs that differ in their seeds; the first is the one whose network is looked into."""
     first = runs[0]
     recipe = first.config.recipe
     evaluation = evaluate(first, dataset)
@@ -76,6 +81,7 @@ def _group(runs: Sequence[TrainedRun], dataset: Dataset, root: Path) -> dict[str
     ]  # fmt: skip
     return {
         "recipe": recipe,
+        "title": ", ".join([recipe.title, *_apart(first.config, [group[0].config for group in groups])]),
         "runs": [{"path": run.path.relative_to(root), "seed": run.config.seed, "last": run.epochs[-1]} for run in runs],
         "epochs": [
             {"documented": recipe.documented[number] if number < len(recipe.documented) else None, "run": epoch}
@@ -90,6 +96,16 @@ def _group(runs: Sequence[TrainedRun], dataset: Dataset, root: Path) -> dict[str
         "made": {"device": first.summary.get("device", "not known"), **first.summary.get("versions", {})},
         "figures": shown,
     }
+
+
+def _apart(config: RunConfig, others: Sequence[RunConfig]) -> list[str]:
+    """What tells `config` from those of `others` that have the same recipe."""
+    forms = [other.as_json() for other in others if other.recipe.name == config.recipe.name]
+    return [
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in config.as_json().items()
+        if name != "seed" and any(form[name] != value for form in forms)
+    ]
 
 
 def command_of(config: RunConfig) -> str:

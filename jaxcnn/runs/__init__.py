@@ -1,18 +1,18 @@
 """A recipe carried out: trained, shown on the terminal, and kept in a directory."""
 
-from jaxcnn.runs.config import RunConfig
+from jaxcnn.runs.config import RunConfig, cross
 from jaxcnn.runs.directory import RunDirectory, params_sha256
-from jaxcnn.runs.environment import compute_in_order, keep_compiled_programs, keep_memory
+from jaxcnn.runs.environment import compute_in_order, keep_compiled_programs, keep_memory, provide_cpu_devices
 from jaxcnn.runs.evaluation import Evaluation, evaluate, show_evaluation
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.overview import list_recipes, summarize
 from jaxcnn.runs.prediction import predict_files
 from jaxcnn.runs.reproduction import reproduce
 from jaxcnn.runs.trained import IMAGE_SHAPE, TrainedRun
-from jaxcnn.runs.training import train
+from jaxcnn.runs.training import train, train_replicas
 
 __all__ = [
-    "IMAGE_SHAPE", "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "compute_in_order", "evaluate",
-    "keep_compiled_programs", "keep_memory", "list_recipes", "params_sha256", "predict_files", "reproduce",
-    "show_evaluation", "summarize", "train",
+    "IMAGE_SHAPE", "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "compute_in_order", "cross",
+    "evaluate", "keep_compiled_programs", "keep_memory", "list_recipes", "params_sha256", "predict_files",
+    "provide_cpu_devices", "reproduce", "show_evaluation", "summarize", "train", "train_replicas",
 ]  # fmt: skip

@@ -1,12 +1,15 @@
 """What a run is asked for."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import Recipe, get_recipe
@@ -111,6 +114,20 @@ class RunConfig:
         state = create_train_state(model, optimizer, jax.random.key(self.seed), image_shape)
         return state.replace(params=recipe.initialize(state.params))
 
+    def with_rate_as_data(self, state: TrainState, num_examples: int) -> TrainState:
+        """`state` of this run, with the learning rate in it, so that runs at other rates can be its replicas."""
+        rates = {"learning_rate": jnp.float32(self.recipe.learning_rate)}
+        return state.replace(
+            tx=self.recipe.optimizer(num_examples, rate_as_data=True),
+            opt_state=optax.InjectStatefulHyperparamsState(state.step, rates, {}, state.opt_state),
+        )
+
+    def without_rate_as_data(self, state: TrainState, num_examples: int) -> TrainState:
+        """The state of which `with_rate_as_data` gives `state`."""
+        rated = state.opt_state
+        assert isinstance(rated, optax.InjectStatefulHyperparamsState)
+        return state.replace(tx=self.recipe.optimizer(num_examples), opt_state=rated.inner_state)
+
     def blank_state(self, num_examples: int, num_classes: int, channels: int) -> TrainState:
         """A state of the same form, zero throughout, which takes no time to make."""
         fixed = {}
@@ -123,3 +140,32 @@ class RunConfig:
         forms = jax.eval_shape(parts)
         zeros = jax.tree.map(lambda form: jnp.asarray(np.zeros(form.shape, form.dtype)), forms)
         return TrainState(**zeros, **fixed, key=jax.random.key(self.seed))
+
+
+def cross(config: RunConfig, root: Path, *, learning_rates: Sequence[float], num_seeds: int) -> dict[Path, RunConfig]:
+    """`config` with each learning rate and `num_seeds` seeds, from its own on, and the directory for each run.
+
+    A single one has `root` itself; several seeds have root/seed-S, and several rates root/rate-R/seed-S.
+
+    Raises:
+        InputError: if there is no seed, a rate comes twice, or a config is out of its range.
+
+    Examples:
+        >>> configs = cross(RunConfig(get_recipe("lenet"), seed=3), Path("runs"), learning_rates=[1e-3], num_seeds=2)
+        >>> [(str(path), config.seed) for path, config in configs.items()]
+        [('runs/seed-3', 3), ('runs/seed-4', 4)]
+    """
+    if num_seeds < 1:
+        raise InputError(f"{num_seeds} seeds: at least 1 is needed")
+    if len(set(learning_rates)) < len(learning_rates):
+        raise InputError(f"learning rates {', '.join(map(repr, learning_rates))}: each is to be given once")
+    configs = {}
+    for rate in learning_rates:
+        for seed in range(config.seed, config.seed + num_seeds):
+            path = root
+            if len(learning_rates) > 1:
+                path /= f"rate-{rate!r}"
+            if len(learning_rates) * num_seeds > 1:
+                path /= f"seed-{seed}"
+            configs[path] = replace(config, recipe=replace(config.recipe, learning_rate=rate), seed=seed)
+    return configs

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
@@ -22,21 +23,42 @@ _KEEPING = {-1: -1, -4: 0, -8: 1}
 _RECORDED = ("jaxcnn", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def find_device(name: str | None) -> Device:
-    """The first device of the platform `name` ('cpu', 'gpu', 'tpu'), or JAX's default for None.
+def find_devices(name: str | None, count: int | None) -> tuple[Device, ...]:
+    """The first `count` devices of a platform.
+
+    Args:
+        name: of the platform: 'cpu', 'gpu' or 'tpu'; None for JAX's default.
+        count: how many; None for all.
 
     Raises:
-        InputError: if this machine has none; it says which platforms there are.
+        InputError: if this machine has not as many; it says what there is.
     """
-    if name is None:
-        return jax.devices()[0]
     try:
-        return jax.devices(name)[0]
+        devices = tuple(jax.devices(name))
     except RuntimeError as error:
         present = ", ".join(sorted({device.platform for device in jax.devices()} | {"cpu"}))
         raise InputError(
             f"no device {name!r} here: JAX finds {present}; choose one of these, or install its other platforms"
         ) from error
+    if count is not None and not 1 <= count <= len(devices):
+        raise InputError(f"{count} devices: of {devices[0].platform} there are {len(devices)} here, and 1 is the least")
+    return devices[:count]
+
+
+def provide_cpu_devices(count: int | None = None) -> None:
+    """Let JAX take this machine's processor for `count` devices, or for one a core; before it computes anything.
+
+    Where it has computed already, there stay as many as there are.
+
+    Raises:
+        InputError: if `count` is below 1.
+    """
+    if count is not None and count < 1:
+        raise InputError(f"{count} devices: at least 1 is needed")
+    try:
+        jax.config.update("jax_num_cpu_devices", count or os.cpu_count() or 1)
+    except RuntimeError as error:
+        _LOGGER.debug("the processor stays %d devices: %s", len(jax.devices("cpu")), error)
 
 
 def keep_compiled_programs() -> None:
@@ -85,10 +107,11 @@ def _processor() -> str:
     return f"{platform.machine()}-{hashlib.sha256(instructions.encode()).hexdigest()[:8]}"
 
 
-def describe_device(device: Device) -> str:
-    """`device` in words, such as 'cpu, x86_64' or 'gpu, NVIDIA H100'."""
-    kind = platform.machine() if device.platform == "cpu" else device.device_kind
-    return f"{device.platform}, {kind}"
+def describe_devices(devices: Sequence[Device]) -> str:
+    """`devices`, of one kind, in words, such as 'cpu, x86_64' or 'gpu, NVIDIA H100, 8 devices'."""
+    first = devices[0]
+    kind = platform.machine() if first.platform == "cpu" else first.device_kind
+    return f"{first.platform}, {kind}{f', {len(devices)} devices' if len(devices) > 1 else ''}"
 
 
 def software_versions() -> dict[str, str]:

@@ -1,38 +1,38 @@
-"""A training run: a recipe, with what the user changed, from the first step to the files it leaves."""
+"""Training runs: recipes, with what the user changed, from the first step to the files they leave."""
 
-import dataclasses
-import logging
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool
 from rich.console import Console
 
 from jaxcnn.data import Dataset
-from jaxcnn.errors import DivergedError, RunError, StoppedError
+from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 from jaxcnn.runs.config import RunConfig
-from jaxcnn.runs.directory import RunDirectory, params_sha256
-from jaxcnn.runs.environment import Device, describe_device, find_device, software_versions
+from jaxcnn.runs.directory import RunDirectory
+from jaxcnn.runs.environment import Device, describe_devices, find_devices
 from jaxcnn.runs.interval import Interval
+from jaxcnn.runs.run import Run, all_finite
 from jaxcnn.runs.stopping import StopSignals
 from jaxcnn.runs.terminal import Display
 from jaxcnn.training import (
+    ALONE,
     Checkpoints,
-    ChunkResult,
     EpochFigures,
+    Layout,
     Metrics,
+    ReplicasChunk,
     TrainState,
-    fit_in_chunks,
+    choose_layout,
+    run_epochs,
+    stack_replicas,
 )
 
 TEN_MINUTES = Interval(seconds=600.0)
-
-_LOGGER = logging.getLogger(__name__)
 
 
 def train(
@@ -41,6 +41,7 @@ def train(
     workdir: Path,
     console: Console,
     *,
+    num_devices: int = 1,
     checkpoint_every: Interval = TEN_MINUTES,
     keep_going: bool = False,
 ) -> list[EpochFigures]:
@@ -55,6 +56,7 @@ def train(
         dataset: what to train and test on.
         workdir: a new or empty directory, or that of a run of the same config.
         console: where to show it.
+        num_devices: how many devices share each step; with another number the figures are the same to rounding.
         checkpoint_every: how often to save inside an epoch.
         keep_going: whether to go on with numbers that are not finite.
 
@@ -66,171 +68,206 @@ def train(
         RunError: if the run cannot be written to disk; as `DivergedError` if its numbers are not finite.
         StoppedError: if a signal ended it.
     """
-    device = find_device(config.device)
-    dataset = dataset if config.limit is None else dataset.limit(config.limit)
-    config.check_steps(len(dataset.train_images))
-    with RunDirectory(workdir, config.as_json()) as directory:
-        return _train(config, dataset, directory, device, Display(console, config.recipe), checkpoint_every, keep_going)
+    devices = find_devices(config.device, num_devices)
+    alone = ALONE if num_devices == 1 else Layout("split", devices)
+    display = Display(console, [config])
+    (epochs,) = _carry_out({workdir: config}, dataset, workdir, display, devices, alone, checkpoint_every, keep_going)
+    return epochs
 
 
-def _train(
-    config: RunConfig,
+def train_replicas(
+    configs: Mapping[Path, RunConfig],
     dataset: Dataset,
-    directory: RunDirectory,
-    device: Device,
+    root: Path,
+    console: Console,
+    *,
+    num_devices: int | None = None,
+    checkpoint_every: Interval = TEN_MINUTES,
+    keep_going: bool = False,
+) -> list[list[EpochFigures]]:
+    """Carry out several runs at once, in one program, each kept as by `train` in a directory of its own.
+
+    A run is the same as `train` makes of its config: to the last bit where replicas go in turn, to rounding where they
+    go together. One that is finished is taken as it stands, those that were cut off at the same step go on in one
+    program, and one whose numbers are not finite ends while the others go on.
+
+    Args:
+        configs: the directory of each run, and what to run: the same but for seed and learning rate.
+        dataset: what to train and test on.
+        root: the directory that those of the runs are in.
+        console: where to show them.
+        num_devices: to how many devices they are dealt out at most; None for all.
+        checkpoint_every: as for `train`.
+        keep_going: as for `train`.
+
+    Returns:
+        The figures of all epochs of each run.
+
+    Raises:
+        InputError: as `train` does, or if the configs differ in anything else, or there are none.
+        RunError: as `train` does, after all runs that could go on have done so.
+        StoppedError: if a signal ended them.
+    """
+    forms = {
+        tuple((key, value) for key, value in config.as_json().items() if key not in ("seed", "learning_rate"))
+        for config in configs.values()
+    }
+    if len(forms) != 1:
+        raise InputError(f"{len(configs)} configs of {len(forms)} kinds: they may differ in seed and learning rate")
+    if (root / "config.json").exists():
+        raise InputError(f"{root} is that of a single run: several need one of their own; give another --workdir")
+    devices = find_devices(next(iter(configs.values())).device, num_devices)
+    display = Display(console, list(configs.values()))
+    return _carry_out(configs, dataset, root, display, devices, ALONE, checkpoint_every, keep_going)
+
+
+def _carry_out(
+    configs: Mapping[Path, RunConfig],
+    dataset: Dataset,
+    root: Path,
     display: Display,
+    devices: tuple[Device, ...],
+    alone: Layout,
     checkpoint_every: Interval,
     keep_going: bool,
-) -> list[EpochFigures]:
-    recipe = config.recipe
-    display.say(
-        f"{recipe.title} on {len(dataset.train_images):,} images of {recipe.image_size}x{recipe.image_size}, "
-        f"{recipe.num_epochs} epochs of batches of {recipe.batch_size}, {recipe.rule}, "
-        f"seed {config.seed}, {config.dtype}, {describe_device(device)}"
-    )
-    status, ending = "finished", None
-    with jax.default_device(device), display.live(), StopSignals() as signals:
-        state = config.initial_state(len(dataset.train_images), dataset.num_classes, dataset.image_shape[2])
-        run = _Run(config, dataset, directory, display, state)
-        try:
-            with Checkpoints(directory.checkpoints) as checkpoints:
-                run.resume(checkpoints)
-                run.carry_out(checkpoints, signals, checkpoint_every, keep_going)
-        except DivergedError as error:
-            status, ending = "diverged", error
-        except StoppedError as error:
-            status, ending = "interrupted", error
-        except OSError as error:
-            raise RunError(
-                f"{error}: the run ends; when that is mended, the same command with the same --workdir goes on"
-            ) from error
-        directory.write_summary(_summary(config, status, run.epochs, run.state, device))
-        if run.epochs:
-            display.table(run.epochs)
-        display.say(f"{status} after {len(run.epochs)} of {recipe.num_epochs} epochs; the run is in {directory.path}")
-    if ending is not None:
-        raise ending
-    return run.epochs
+) -> list[list[EpochFigures]]:
+    """Carry out runs on `devices`, one that goes by itself laid out as `alone` says."""
+    first = next(iter(configs.values()))
+    dataset = dataset if first.limit is None else dataset.limit(first.limit)
+    num_examples = len(dataset.train_images)
+    first.check_steps(num_examples)
+    with ExitStack() as directories:
+        taken = [directories.enter_context(RunDirectory(path, config.as_json())) for path, config in configs.items()]
+        display.begin(num_examples, describe_devices(devices))
+        with jax.default_device(devices[0]), display.live(), StopSignals() as signals:
+            runs: list[Run] = []
+            try:
+                with ExitStack() as opened:
+                    for config, directory in zip(configs.values(), taken, strict=True):
+                        checkpoints = opened.enter_context(Checkpoints(directory.checkpoints))
+                        state = config.initial_state(num_examples, dataset.num_classes, dataset.image_shape[2])
+                        runs.append(Run(config, directory, checkpoints, state))
+                    for group in _in_step(runs, display):
+                        start = _Start.of(group, dataset, devices, alone)
+                        _go_on(group, start, dataset, display, signals, checkpoint_every, keep_going=keep_going)
+            except StoppedError as error:
+                for run in runs:
+                    run.ending = error if run.status == "interrupted" else run.ending
+            except OSError as error:
+                raise RunError(
+                    f"{error}: the run ends; when that is mended, the same command with the same --workdir goes on"
+                ) from error
+            for run in runs:
+                run.directory.write_summary(run.summary(devices))
+        display.end([(run.config, run.epochs, run.status) for run in runs], root)
+    endings = [run.ending for run in runs if run.ending is not None]
+    if endings:
+        raise min(endings, key=lambda ending: isinstance(ending, DivergedError))
+    return [run.epochs for run in runs]
 
 
-@dataclass
-class _Run:
-    """A run: what it needs, and how far it is, which is what a checkpoint holds.
+def _in_step(runs: Sequence[Run], display: Display) -> Iterator[list[Run]]:
+    """Take up all `runs` where they were left, in groups of those that can go on from the same step.
 
-    Attributes:
-        state: the state after the steps that were taken.
-        epochs: figures of the epochs that are done.
-        metrics: what the steps of an epoch in progress gave; None between epochs.
-        seconds: time that the epoch in progress has taken.
+    Those that were saved at the same time and cut off at different ones go back to the newest step that all have.
     """
+    for run in runs:
+        run.resume()
+    finished = [run for run in runs if run.status == "finished"]
+    if finished:
+        words = f"{len(finished)} were finished before" if len(runs) > 1 else "finished before"
+        display.say(f"{words}, at checkpoint {finished[0].step}")
+    waiting = [run for run in runs if run not in finished]
+    while waiting:
+        step = min(run.step for run in waiting)
+        for run in waiting:
+            if run.step > step and step in run.checkpoints.steps():
+                run.resume(up_to=step)
+        group = [run for run in waiting if run.step == step]
+        if step:
+            display.say(f"going on from checkpoint {step}")
+        yield group
+        waiting = [run for run in waiting if run not in group]
 
-    config: RunConfig
-    dataset: Dataset
-    directory: RunDirectory
-    display: Display
+
+@dataclass(frozen=True)
+class _Start:
+    """Where runs go on from, in one program: their state and metrics, stacked if they are several, and their layout."""
+
     state: TrainState
-    epochs: list[EpochFigures] = field(default_factory=list)
-    metrics: Metrics | None = None
-    seconds: float = 0.0
+    metrics: Metrics | None
+    layout: Layout
 
-    def resume(self, checkpoints: Checkpoints) -> None:
-        """Go back to the newest checkpoint, if there is one, and bring the files in line with it."""
-        for step in checkpoints.clear_cut_short():
-            _LOGGER.warning("checkpoint %d was cut short and is skipped", step)
-        if checkpoints.steps():
-            self.state, history = checkpoints.resume(self.state)
-            self.epochs = [EpochFigures(**figures) for figures in history["epochs"]]
-            self.seconds = history["seconds"]
-            if history["metrics"] is not None:
-                forms = dataclasses.asdict(Metrics.zeros())
-                self.metrics = Metrics(
-                    **{name: jnp.asarray(history["metrics"][name], form.dtype) for name, form in forms.items()}
-                )
-            self.display.say(f"going on from checkpoint {int(self.state.step)}")
-        self.directory.remove_summary()
-        self._write_metrics()
+    @classmethod
+    def of(cls, runs: Sequence[Run], dataset: Dataset, devices: Sequence[Device], alone: Layout) -> "_Start":
+        """That of `runs`, dealt out to `devices`; that of one is laid out `alone`."""
+        if len(runs) == 1:
+            return cls(runs[0].state, runs[0].metrics, alone)
+        state = stack_replicas([run.config.with_rate_as_data(run.state, len(dataset.train_images)) for run in runs])
+        size = runs[0].config.recipe.image_size
+        layout = choose_layout(state, (size, size, dataset.image_shape[2]), devices)
+        metrics = [run.metrics for run in runs if run.metrics is not None]
+        return cls(state, jax.tree.map(lambda *entries: jnp.stack(entries), *metrics) if metrics else None, layout)
 
-    def carry_out(
-        self, checkpoints: Checkpoints, signals: StopSignals, checkpoint_every: Interval, keep_going: bool
-    ) -> None:
-        """Train to the end, and save on the way."""
-        recipe = self.config.recipe
-        seconds_before = self.seconds
-        saved_step, saved_at = int(self.state.step), time.monotonic()
-        for event in fit_in_chunks(
-            self.state,
-            self.dataset,
-            num_epochs=recipe.num_epochs - len(self.epochs),
-            batch_size=recipe.batch_size,
-            image_size=recipe.image_size,
-            augment=recipe.augmentation,
-            label_smoothing=recipe.label_smoothing,
-            chunk_steps=checkpoint_every.steps,
-            metrics=self.metrics,
-        ):
-            step = int(event.state.step)
-            if isinstance(event, ChunkResult):
-                self.seconds += event.seconds
-                self.display.chunk(event, recipe.num_epochs)
-                if event.diverged_at is not None and not keep_going:
-                    raise _diverged("the loss", step - event.steps_done + event.diverged_at, saved_step)
-                is_due = signals.received is not None or checkpoint_every.is_over(
-                    step - saved_step, time.monotonic() - saved_at
-                )
-                if not is_due or event.steps_done == event.steps:
-                    continue  # an epoch's last chunk is saved with its result
-            if not (keep_going or _all_finite(event.state)):
-                raise _diverged("a parameter", step, saved_step)
-            if isinstance(event, ChunkResult):
-                self.metrics, accuracy = event.metrics, None
+
+def _go_on(
+    runs: Sequence[Run],
+    start: _Start,
+    dataset: Dataset,
+    display: Display,
+    signals: StopSignals,
+    checkpoint_every: Interval,
+    *,
+    keep_going: bool,
+) -> None:
+    """Train `runs` to the end, and save on the way."""
+    recipe = runs[0].config.recipe
+    going = dict(enumerate(runs))
+    saved_step, saved_at = runs[0].step, time.monotonic()
+    seconds = 0.0
+    if start.layout != ALONE:
+        display.say(f"{len(runs)} replicas {start.layout}" if start.layout.has_replicas else str(start.layout))
+    for event in run_epochs(
+        start.state,
+        dataset,
+        num_epochs=recipe.num_epochs - len(runs[0].epochs),
+        batch_size=recipe.batch_size,
+        image_size=recipe.image_size,
+        augment=recipe.augmentation,
+        label_smoothing=recipe.label_smoothing,
+        chunk_steps=checkpoint_every.steps,
+        metrics=start.metrics,
+        layout=start.layout,
+    ):
+        step = int(event.state.step.ravel()[0])
+        is_chunk = isinstance(event, ReplicasChunk)
+        if is_chunk:
+            seconds += event.seconds / len(runs)
+            display.chunk(event)
+            for number, bad_step in enumerate(event.diverged_at.ravel()):
+                if bad_step and number in going and not keep_going:
+                    going.pop(number).diverge("the loss", step - event.steps_done + int(bad_step))
+            is_due = signals.received is not None or checkpoint_every.is_over(
+                step - saved_step, time.monotonic() - saved_at
+            )
+            if going and (not is_due or event.steps_done == event.steps):
+                continue  # an epoch's last chunk is saved with its result
+        for number, run in list(going.items()):
+            result = event.replica(number) if start.layout.has_replicas else event.replica()
+            if start.layout.has_replicas:
+                state = run.config.without_rate_as_data(result.state, len(dataset.train_images))
+                result = replace(result, state=state)
+            if keep_going or all_finite(result.state):
+                run.take(result, seconds if is_chunk else result.seconds)
             else:
-                self.epochs.append(replace(event.figures, seconds=event.seconds + seconds_before))
-                self.state, self.metrics, self.seconds, seconds_before = event.state, None, 0.0, 0.0
-                self._write_metrics()
-                self.display.epoch(self.epochs[-1])
-                accuracy = event.test_accuracy
-            checkpoints.save(event.state, history=self._history(), accuracy=accuracy)
-            saved_step, saved_at = step, time.monotonic()
-            if signals.received is not None and len(self.epochs) < recipe.num_epochs:
-                self.state = event.state
-                raise StoppedError(signals.received)
-
-    def _history(self) -> dict[str, Any]:
-        """How far it is, but for the state, such as JSON holds it."""
-        metrics = None
-        if self.metrics is not None:
-            metrics = {name: np.asarray(entry).tolist() for name, entry in dataclasses.asdict(self.metrics).items()}
-        return {"epochs": list(map(dataclasses.asdict, self.epochs)), "metrics": metrics, "seconds": self.seconds}
-
-    def _write_metrics(self) -> None:
-        self.directory.write_metrics(map(dataclasses.asdict, self.epochs))
-
-
-def _diverged(what: str, step: int, saved_step: int) -> DivergedError:
-    kept = f"checkpoint {saved_step} stays" if saved_step else "nothing is saved yet"
-    return DivergedError(
-        f"{what} is not finite after step {step}: the run ends, and {kept}; try a lower --learning-rate in another "
-        "--workdir, or go on regardless with --keep-going"
-    )
-
-
-@jax.jit
-def _all_finite(state: TrainState) -> Bool[Array, ""]:
-    """Whether all parameters and statistics are."""
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.variables)]).all()
-
-
-def _summary(
-    config: RunConfig, status: str, results: list[EpochFigures], state: TrainState, device: Device
-) -> dict[str, Any]:
-    return {
-        "status": status,
-        **config.as_json(),
-        "epochs_done": len(results),
-        "last_epoch": dataclasses.asdict(results[-1]) if results else None,
-        "seconds": sum(result.seconds for result in results),
-        "compile_seconds": sum(result.compile_seconds for result in results),
-        "params_sha256": params_sha256(state.variables),
-        "device": describe_device(device),
-        "versions": software_versions(),
-    }
+                going.pop(number).diverge("a parameter", step)
+            if signals.received is not None:
+                run.state = result.state
+        saved_step, saved_at = step, time.monotonic()
+        if not is_chunk:
+            seconds = 0.0
+            display.epoch([(run.config, run.epochs[-1]) for run in going.values()])
+        if not going:
+            return
+        if signals.received is not None and any(run.status != "finished" for run in going.values()):
+            raise StoppedError(signals.received)

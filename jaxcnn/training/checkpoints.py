@@ -93,18 +93,22 @@ class Checkpoints:
         """
         return self.resume(state)[0]
 
-    def resume(self, state: TrainState) -> tuple[TrainState, dict[str, Any]]:
+    def resume(self, state: TrainState, *, up_to: int | None = None) -> tuple[TrainState, dict[str, Any]]:
         """The newest checkpoint that can be read, in the form of `state`, and its history.
 
         One that cannot be read is skipped for the one before, which the log says.
+
+        Args:
+            state: one of the same form.
+            up_to: the step up to which to look; None for any.
 
         Raises:
             FileNotFoundError: if there is none.
         """
         self._manager.wait_until_finished()
-        form = jax.eval_shape(_arrays, state)
+        form = jax.tree.map(_form, _arrays(state))
         wanted = self._args.Composite(state=self._args.StandardRestore(form), history=self._args.JsonRestore())
-        for step in reversed(self.steps()):
+        for step in reversed([step for step in self.steps() if up_to is None or step <= up_to]):
             try:
                 items = self._manager.restore(step, args=wanted)
             except Exception as error:  # noqa: BLE001 -- of a damaged file Orbax raises much, up to Exception itself
@@ -172,3 +176,8 @@ def _arrays(state: TrainState) -> dict[str, Any]:
         "opt_state": state.opt_state,
         "key": jax.random.key_data(state.key),
     }
+
+
+def _form(leaf: jax.Array) -> jax.ShapeDtypeStruct:
+    """Shape, type and place of `leaf`, which need not be the place of the array that was saved."""
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)

@@ -10,8 +10,8 @@ import pytest
 from jaxcnn import InputError
 from jaxcnn.runs.environment import (
     compute_in_order,
-    describe_device,
-    find_device,
+    describe_devices,
+    find_devices,
     keep_compiled_programs,
     software_versions,
 )
@@ -30,17 +30,25 @@ def no_directory_yet():
 
 
 def test_a_platform_is_found_by_its_name():
-    assert find_device("cpu").platform == "cpu"
-    assert find_device(None) == jax.devices()[0]
+    assert find_devices("cpu", 1)[0].platform == "cpu"
+    assert find_devices(None, 2) == tuple(jax.devices()[:2])
+    assert find_devices(None, None) == tuple(jax.devices())
 
 
 def test_a_platform_that_is_not_there_says_which_are():
     with pytest.raises(InputError, match=r"no device 'abacus' here: JAX finds .*cpu"):
-        find_device("abacus")
+        find_devices("abacus", 1)
+
+
+@pytest.mark.parametrize("count", [0, 9])
+def test_more_devices_than_there_are_are_refused(count):
+    with pytest.raises(InputError, match=f"{count} devices: of cpu there are 8 here, and 1 is the least"):
+        find_devices("cpu", count)
 
 
 def test_a_device_is_described_in_words():
-    assert describe_device(find_device("cpu")).startswith("cpu, ")
+    assert describe_devices(find_devices("cpu", 1)).startswith("cpu, ")
+    assert describe_devices(find_devices("cpu", 3)).endswith(", 3 devices")
 
 
 def test_versions_are_recorded():
