@@ -17,7 +17,7 @@ from rich.console import Console
 
 from jaxcnn import interop, recipes, runs
 from jaxcnn.data import load_fashion_mnist, prepare_tfds
-from jaxcnn.errors import InputError, RunError, StoppedError
+from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 
 P = ParamSpec("P")
 RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -72,6 +72,7 @@ def train(
     devices: int | None = None,
     dtype: str = "float32",
     deterministic: bool = False,
+    distributed: bool = False,
     checkpoint_every: str = "10m",
     keep_going: bool = False,
 ) -> None:
@@ -93,6 +94,8 @@ def train(
         device: cpu, gpu or tpu; the best one there is unless given.
         devices: how many devices share each step of a run, 1 unless given; how many several runs are dealt out to at
             most, all unless given. A CPU is taken for as many as are asked for.
+        distributed: share each step with the other processes of a job, each started by the same command, which SLURM,
+            Open MPI, Kubernetes or JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID tell of.
         dtype: type of the computation, float32 or bfloat16.
         deterministic: the same numbers each time on a GPU too, at the cost of speed; a CPU always gives them.
         checkpoint_every: how often to save inside an epoch: steps, such as 500, or a time, such as 30s, 10m or 2h.
@@ -106,8 +109,12 @@ def train(
     root = workdir or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     configs = runs.cross(config, root, learning_rates=rates, num_seeds=seeds)
     every = runs.Interval.parse(checkpoint_every)
+    if distributed and workdir is None:
+        raise InputError("--distributed without --workdir: give one directory that every host sees")
     if deterministic:
         runs.compute_in_order()
+    if distributed:
+        runs.join_hosts()
     runs.keep_memory()
     dataset = load_fashion_mnist(data)
     if len(configs) > 1 or devices is not None:
@@ -119,9 +126,7 @@ def train(
         )
     else:
         (config,) = configs.values()
-        runs.train(
-            config, dataset, root, Console(), num_devices=devices or 1, checkpoint_every=every, keep_going=keep_going
-        )
+        runs.train(config, dataset, root, Console(), num_devices=devices, checkpoint_every=every, keep_going=keep_going)
 
 
 @app.command
@@ -278,10 +283,12 @@ def main(args: list[str] | None = None) -> int:
     logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs with a traceback what it also raises
     try:
         _parse(args)()
-    except InputError as error:
-        return _end(error, 2)
-    except RunError as error:
+    except DivergedError as error:
         return _end(error, 1)
+    except (InputError, RunError) as error:
+        code = _end(error, 2 if isinstance(error, InputError) else 1)
+        runs.leave_hosts(code)
+        return code
     except StoppedError as stopped:
         return _end(stopped, 128 + stopped.signal)
     except KeyboardInterrupt:

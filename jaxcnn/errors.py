@@ -23,6 +23,10 @@ class DivergedError(RunError):
     """The loss or a parameter of a run is not finite any more."""
 
 
+class LostHostError(RunError):
+    """A run on several hosts cannot go on, for one of them is gone."""
+
+
 class StoppedError(Exception):
     """A signal asked a run to stop, and where it stood is saved.
 

@@ -42,28 +42,36 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["jaxcnn.runs", "orbax.checkpoint"])
 
 
-def start(dataset, workdir, compiled, *, every=5, terminal=False, file_size=None, user=None):
-    """A process that carries out `RECIPE` in `workdir`, with compiled programs kept in the directory `compiled`.
+def start(dataset, workdir, compiled, *, recipe=RECIPE, every=5, terminal=False, file_size=None, user=None, host=None):
+    """A process that carries out `recipe` in `workdir`, with compiled programs kept in the directory `compiled`.
 
     Args:
+        recipe: what it carries out.
         every: steps between checkpoints.
         terminal: whether it shows what it does on a terminal, with a bar.
         file_size: bytes beyond which no file can grow; None for no bound.
         user: number of the user that it becomes; None for this one.
+        host: as one of several: the first one's port, its own number, and how many there are; None for by itself.
     """
     process = _processes.Process(
-        target=_carry_out, args=(dataset, workdir, compiled, every, terminal, file_size, user), daemon=True
+        target=_carry_out,
+        args=(dataset, workdir, compiled, recipe, every, terminal, file_size, user, host),
+        daemon=True,
     )
     process.start()
     return process
 
 
-def said(workdir):
+def said(workdir, host=None):
     """The line that the command line would have ended with."""
-    return workdir.with_name(f"{workdir.name}.said").read_text()
+    return _file_of_line(workdir, host).read_text()
 
 
-def _carry_out(dataset, workdir, compiled, every, terminal, file_size, user):
+def _file_of_line(workdir, host):
+    return workdir.with_name(f"{workdir.name}.said{'' if host is None else host[1]}")
+
+
+def _carry_out(dataset, workdir, compiled, recipe, every, terminal, file_size, user, host):
     """Train, and end as the command line does; the line that it would print goes into a file beside the run."""
     faulthandler.dump_traceback_later(_LIMIT, exit=True)
     jax.config.update("jax_enable_compilation_cache", True)
@@ -71,14 +79,22 @@ def _carry_out(dataset, workdir, compiled, every, terminal, file_size, user):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     logging.getLogger("absl").setLevel(logging.CRITICAL)
     code = 0
-    with workdir.with_name(f"{workdir.name}.said").open("w") as line:
+    if host is not None:
+        port, number, count = host
+        os.environ |= {
+            "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
+            "JAX_NUM_PROCESSES": str(count),
+            "JAX_PROCESS_ID": str(number),
+        }
+        runs.join_hosts()
+    with _file_of_line(workdir, host).open("w") as line:
         if file_size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
         if user is not None:
             os.setuid(user)
         try:
             runs.train(
-                runs.RunConfig(RECIPE), dataset, workdir, Console(file=io.StringIO(), force_terminal=terminal),
+                runs.RunConfig(recipe), dataset, workdir, Console(file=io.StringIO(), force_terminal=terminal),
                 checkpoint_every=runs.Interval(steps=every),
             )  # fmt: skip
         except errors.StoppedError as stopped:
@@ -90,4 +106,6 @@ def _carry_out(dataset, workdir, compiled, every, terminal, file_size, user):
         except errors.InputError as error:
             code = 2
             line.write(str(error))
+    if code in (1, 2):
+        runs.leave_hosts(code)
     raise SystemExit(code)

@@ -72,6 +72,19 @@ def test_several_seeds_and_rates_are_runs_of_their_own(on_sample, tmp_path, caps
     assert "0 devices: at least 1 is needed" in capsys.readouterr().err
 
 
+def test_several_hosts_need_a_directory_and_to_be_told_of(on_sample, tmp_path, capsys, monkeypatch):
+    command = ["train", "lenet", "--limit", "8", "--distributed"]
+    assert cli.main(command) == 2
+    assert "--distributed without --workdir: give one directory that every host sees" in capsys.readouterr().err
+    command += ["--workdir", str(tmp_path / "run")]
+    assert cli.main(command) == 2
+    assert "no other processes are found (" in capsys.readouterr().err
+    monkeypatch.setenv("JAX_PROCESS_ID", "first")
+    assert cli.main(command) == 2
+    assert "JAX_PROCESS_ID is 'first': a whole number from 0 on is needed" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_same_command_with_the_same_workdir_goes_on(on_sample, tmp_path, capsys):
     command = ["train", "lenet", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "run")]
     assert cli.main(command) == cli.main(command) == 0

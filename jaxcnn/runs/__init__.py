@@ -4,6 +4,7 @@ from jaxcnn.runs.config import RunConfig, cross
 from jaxcnn.runs.directory import RunDirectory, params_sha256
 from jaxcnn.runs.environment import compute_in_order, keep_compiled_programs, keep_memory, provide_cpu_devices
 from jaxcnn.runs.evaluation import Evaluation, evaluate, show_evaluation
+from jaxcnn.runs.hosts import join_hosts, leave_hosts
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.overview import list_recipes, summarize
 from jaxcnn.runs.prediction import predict_files
@@ -13,6 +14,7 @@ from jaxcnn.runs.training import train, train_replicas
 
 __all__ = [
     "IMAGE_SHAPE", "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "compute_in_order", "cross",
-    "evaluate", "keep_compiled_programs", "keep_memory", "list_recipes", "params_sha256", "predict_files",
-    "provide_cpu_devices", "reproduce", "show_evaluation", "summarize", "train", "train_replicas",
+    "evaluate", "join_hosts", "keep_compiled_programs", "keep_memory", "leave_hosts", "list_recipes",
+    "params_sha256", "predict_files", "provide_cpu_devices", "reproduce", "show_evaluation", "summarize", "train",
+    "train_replicas",
 ]  # fmt: skip

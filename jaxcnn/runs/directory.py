@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from jaxcnn.errors import InputError, RunError
+from jaxcnn.runs.hosts import is_first_host
 from jaxcnn.training.state import Variables
 
 _LOGGER = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class RunDirectory:
     summary.json   how it ended: status, figures, versions, device, `params_sha256`
 
     A file is written aside and renamed, so each is whole or not there. Until the context is left, no other process can
-    have the directory.
+    have the directory. Where several hosts carry out a run, the first one writes, and the others see the directory.
 
     Args:
         path: the directory: new, empty, or that of a run with the same config.
@@ -43,6 +44,9 @@ class RunDirectory:
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self.path = path
+        self._descriptor = None
+        if not is_first_host():
+            return
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._descriptor = _lock(path)
@@ -53,7 +57,7 @@ class RunDirectory:
         try:
             self._take({"format": FORMAT, **config})
         except BaseException:
-            os.close(self._descriptor)
+            self._unlock()
             raise
 
     def _take(self, config: dict[str, Any]) -> None:
@@ -76,7 +80,11 @@ class RunDirectory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        os.close(self._descriptor)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
 
     @property
     def checkpoints(self) -> Path:
@@ -88,7 +96,7 @@ class RunDirectory:
         text = "".join(json.dumps(line) + "\n" for line in lines)
         if text:
             self._write("metrics.jsonl", text)
-        else:
+        elif is_first_host():
             (self.path / "metrics.jsonl").unlink(missing_ok=True)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
@@ -97,9 +105,12 @@ class RunDirectory:
 
     def remove_summary(self) -> None:
         """Remove summary.json: of a run that goes on it would not tell the end."""
-        (self.path / "summary.json").unlink(missing_ok=True)
+        if is_first_host():
+            (self.path / "summary.json").unlink(missing_ok=True)
 
     def _write(self, name: str, text: str) -> None:
+        if not is_first_host():
+            return
         aside = self.path / f".{name}"
         try:
             aside.write_text(text, encoding="utf-8")

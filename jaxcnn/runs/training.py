@@ -2,19 +2,21 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from signal import Signals
 
 import jax
 import jax.numpy as jnp
 from rich.console import Console
 
 from jaxcnn.data import Dataset
-from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
+from jaxcnn.errors import DivergedError, InputError, LostHostError, RunError, StoppedError
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import RunDirectory
 from jaxcnn.runs.environment import Device, describe_devices, find_devices
+from jaxcnn.runs.hosts import is_first_host
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.run import Run, all_finite
 from jaxcnn.runs.stopping import StopSignals
@@ -41,7 +43,7 @@ def train(
     workdir: Path,
     console: Console,
     *,
-    num_devices: int = 1,
+    num_devices: int | None = None,
     checkpoint_every: Interval = TEN_MINUTES,
     keep_going: bool = False,
 ) -> list[EpochFigures]:
@@ -56,7 +58,8 @@ def train(
         dataset: what to train and test on.
         workdir: a new or empty directory, or that of a run of the same config.
         console: where to show it.
-        num_devices: how many devices share each step; with another number the figures are the same to rounding.
+        num_devices: how many devices share each step; with another number the figures are the same to rounding. None
+            for one, or for all of several hosts.
         checkpoint_every: how often to save inside an epoch.
         keep_going: whether to go on with numbers that are not finite.
 
@@ -65,12 +68,15 @@ def train(
 
     Raises:
         InputError: if the device or the directory cannot be used, or there are more steps than can be counted.
-        RunError: if the run cannot be written to disk; as `DivergedError` if its numbers are not finite.
+        RunError: if the run cannot be written to disk; as `DivergedError` if its numbers are not finite, and as
+            `LostHostError` if another host is gone.
         StoppedError: if a signal ended it.
     """
-    devices = find_devices(config.device, num_devices)
-    alone = ALONE if num_devices == 1 else Layout("split", devices)
-    display = Display(console, [config])
+    if jax.process_count() > 1 and num_devices is not None:
+        raise InputError(f"{num_devices} devices of {jax.process_count()} hosts: all of them share each step")
+    devices = find_devices(config.device, num_devices or (1 if jax.process_count() == 1 else None))
+    alone = ALONE if len(devices) == 1 else Layout("split", devices)
+    display = Display(console if is_first_host() else Console(quiet=True), [config])
     (epochs,) = _carry_out({workdir: config}, dataset, workdir, display, devices, alone, checkpoint_every, keep_going)
     return epochs
 
@@ -116,8 +122,10 @@ def train_replicas(
         raise InputError(f"{len(configs)} configs of {len(forms)} kinds: they may differ in seed and learning rate")
     if (root / "config.json").exists():
         raise InputError(f"{root} is that of a single run: several need one of their own; give another --workdir")
+    if jax.process_count() > 1:
+        raise InputError(f"{len(configs)} runs on {jax.process_count()} hosts: train one run, or several on one host")
     devices = find_devices(next(iter(configs.values())).device, num_devices)
-    display = Display(console, list(configs.values()))
+    display = Display(console if is_first_host() else Console(quiet=True), list(configs.values()))
     return _carry_out(configs, dataset, root, display, devices, ALONE, checkpoint_every, keep_going)
 
 
@@ -139,14 +147,15 @@ def _carry_out(
     with ExitStack() as directories:
         taken = [directories.enter_context(RunDirectory(path, config.as_json())) for path, config in configs.items()]
         display.begin(num_examples, describe_devices(devices))
-        with jax.default_device(devices[0]), display.live(), StopSignals() as signals:
+        mine = next(device for device in devices if device.process_index == jax.process_index())
+        with jax.default_device(mine), display.live(), StopSignals() as signals:
             runs: list[Run] = []
             try:
-                with ExitStack() as opened:
+                with ExitStack() as opened, _seeing_lost_hosts(opened):
                     for config, directory in zip(configs.values(), taken, strict=True):
                         checkpoints = opened.enter_context(Checkpoints(directory.checkpoints))
                         state = config.initial_state(num_examples, dataset.num_classes, dataset.image_shape[2])
-                        runs.append(Run(config, directory, checkpoints, state))
+                        runs.append(Run(config, directory, checkpoints, alone.place(state)))
                     for group in _in_step(runs, display):
                         start = _Start.of(group, dataset, devices, alone)
                         _go_on(group, start, dataset, display, signals, checkpoint_every, keep_going=keep_going)
@@ -164,6 +173,22 @@ def _carry_out(
     if endings:
         raise min(endings, key=lambda ending: isinstance(ending, DivergedError))
     return [run.epochs for run in runs]
+
+
+@contextmanager
+def _seeing_lost_hosts(opened: ExitStack) -> Iterator[None]:
+    """A `LostHostError` where another host is gone, which nothing in `opened` is to wait for as it closes."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        opened.pop_all()
+        reason = str(error).splitlines()[0]
+        raise LostHostError(
+            f"another host is gone or out of reach ({reason}): the run ends; start the same command again, on as many "
+            "hosts as there are, and it goes on from the last checkpoint"
+        ) from error
 
 
 def _in_step(runs: Sequence[Run], display: Display) -> Iterator[list[Run]]:
@@ -240,6 +265,7 @@ def _go_on(
         layout=start.layout,
     ):
         step = int(event.state.step.ravel()[0])
+        stop = max(start.layout.of_every_host(signals.received or 0))
         is_chunk = isinstance(event, ReplicasChunk)
         if is_chunk:
             seconds += event.seconds / len(runs)
@@ -247,10 +273,10 @@ def _go_on(
             for number, bad_step in enumerate(event.diverged_at.ravel()):
                 if bad_step and number in going and not keep_going:
                     going.pop(number).diverge("the loss", step - event.steps_done + int(bad_step))
-            is_due = signals.received is not None or checkpoint_every.is_over(
-                step - saved_step, time.monotonic() - saved_at
+            is_over, *_ = start.layout.of_every_host(
+                checkpoint_every.is_over(step - saved_step, time.monotonic() - saved_at)
             )
-            if going and (not is_due or event.steps_done == event.steps):
+            if going and (not (stop or is_over) or event.steps_done == event.steps):
                 continue  # an epoch's last chunk is saved with its result
         for number, run in list(going.items()):
             result = event.replica(number) if start.layout.has_replicas else event.replica()
@@ -261,7 +287,7 @@ def _go_on(
                 run.take(result, seconds if is_chunk else result.seconds)
             else:
                 going.pop(number).diverge("a parameter", step)
-            if signals.received is not None:
+            if stop:
                 run.state = result.state
         saved_step, saved_at = step, time.monotonic()
         if not is_chunk:
@@ -269,5 +295,5 @@ def _go_on(
             display.epoch([(run.config, run.epochs[-1]) for run in going.values()])
         if not going:
             return
-        if signals.received is not None and any(run.status != "finished" for run in going.values()):
-            raise StoppedError(signals.received)
+        if stop and any(run.status != "finished" for run in going.values()):
+            raise StoppedError(Signals(stop))

@@ -17,6 +17,8 @@ from jaxcnn.training.state import TrainState
 
 _LOGGER = logging.getLogger(__name__)
 
+_WAIT_SECONDS = 30  # that hosts wait for each other to have written
+
 
 class Checkpoints:
     """The checkpoints of one run: states on disk, the newest kept, and the one of the best accuracy.
@@ -45,7 +47,8 @@ class Checkpoints:
 
         self._args = ocp.args
         self._kept = _NewestAndBest(keep)
-        options = ocp.CheckpointManagerOptions(preservation_policy=self._kept)
+        waiting = ocp.AsyncOptions(timeout_secs=_WAIT_SECONDS) if jax.process_count() > 1 else None
+        options = ocp.CheckpointManagerOptions(preservation_policy=self._kept, async_options=waiting)
         self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
 
     @property
@@ -122,7 +125,12 @@ class Checkpoints:
         raise FileNotFoundError(f"no checkpoint that can be read in {self.directory}")
 
     def clear_cut_short(self) -> list[int]:
-        """Clear away what is left of checkpoints whose writing was cut short; returns their steps."""
+        """Clear away what is left of checkpoints whose writing was cut short; returns their steps.
+
+        Of several hosts the first one does so.
+        """
+        if jax.process_index() != 0:
+            return []
         remains = sorted(self.directory.glob("*.orbax-checkpoint-tmp*"))
         for path in remains:
             shutil.rmtree(path)

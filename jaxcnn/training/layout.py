@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.experimental import multihost_utils
 from jax.extend import core
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
@@ -24,8 +26,8 @@ class Layout:
 
     Attributes:
         form: 'alone', one run on JAX's default device; 'split', one run with the examples of each step dealt out to the
-            devices; and, of replicas, which are dealt out to the devices, 'together', one program on arrays with the
-            replicas as an axis, or 'in turn', one after the other.
+            devices, of one host or of several; and, of replicas, which are dealt out to the devices, 'together', one
+            program on arrays with the replicas as an axis, or 'in turn', one after the other.
         devices: what it is laid out over, side by side; none for 'alone'.
     """
 
@@ -51,13 +53,22 @@ class Layout:
         """A copy of `data` on every device."""
         if self.form == "alone":
             return jax.tree.map(jnp.asarray, data)
-        return jax.device_put(data, NamedSharding(self._mesh, PartitionSpec()))
+        everywhere = NamedSharding(self._mesh, PartitionSpec())
+        if everywhere.is_fully_addressable:
+            return jax.device_put(data, everywhere)
+        return jax.tree.map(partial(_put_on_all_hosts, sharding=everywhere), data)
 
     def place(self, state: Any) -> Any:
         """What belongs to the run on every device; what belongs to replicas, by the first axis, where each is."""
         if self.has_replicas:
             return jax.device_put(state, NamedSharding(self._mesh, PartitionSpec(_AXIS)))
         return self.share(state)
+
+    def of_every_host(self, number: int) -> list[int]:
+        """`number` as each host has it, where the devices are those of several; each is to ask at the same point."""
+        if all(device.process_index == jax.process_index() for device in self.devices):
+            return [number]
+        return multihost_utils.process_allgather(np.int32(number)).tolist()
 
     def split(self, examples: Array) -> Array:
         """The examples of a step, by the first axis, dealt out to the devices where they share a step."""
@@ -79,6 +90,15 @@ class Layout:
             return of_all
         own, shared = PartitionSpec(_AXIS), PartitionSpec()
         return jax.shard_map(of_all, mesh=self._mesh, in_specs=(own, shared), out_specs=own, check_vma=False)
+
+
+def _put_on_all_hosts(leaf: Any, sharding: NamedSharding) -> Array:
+    """An array on the devices of every host, of which each gives its own the whole of the same `leaf`."""
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        data = _put_on_all_hosts(jax.random.key_data(leaf), sharding)
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+    whole = np.asarray(leaf)
+    return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
 
 
 ALONE = Layout("alone")

@@ -292,6 +292,7 @@ def _run_epochs(
                     diverged_at=_first_bad_step(metrics, done, end),
                 )
                 chunk_steps = max(1, round(min(most_steps, chunk_seconds * (end - done) / seconds)))
+                chunk_steps, *_ = layout.of_every_host(chunk_steps)
                 done = end
         train_seconds = time.perf_counter() - began - compile_seconds
         no_sums = layout.place(Metrics.zeros(replicas))

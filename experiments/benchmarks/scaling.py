@@ -1,0 +1,132 @@
+"""Training by the number of replicas in one program, and by the number of devices that share each step.
+
+    python experiments/benchmarks/scaling.py [--recipes lenet] [--repeats 3] [--output FILE]
+
+Milliseconds a step, in which every replica takes one: the replicas on one device, in turn and together, and laid out as
+training would choose. All layouts are timed in one process, one after the other, and that again `repeats` times;
+medians are shown. A processor stands in for eight devices, which cannot make it faster: there the second table shows
+what sharing costs, and replicas are dealt out to as many as there are cores.
+"""
+
+import json
+import os
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from jaxcnn import data, runs, training
+from jaxcnn.recipes import get_recipe
+from jaxcnn.runs.environment import describe_devices, software_versions
+from jaxcnn.training import ALONE, Layout, TrainState, choose_layout
+
+REPLICAS = (1, 2, 4, 8, 16)
+DEVICES = (1, 2, 4, 8)
+
+
+def main(
+    recipes: tuple[str, ...] = ("lenet",),
+    steps: int = 60,
+    repeats: int = 3,
+    most_together: int | None = None,
+    data_dir: Path | None = None,
+    output: Path | None = None,
+) -> None:
+    """Time training in every layout and show the medians.
+
+    Args:
+        recipes: the networks.
+        steps: how many steps are timed at a time.
+        repeats: how often each layout is timed.
+        most_together: the most replicas to be timed together on one device; any number unless given.
+        data_dir: directory of Fashion-MNIST; looked for, then fetched, unless given.
+        output: JSON file for the results; none is written unless given.
+    """
+    runs.keep_memory()
+    dataset = data.load_fashion_mnist(data_dir)
+    runs.provide_cpu_devices(max(DEVICES))
+    results = {
+        "device": describe_devices(jax.devices()[:1]),
+        "cpu_cores": os.cpu_count(),
+        "devices": len(jax.devices()),
+        "versions": software_versions(),
+        "steps": steps,
+        "repeats": repeats,
+        "recipes": {name: medians(name, dataset, steps, repeats, most_together) for name in recipes},
+    }
+    for name, found in results["recipes"].items():
+        show(name, found)
+    if output is not None:
+        output.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def medians(
+    name: str, dataset: data.Dataset, steps: int, repeats: int, most_together: int | None
+) -> dict[str, dict[str, float | str]]:
+    """By layout: milliseconds a step, and by number of replicas which layout is chosen."""
+    recipe = get_recipe(name)
+    dataset = replace(
+        dataset.limit(steps * recipe.batch_size),
+        test_images=dataset.test_images[:1],
+        test_labels=dataset.test_labels[:1],
+    )
+    config = runs.RunConfig(recipe)
+    states = [
+        replace(config, seed=seed).initial_state(len(dataset.train_images), dataset.num_classes, 1)
+        for seed in range(max(REPLICAS))
+    ]
+    devices = jax.devices()
+    hands = devices[: os.cpu_count()] if devices[0].platform == "cpu" else devices
+    cases: dict[str, tuple[TrainState, Layout]] = {}
+    chosen = {}
+    for count in REPLICAS:
+        if count == 1:
+            cases["1 alone"] = (states[0], ALONE)
+            chosen["1"] = "alone"
+            continue
+        stacked = training.stack_replicas(states[:count])
+        best = choose_layout(stacked, (recipe.image_size, recipe.image_size, 1), hands)
+        chosen[str(count)] = str(best)
+        cases[f"{count} {best}"] = (stacked, best)
+        for form in ("in turn", "together"):
+            if form == "in turn" or most_together is None or count <= most_together:
+                layout = Layout(form, (devices[0],))
+                cases[f"{count} {layout}"] = (stacked, layout)
+    for count in DEVICES[1:]:
+        if count <= len(devices):
+            layout = Layout("split", tuple(devices[:count]))
+            cases[str(layout)] = (states[0], layout)
+    taken: dict[str, list[float]] = {case: [] for case in cases}
+    for _ in range(repeats):
+        for case, (state, layout) in cases.items():
+            taken[case].append(seconds_a_step(state, layout, dataset, recipe.batch_size, recipe.image_size))
+    return {"chosen": chosen, "ms": {case: 1e3 * statistics.median(times) for case, times in taken.items()}}
+
+
+def seconds_a_step(state: TrainState, layout: Layout, dataset: data.Dataset, batch_size: int, image_size: int) -> float:
+    """Seconds a step of one epoch, without compilation; the first step, alone in its chunk, is left out."""
+    events = training.run_epochs(
+        state, dataset, num_epochs=1, batch_size=batch_size, image_size=image_size, layout=layout
+    )
+    chunks = [event for event in events if isinstance(event, training.ReplicasChunk)]
+    return sum(chunk.seconds for chunk in chunks[1:]) / (chunks[-1].steps - chunks[0].steps_done)
+
+
+def show(name: str, found: dict[str, dict[str, float | str]]) -> None:
+    """The medians, each beside that of one run alone."""
+    table = Table(title=f"{name}: ms a step")
+    for heading in ("layout", "ms", "of one alone", ""):
+        table.add_column(heading, justify="left" if heading == "layout" else "right")
+    one = float(found["ms"]["1 alone"])
+    for case, ms in found["ms"].items():
+        is_chosen = case in {f"{count} {layout}" for count, layout in found["chosen"].items()}
+        table.add_row(case, f"{float(ms):.1f}", f"{float(ms) / one:.2f}", "chosen" if is_chosen else "")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

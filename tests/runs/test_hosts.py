@@ -1,0 +1,117 @@
+"""A run on two hosts: processes of this machine, joined over its loopback."""
+
+import json
+import signal
+import socket
+import time
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from processes import RECIPE, said, start
+
+from jaxcnn.training import Checkpoints, create_train_state
+
+SHARED = replace(RECIPE, num_epochs=2, batch_size=100)  # 5 whole steps of 512 images, and one of 12
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def port():
+    return other_port()
+
+
+def other_port():
+    """A port that nothing listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def begin(sample, workdir, compiled, port, *, recipe, count=2, **options):
+    """Processes that carry out a run together."""
+    hosts = [(port, number, count) for number in range(count)]
+    return [start(sample, workdir, compiled, recipe=recipe, host=host, **options) for host in hosts]
+
+
+def end(processes):
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def lines_of(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_same_to_rounding(workdir, expected):
+    """The figures and the newest state of two runs agree."""
+    for line, other in zip(lines_of(workdir), lines_of(expected), strict=True):
+        for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
+            assert line[name] == pytest.approx(other[name], rel=1e-3), name
+    one, other = (state_of(path) for path in (workdir, expected))
+    assert int(one.step) == int(other.step)
+    dense = [np.asarray(state.params["dense"]["kernel"]) for state in (one, other)]
+    np.testing.assert_allclose(*dense, rtol=0, atol=1e-4)
+
+
+def state_of(workdir):
+    state = create_train_state(RECIPE.model, RECIPE.optimizer(), jax.random.key(0), (28, 28, 1))
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        return checkpoints.restore(state)
+
+
+@pytest.fixture(scope="module")
+def by_itself(sample, compiled, tmp_path_factory):
+    """The run on one host."""
+    workdir = tmp_path_factory.mktemp("alone") / "run"
+    assert end([start(sample, workdir, compiled, recipe=SHARED)]) == [0]
+    return workdir
+
+
+def test_two_hosts_make_the_run_of_one_to_rounding(sample, compiled, by_itself, tmp_path, port):
+    """Statistics are of the whole batch; dropout and order are the same; neither network nor data know of hosts."""
+    workdir = tmp_path / "run"
+    assert end(begin(sample, workdir, compiled, port, recipe=SHARED)) == [0, 0]
+    assert_same_to_rounding(workdir, by_itself)
+    assert json.loads((workdir / "summary.json").read_text())["device"].endswith("2 devices")
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_where_one_host_is_killed_the_other_ends_and_the_run_goes_on(
+    sample, compiled, by_itself, tmp_path, port, fault, killed
+):
+    """It is killed as it saves, where hosts wait for each other. The run is gone on with by one host, or by two."""
+    workdir = tmp_path / "run"
+    processes = begin(sample, workdir, compiled, port, recipe=SHARED, every=1)
+    while not has_checkpoint(workdir):
+        assert all(process.is_alive() for process in processes)
+        time.sleep(0.001)
+    processes[killed].kill()
+    began = time.monotonic()
+    codes = end(processes)
+    seconds = time.monotonic() - began
+    assert seconds < 60
+    assert codes[killed] == -signal.SIGKILL
+    left = 1 - killed
+    if codes[left] == 1:
+        assert "another host is gone or out of reach" in said(workdir, (port, left, 2))
+    else:  # of the first one, whom JAX asks after the others, it misses a sign of life at once, and ends the process
+        assert (left, codes[left]) == (1, -signal.SIGABRT)
+    count = 2 - killed
+    assert end(begin(sample, workdir, compiled, other_port(), recipe=SHARED, count=count)) == [0] * count
+    assert_same_to_rounding(workdir, by_itself)
+    fault(
+        f"of two hosts the {('first', 'second')[killed]} killed by SIGKILL",
+        f"the other ends within a minute and says so; the same command goes on, on {('two hosts', 'one')[killed]}",
+        "the run of one host to rounding",
+    )
+
+
+def has_checkpoint(workdir):
+    return any(path.name.isdigit() for path in workdir.glob("checkpoints/*"))
