@@ -1,4 +1,4 @@
-"""Images and labels: Fashion-MNIST from wherever it lies, verified, as arrays.
+"""Images and labels as arrays: Fashion-MNIST from wherever it lies, verified, and data of a person's own.
 
 files and directories -> `Dataset`, on the host -> `pipeline`, inside the compiled training loop
 """
@@ -9,8 +9,9 @@ from jaxcnn.data.facts import FASHION_MNIST_CLASSES
 from jaxcnn.data.fashion_mnist import load_fashion_mnist, prepare_tfds
 from jaxcnn.data.idx import read_idx, write_idx
 from jaxcnn.data.images import find_images, read_image
+from jaxcnn.data.sources import load_dataset
 
 __all__ = [
-    "FASHION_MNIST_CLASSES", "Augmentation", "Dataset", "find_images", "load_fashion_mnist", "prepare_tfds",
-    "read_idx", "read_image", "write_idx",
+    "FASHION_MNIST_CLASSES", "Augmentation", "Dataset", "find_images", "load_dataset", "load_fashion_mnist",
+    "prepare_tfds", "read_idx", "read_image", "write_idx",
 ]  # fmt: skip

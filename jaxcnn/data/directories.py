@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jaxcnn.data import cache
 from jaxcnn.data.facts import FILES, Arrays, verify
-from jaxcnn.data.idx import read_idx
+from jaxcnn.data.idx import find_idx, read_idx
 from jaxcnn.data.tfds_directory import find_version_directory, read_tfds
 from jaxcnn.errors import InputError
 
@@ -59,9 +59,7 @@ def read_idx_files(directory: Path) -> Arrays:
     """
     arrays = {}
     for name, file in FILES.items():
-        path = next((p for p in (directory / file.name, directory / f"{file.name}.gz") if p.exists()), None)
-        if path is None:
-            raise InputError(f"{directory} lacks {file.name} (or {file.name}.gz): all four files are needed")
+        path = find_idx(directory, file.name)
         arrays[name] = read_idx(path, shape=file.shape)
         verify(name, arrays[name], path)
     return arrays

@@ -54,6 +54,18 @@ def read_idx(path: str | os.PathLike[str], *, shape: tuple[int, ...] | None = No
         raise InputError(f"{path} cannot be read ({error.strerror}): mend its name or permissions") from error
 
 
+def find_idx(directory: Path, name: str) -> Path:
+    """Where the IDX file called `name` lies in `directory`, gzipped or not.
+
+    Raises:
+        InputError: if it is missing.
+    """
+    path = next((p for p in (directory / name, directory / f"{name}.gz") if p.exists()), None)
+    if path is None:
+        raise InputError(f"{directory} lacks {name} (or {name}.gz): all four files are needed")
+    return path
+
+
 def write_idx(path: Path, array: np.ndarray) -> None:
     """Write `array`, uint8, to `path` as an IDX file without compression."""
     with path.open("wb") as file:

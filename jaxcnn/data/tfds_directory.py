@@ -7,12 +7,9 @@ known, so the original order comes back and the arrays are the same whatever for
 # TFDS lets each builder choose its examples' arguments:
 # pyright: reportIncompatibleMethodOverride=false
 
-import contextlib
 import io
-import logging
 import os
 import shutil
-import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +19,7 @@ import numpy as np
 
 from jaxcnn.data.facts import FILES, Arrays
 from jaxcnn.data.idx import idx_sha256
+from jaxcnn.data.tfds_reading import is_version, open_version, quiet, read_records
 from jaxcnn.errors import InputError
 
 VERSION = "3.0.1"
@@ -30,7 +28,7 @@ VERSION = "3.0.1"
 def find_version_directory(directory: Path) -> Path | None:
     """Where a prepared Fashion-MNIST lies: in `directory`, its fashion_mnist or its fashion_mnist/3.0.1, or None."""
     candidates = (directory / "fashion_mnist" / VERSION, directory / VERSION, directory)
-    return next((candidate for candidate in candidates if (candidate / "dataset_info.json").is_file()), None)
+    return next((candidate for candidate in candidates if is_version(candidate)), None)
 
 
 def read_tfds(version_directory: Path) -> Arrays:
@@ -39,21 +37,10 @@ def read_tfds(version_directory: Path) -> Arrays:
     Raises:
         InputError: if it cannot be read as Fashion-MNIST.
     """
-    try:
-        with _quiet():
-            import tensorflow_datasets as tfds
-
-            builder = tfds.builder_from_directory(version_directory)
-            if builder.info.name != "fashion_mnist":
-                raise InputError(f"{version_directory} holds {builder.info.name}: fashion_mnist is needed")
-            return {name: array for split in ("train", "test") for name, array in _read_split(builder, split).items()}
-    except InputError:
-        raise
-    except Exception as error:  # whatever a reader of TFDS meets in a damaged file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"{version_directory} cannot be read as Fashion-MNIST prepared by TFDS ({reason[:200]}): prepare it anew"
-        ) from error
+    with open_version(version_directory, "Fashion-MNIST") as builder:
+        if builder.info.name != "fashion_mnist":
+            raise InputError(f"{version_directory} holds {builder.info.name}: fashion_mnist is needed")
+        return {name: array for split in ("train", "test") for name, array in _read_split(builder, split).items()}
 
 
 def prepare_tfds(to: str | os.PathLike[str], load: Callable[[], Arrays]) -> Path:
@@ -77,7 +64,7 @@ def prepare_tfds(to: str | os.PathLike[str], load: Callable[[], Arrays]) -> Path
         aside = Path(tempfile.mkdtemp(prefix=".preparing-", dir=to))
         try:
             arrays = load()
-            with _quiet():
+            with quiet():
                 _builder(arrays, aside).download_and_prepare()
             target.parent.mkdir(exist_ok=True)
             (aside / "fashion_mnist" / VERSION).rename(target)
@@ -89,7 +76,7 @@ def prepare_tfds(to: str | os.PathLike[str], load: Callable[[], Arrays]) -> Path
 
 
 def _read_split(builder: Any, split: str) -> Arrays:
-    examples = list(_examples(builder, split))
+    examples = [builder.info.features.deserialize_example_np(record) for record in read_records(builder, split)]
     images = np.stack([np.asarray(example["image"])[..., 0] for example in examples])
     labels = np.array([example["label"] for example in examples], np.uint8)
     if idx_sha256(labels) == FILES[f"{split}_labels"].sha256:  # written by someone who did not shuffle
@@ -105,28 +92,6 @@ def _stored_order(split: str, count: int) -> np.ndarray:
     from tensorflow_datasets.core.hashing import Hasher
 
     return np.array(sorted(range(count), key=Hasher(split).hash_key))
-
-
-def _examples(builder: Any, split: str) -> Iterator[dict[str, Any]]:
-    if builder.info.file_format.value == "tfrecord":
-        for path in builder.info.splits[split].filepaths:
-            for record in _tfrecords(Path(path)):
-                yield builder.info.features.deserialize_example_np(record)
-    else:
-        yield from builder.as_data_source(split)
-
-
-def _tfrecords(path: Path) -> Iterator[bytes]:
-    """The records of a tfrecord file: length (uint64), its checksum, the record, its checksum."""
-    content = path.read_bytes()
-    place = 0
-    while place < len(content):
-        (length,) = struct.unpack_from("<Q", content, place)
-        end = place + 12 + length
-        if end + 4 > len(content):
-            raise InputError(f"{path} ends within a record: prepare it anew")
-        yield content[place + 12 : end]
-        place = end + 4
 
 
 def _builder(arrays: Arrays, directory: Path) -> Any:
@@ -157,19 +122,3 @@ def _builder(arrays: Arrays, directory: Path) -> Any:
                     yield place, {"image": png(pixels), "label": int(label)}
 
     return FashionMNIST(data_dir=directory, file_format="array_record")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep TFDS's progress bars, its talk and its advice on other decoders off the terminal."""
-    absl = logging.getLogger("absl")
-    level = absl.level
-    absl.setLevel(logging.ERROR)
-    try:
-        import tensorflow_datasets as tfds
-
-        tfds.disable_progress_bar()
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        absl.setLevel(level)

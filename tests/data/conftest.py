@@ -1,11 +1,13 @@
 """The sources of Fashion-MNIST, cut off from this machine and from the network, with the sample as the whole."""
 
 import gzip
+import shutil
+import struct
 from pathlib import Path
 
 import pytest
 
-from jaxcnn.data import fetching, read_idx
+from jaxcnn.data import fetching, read_idx, tfds_directory
 from jaxcnn.data.facts import FILES, Arrays
 from jaxcnn.errors import InputError
 
@@ -56,3 +58,35 @@ def raw(gzipped, tmp_path) -> Path:
 def cache_files(tmp_path) -> Path:
     """Where the cache lies."""
     return tmp_path / "home" / "cache" / "jaxcnn" / "fashion-mnist"
+
+
+@pytest.fixture(scope="session")
+def prepared_once(arrays, tmp_path_factory) -> Path:
+    """The sample prepared by TFDS; only to be copied."""
+    to = tmp_path_factory.mktemp("tfds")
+    tfds_directory.prepare_tfds(to, lambda: arrays)
+    return to
+
+
+@pytest.fixture
+def prepared(prepared_once, tmp_path) -> Path:
+    """The sample prepared by TFDS, in fashion_mnist/3.0.1."""
+    return shutil.copytree(prepared_once, tmp_path / "prepared")
+
+
+@pytest.fixture
+def as_tfrecord():
+    """Turns a prepared array_record into a tfrecord, whose checksums are left at zero."""
+    from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+    def turn(version: Path) -> None:
+        for path in version.glob("*.array_record-*"):
+            with ArrayRecordDataSource(str(path)) as source:
+                records = source.__getitems__(range(len(source)))
+            framed = (struct.pack("<QI", len(record), 0) + record + bytes(4) for record in records)
+            path.with_name(path.name.replace("array_record", "tfrecord")).write_bytes(b"".join(framed))
+            path.unlink()
+        info = version / "dataset_info.json"
+        info.write_text(info.read_text().replace('"fileFormat": "array_record"', '"fileFormat": "tfrecord"'))
+
+    return turn

@@ -66,8 +66,8 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path):
     np.testing.assert_array_equal(image[..., 0], corner[::-1, ::-1])
 
 
-def test_a_folder_is_its_images_by_name(tmp_path):
-    for name in ("b.png", "a.JPG", "notes.txt"):
+def test_a_folder_is_its_images_by_name_less_the_hidden(tmp_path):
+    for name in ("b.png", "a.JPG", "notes.txt", "._b.png", ".png"):
         (tmp_path / name).touch()
     assert [path.name for path in find_images(tmp_path)] == ["a.JPG", "b.png"]
     assert find_images(tmp_path / "b.png") == [tmp_path / "b.png"]
@@ -114,6 +114,11 @@ def test_what_is_no_image_is_refused(tmp_path, fault, what):
     with pytest.raises(InputError) as raised:
         read_image(path)
     fault(f"a picture that is {what}", "an `InputError` of one line", str(raised.value))
+
+
+def test_floats_are_refused_for_their_range_is_not_known(tmp_path):
+    with pytest.raises(InputError, match=r"picture\.tif has floats for pixels.*8 or 16 bits"):
+        read_image(save(tmp_path / "picture.tif", SQUARE.astype(np.float32)))
 
 
 @pytest.mark.parametrize(("what", "name"), [("is not there", "nowhere"), ("is a folder without any", "empty")])

@@ -1,6 +1,4 @@
 import errno
-import shutil
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -13,20 +11,6 @@ from jaxcnn.data import cache, directories, load_fashion_mnist, prepare_tfds
 from jaxcnn.data.tfds_directory import read_tfds
 
 pytestmark = pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
-
-
-@pytest.fixture(scope="session")
-def prepared_once(arrays, tmp_path_factory) -> Path:
-    from jaxcnn.data import tfds_directory
-
-    to = tmp_path_factory.mktemp("tfds")
-    tfds_directory.prepare_tfds(to, lambda: arrays)
-    return to
-
-
-@pytest.fixture
-def prepared(prepared_once, tmp_path) -> Path:
-    return shutil.copytree(prepared_once, tmp_path / "prepared")
 
 
 def assert_equal(found, arrays):
@@ -93,28 +77,13 @@ def test_another_data_set_is_said(prepared):
         directories.read_directory(prepared)
 
 
-def as_tfrecord(version: Path) -> None:
-    """Turn a prepared array_record into a tfrecord, whose checksums are left at zero."""
-    from array_record.python.array_record_data_source import ArrayRecordDataSource
-
-    for split in ("train", "test"):
-        path = version / f"fashion_mnist-{split}.array_record-00000-of-00001"
-        with ArrayRecordDataSource(str(path)) as source:
-            records = source.__getitems__(range(len(source)))
-        framed = (struct.pack("<QI", len(record), 0) + record + bytes(4) for record in records)
-        (version / f"fashion_mnist-{split}.tfrecord-00000-of-00001").write_bytes(b"".join(framed))
-        path.unlink()
-    info = version / "dataset_info.json"
-    info.write_text(info.read_text().replace('"fileFormat": "array_record"', '"fileFormat": "tfrecord"'))
-
-
-def test_tfrecords_are_read_without_tensorflow(prepared, arrays):
+def test_tfrecords_are_read_without_tensorflow(prepared, arrays, as_tfrecord):
     as_tfrecord(prepared / "fashion_mnist" / "3.0.1")
     assert_equal(directories.read_directory(prepared), arrays)
     assert "tensorflow" not in sys.modules
 
 
-def test_a_tfrecord_that_is_cut_short_is_said(prepared):
+def test_a_tfrecord_that_is_cut_short_is_said(prepared, as_tfrecord):
     version = prepared / "fashion_mnist" / "3.0.1"
     as_tfrecord(version)
     shard = version / "fashion_mnist-train.tfrecord-00000-of-00001"

@@ -1,0 +1,68 @@
+"""A data set by the words that name it."""
+
+import os
+import re
+from pathlib import Path
+
+from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.directories import AbsentError
+from jaxcnn.data.fashion_mnist import load_fashion_mnist
+from jaxcnn.data.folders import load_folder
+from jaxcnn.data.idx_directories import load_idx
+from jaxcnn.data.tfds_reading import load_tfds
+from jaxcnn.errors import InputError
+
+_FORMS = {"folder": load_folder, "idx": load_idx, "tfds": load_tfds}
+_LARGEST = 4096
+
+
+def load_dataset(source: str | os.PathLike[str] | None, *, image_size: int | None = None) -> Dataset:
+    """The data set that `source` names.
+
+    ============= =====================================================================================================
+    source        what is read
+    ============= =====================================================================================================
+    None, or DIR  Fashion-MNIST, from where it is or from DIR, every byte verified, as by `load_fashion_mnist`
+    folder:DIR    images in DIR/train/CLASS and DIR/test/CLASS, or in DIR/CLASS, of which every fifth is held out
+    idx:DIR       four IDX files named as MNIST's or EMNIST's; idx:DIR/emnist-SPLIT where there are several splits
+    tfds:DIR      a directory prepared by TFDS, with an image and a class in each example
+    ============= =====================================================================================================
+
+    Args:
+        source: as above; a directory whose name begins with such a word and a colon is written ./folder:DIR.
+        image_size: height and width of the images, resized; None keeps them, which are then to be of one size.
+            Fashion-MNIST stays as it is.
+
+    Returns:
+        Images, uint8, gray or in colour, and labels from 0.
+
+    Raises:
+        InputError: if the form is not known, or what it names cannot be used; it says why and how to mend it.
+    """
+    if image_size is not None and not 1 <= image_size <= _LARGEST:
+        raise InputError(f"an image size of {image_size}: 1 to {_LARGEST} pixels are possible")
+    if source is None:
+        return load_fashion_mnist()
+    text = os.fspath(source)
+    form, _, place = text.partition(":")
+    if form in _FORMS and text != form:
+        return _FORMS[form](_directory(text, place), image_size)
+    try:
+        return load_fashion_mnist(source)
+    except AbsentError as error:
+        if not re.match(r"\w{2,}:", text):
+            raise
+        raise InputError(
+            f"{text!r} is no directory with Fashion-MNIST, and no form of data is called {form!r}: write "
+            f"{', '.join(f'{known}:DIR' for known in _FORMS)} or a directory with Fashion-MNIST"
+        ) from error
+
+
+def _directory(source: str, place: str) -> Path:
+    """The directory of a form, in which no shell has put a home in the place of ~."""
+    if not place:
+        raise InputError(f"{source!r} names no directory: write it after the colon")
+    try:
+        return Path(place).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{source!r} begins with a home that is not known: write the whole path") from error

@@ -1,0 +1,171 @@
+import errno
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from jaxcnn import InputError
+from jaxcnn.data.folders import load_folder
+
+
+def write(directory, shades, size=(3, 3)):
+    """A folder for each class, with an image of each of its shades, named by their places."""
+    for name, values in shades.items():
+        (directory / name).mkdir(parents=True)
+        for place, value in enumerate(values):
+            Image.new("L", size, value).save(directory / name / f"{place:03}.png")
+    return directory
+
+
+def shades(images):
+    return images[:, 0, 0, 0].tolist()
+
+
+@pytest.fixture
+def split(tmp_path) -> Path:
+    """Cats and dogs, split."""
+    write(tmp_path / "train", {"dog": [20, 21], "cat": [10, 11, 12]})
+    write(tmp_path / "test", {"dog": [25], "cat": [15]})
+    return tmp_path
+
+
+def test_classes_are_folders_by_name_and_take_turns(split):
+    data = load_folder(split)
+    assert data.class_names == ("cat", "dog")
+    assert (shades(data.train_images), data.train_labels.tolist()) == ([10, 20, 11, 21, 12], [0, 1, 0, 1, 0])
+    assert (shades(data.test_images), data.test_labels.tolist()) == ([15, 25], [0, 1])
+    assert data.image_shape == (3, 3, 1)
+
+
+@given(
+    images=hnp.arrays(np.uint8, st.tuples(st.integers(2, 6), st.just(4), st.just(5), st.sampled_from([1, 3]))),
+    seed=st.integers(0, 9),
+)
+def test_a_folder_written_from_arrays_reads_back(tmp_path_factory, images, seed):
+    directory = tmp_path_factory.mktemp("folder")
+    labels = np.append([0, 1], np.random.default_rng(seed).integers(0, 2, len(images) - 2))
+    for part in ("train", "test"):
+        for place, (image, label) in enumerate(zip(images, labels, strict=True)):
+            (directory / part / f"class {label}").mkdir(parents=True, exist_ok=True)
+            pixels = image[..., 0] if image.shape[-1] == 1 else image
+            Image.fromarray(pixels).save(directory / part / f"class {label}" / f"{place}.png")
+    data = load_folder(directory)
+    for part in ("train", "test"):
+        read, read_labels = data.split(part)
+        for label in (0, 1):
+            np.testing.assert_array_equal(read[read_labels == label], images[labels == label])
+
+
+@pytest.mark.parametrize("name", ["val", "validation", "valid"])
+def test_other_names_stand_for_test(split, name):
+    (split / "test").rename(split / name)
+    assert shades(load_folder(split).test_images) == [15, 25]
+
+
+def test_test_comes_before_the_other_names(split):
+    write(split / "val", {"dog": [99], "cat": [99]})
+    assert shades(load_folder(split).test_images) == [15, 25]
+
+
+def test_without_a_split_every_fifth_file_is_held_out(tmp_path):
+    data = load_folder(write(tmp_path, {"a": range(12), "b": range(100, 105)}))
+    assert shades(data.test_images) == [4, 104, 9]
+    assert data.test_labels.tolist() == [0, 1, 0]
+    assert sorted(shades(data.train_images)) == [0, 1, 2, 3, 5, 6, 7, 8, 10, 11, 100, 101, 102, 103]
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    assert load_folder(write(tmp_path, {"train": range(5), "ship": range(5)})).class_names == ("ship", "train")
+
+
+def test_what_is_hidden_or_no_image_is_left_out(split):
+    (split / "README.md").touch()
+    (split / "train" / "labels.csv").touch()
+    (split / "train" / ".cache").mkdir()
+    (split / "train" / "cat" / "notes.txt").touch()
+    (split / "train" / "cat" / "._000.png").touch()
+    assert load_folder(split).train_labels.tolist() == [0, 1, 0, 1, 0]
+
+
+def test_colour_anywhere_makes_colour_of_all(split):
+    Image.new("RGB", (3, 3), (1, 2, 3)).save(split / "test" / "cat" / "000.png")
+    data = load_folder(split)
+    assert data.test_images[0, 0, 0].tolist() == [1, 2, 3]
+    assert data.train_images[0, 0, 0].tolist() == [10, 10, 10]
+
+
+def test_sizes_that_differ_are_named_or_made_one(split):
+    write(split / "train" / "dog", {"..": [0]}, size=(8, 5))  # 000.png in train
+    (split / "train" / "000.png").rename(split / "train" / "dog" / "big.png")
+    with pytest.raises(InputError, match=r"cat.000\.png has 3 x 3 pixels and .*big\.png has 8 x 5.*image size"):
+        load_folder(split)
+    assert load_folder(split, 4).image_shape == (4, 4, 1)
+
+
+def test_a_damaged_file_is_named(split):
+    (split / "train" / "dog" / "001.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=r"dog.001\.png cannot be read as an image"):
+        load_folder(split)
+
+
+def test_classes_that_differ_are_named(split):
+    write(split / "train", {"cow": [1]})
+    with pytest.raises(InputError, match="differ in the classes cow: both need the same folders"):
+        load_folder(split)
+
+
+def test_a_class_without_images_is_named(split):
+    (split / "test" / "cat" / "000.png").unlink()
+    with pytest.raises(InputError, match="test.cat holds no images"):
+        load_folder(split)
+
+
+@pytest.mark.parametrize("count", [0, 1, 257])
+def test_two_to_256_classes_are_needed(tmp_path, count):
+    for number in range(count):
+        (tmp_path / f"{number}").mkdir()
+    with pytest.raises(InputError, match=f"holds {count} folders: 2 to 256 are needed"):
+        load_folder(tmp_path)
+
+
+def test_256_classes_are_possible(tmp_path):
+    classes = {f"{number:03}": [number] for number in range(256)}
+    write(tmp_path / "train", classes)
+    write(tmp_path / "test", classes)
+    data = load_folder(tmp_path)
+    assert data.train_labels.tolist() == shades(data.train_images) == list(range(256))
+
+
+def test_a_class_of_which_none_can_be_held_out_is_named(tmp_path):
+    write(tmp_path, {"many": range(9), "few": range(4)})
+    with pytest.raises(
+        InputError, match=r"few holds too few images \(4\): of every 5.*make the folders train and test"
+    ):
+        load_folder(tmp_path)
+
+
+def test_what_is_no_folder_is_said(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"nowhere cannot be read \(No such file or directory\)"):
+        load_folder(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file cannot be read \(Not a directory\)"):
+        load_folder(tmp_path / "file")
+
+    def denied(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
+        load_folder(tmp_path)
+
+
+def test_two_thousand_small_images_take_seconds(tmp_path):
+    write(tmp_path, {"a": [7] * 1000, "b": [9] * 1000}, size=(28, 28))
+    began = time.monotonic()
+    assert len(load_folder(tmp_path, 28).train_images) == 1600
+    assert time.monotonic() - began < 30

@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxcnn import InputError
+from jaxcnn.data import load_dataset, load_fashion_mnist
+
+
+def assert_equal(data, other):
+    assert data.class_names == other.class_names
+    for part in ("train", "test"):
+        for found, due in zip(data.split(part), other.split(part), strict=True):
+            np.testing.assert_array_equal(found, due)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Two classes of five images of 4 x 2 pixels."""
+    for name in ("cat", "dog"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(5):
+            Image.new("RGB", (4, 2), (number, 0, 0)).save(tmp_path / "pictures" / name / f"{number}.png")
+    return tmp_path / "pictures"
+
+
+@pytest.mark.parametrize("image_size", [None, 32])
+def test_fashion_mnist_is_what_it_was(gzipped, monkeypatch, image_size):
+    found = load_fashion_mnist(gzipped)
+    assert_equal(load_dataset(gzipped, image_size=image_size), found)
+    assert_equal(load_dataset(str(gzipped), image_size=image_size), found)
+    monkeypatch.setenv("JAXCNN_DATA_DIR", str(gzipped))
+    assert_equal(load_dataset(None, image_size=image_size), found)
+
+
+def test_fashion_mnist_is_verified(raw):
+    path = raw / "train-labels-idx1-ubyte"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with pytest.raises(InputError, match="SHA-256 differs"):
+        load_dataset(raw)
+    assert load_dataset(f"idx:{raw}").num_classes == 10
+
+
+def test_a_folder_is_read(folder):
+    assert load_dataset(f"folder:{folder}").image_shape == (2, 4, 3)
+    assert load_dataset(f"folder:{folder}", image_size=2).image_shape == (2, 2, 3)
+    assert load_dataset(Path(f"folder:{folder}")).class_names == ("cat", "dog")
+
+
+def test_idx_files_are_read(gzipped):
+    assert_equal(load_dataset(f"idx:{gzipped}"), load_fashion_mnist(gzipped))
+    assert load_dataset(f"idx:{gzipped}", image_size=14).image_shape == (14, 14, 1)
+
+
+@pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
+def test_a_tfds_directory_is_read(prepared):
+    data = load_dataset(f"tfds:{prepared}/fashion_mnist", image_size=14)
+    assert (data.image_shape, len(data.train_images)) == ((14, 14, 1), 512)
+
+
+def test_the_home_may_be_written_short(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert load_dataset("folder:~/pictures").num_classes == 2
+    with pytest.raises(InputError, match="begins with a home that is not known"):
+        load_dataset("folder:~nobody-of-this-name/pictures")
+
+
+def test_a_form_that_is_not_known_is_said_with_those_that_are(tmp_path):
+    with pytest.raises(
+        InputError, match="no form of data is called 'zip'.*folder:DIR, idx:DIR, tfds:DIR or a directory"
+    ):
+        load_dataset(f"zip:{tmp_path}")
+    with pytest.raises(InputError, match="'folder:' names no directory"):
+        load_dataset("folder:")
+
+
+def test_a_colon_in_the_name_of_a_directory_is_no_form(gzipped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine:fashion", "folder:", "idx"):
+        gzipped.rename(name)
+        gzipped = Path(name)
+        assert load_dataset("./folder:" if name == "folder:" else name).num_classes == 10
+    with pytest.raises(InputError, match=r"no:where cannot be read \(No such file or directory\)"):
+        load_dataset(f"{tmp_path}/no:where")
+
+
+@pytest.mark.parametrize("size", [0, -3, 5000])
+def test_a_size_that_is_not_possible_is_refused(folder, size):
+    with pytest.raises(InputError, match=f"an image size of {size}: 1 to 4096 pixels are possible"):
+        load_dataset(f"folder:{folder}", image_size=size)

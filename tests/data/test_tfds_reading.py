@@ -1,0 +1,215 @@
+# TFDS lets each builder choose its examples' arguments:
+# pyright: reportIncompatibleMethodOverride=false
+import io
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxcnn import InputError
+from jaxcnn.data import FASHION_MNIST_CLASSES
+from jaxcnn.data.tfds_directory import _stored_order
+from jaxcnn.data.tfds_reading import load_tfds
+
+pytestmark = pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
+
+RED, BLUE = (np.full((6, 6, 3), color, np.uint8) for color in ([200, 0, 0], [0, 0, 200]))
+EXAMPLES = [(RED, "red"), (BLUE, "blue"), (RED, "red")]
+
+
+def prepare(to, splits, features=None, example=None, supervised=("image", "label")) -> Path:
+    """The version of a data set that TFDS prepares of images in colour and of their names."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import registered
+
+    def usual(pixels, label):
+        return {"image": png(pixels), "label": label, "note": "unread"}
+
+    usual_features = {
+        "image": tfds.features.Image(),
+        "label": tfds.features.ClassLabel(names=["red", "blue"]),
+        "note": tfds.features.Text(),
+    }
+
+    with registered.skip_registration():
+
+        class Colors(tfds.core.GeneratorBasedBuilder):
+            VERSION = tfds.core.Version("1.0.0")
+            pkg_dir_path = Path(__file__).parent
+
+            def _info(self):
+                return tfds.core.DatasetInfo(
+                    builder=self,
+                    features=tfds.features.FeaturesDict(features or usual_features),
+                    supervised_keys=supervised,
+                )
+
+            def _split_generators(self, dl_manager):
+                return {name: self._generate_examples(examples) for name, examples in splits.items()}
+
+            def _generate_examples(self, examples):
+                for place, (pixels, label) in enumerate(examples):
+                    yield place, (example or usual)(pixels, label)
+
+    tfds.disable_progress_bar()
+    builder = Colors(data_dir=to, file_format="array_record")
+    builder.download_and_prepare()
+    return Path(builder.data_path)
+
+
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    file.seek(0)
+    return file
+
+
+@pytest.fixture(scope="session")
+def colors_once(tmp_path_factory) -> Path:
+    return prepare(tmp_path_factory.mktemp("colors"), {"train": EXAMPLES, "test": EXAMPLES[:2]})
+
+
+@pytest.fixture
+def colors(colors_once, tmp_path) -> Path:
+    """A version of a data set of two colours, which may be changed."""
+    return shutil.copytree(colors_once, tmp_path / "colors" / "1.0.0")
+
+
+def assert_colors(data):
+    assert data.class_names == ("red", "blue")
+    for part, labels in (("train", [0, 0, 1]), ("test", [0, 1])):
+        images, found = data.split(part)
+        assert sorted(found.tolist()) == labels
+        for image, label in zip(images, found, strict=True):
+            np.testing.assert_array_equal(image, (RED, BLUE)[label])
+
+
+@pytest.mark.parametrize("place", ["fashion_mnist", "fashion_mnist/3.0.1"])
+def test_what_was_prepared_is_read_in_the_order_in_which_it_is_stored(prepared, sample, place):
+    data = load_tfds(prepared / place)
+    assert data.class_names == FASHION_MNIST_CLASSES
+    for part in ("train", "test"):
+        images, labels = sample.split(part)
+        order = _stored_order(part, len(labels))
+        np.testing.assert_array_equal(data.split(part)[0], images[order])
+        np.testing.assert_array_equal(data.split(part)[1], labels[order])
+
+
+def test_another_data_set_in_colour_is_read(colors):
+    assert_colors(load_tfds(colors))
+    assert_colors(load_tfds(colors.parent))
+    assert load_tfds(colors, 4).image_shape == (4, 4, 3)
+
+
+def test_tfrecords_are_read_without_tensorflow(colors, as_tfrecord):
+    as_tfrecord(colors)
+    assert_colors(load_tfds(colors))
+    assert "tensorflow" not in sys.modules
+
+
+def test_validation_stands_for_test(tmp_path):
+    assert_colors(load_tfds(prepare(tmp_path, {"train": EXAMPLES, "validation": EXAMPLES[:2]})))
+
+
+def test_the_splits_that_there_are_are_named(tmp_path):
+    version = prepare(tmp_path, {"train": EXAMPLES, "extra": EXAMPLES})
+    with pytest.raises(InputError, match="has the splits extra, train: train and test, or train and validation"):
+        load_tfds(version)
+
+
+def test_images_of_several_sizes_need_one_that_is_asked_for(tmp_path):
+    version = prepare(tmp_path, {"train": [*EXAMPLES, (RED[:4], "red")], "test": EXAMPLES})
+    with pytest.raises(InputError, match=r"\(train, example \d\) has .*give an image size for all"):
+        load_tfds(version)
+    assert load_tfds(version, 4).image_shape == (4, 4, 3)
+
+
+def test_what_is_supervised_is_taken_of_several(tmp_path):
+    import tensorflow_datasets as tfds
+
+    features = {
+        "image": tfds.features.Image(shape=(6, 6, 3)),
+        "mask": tfds.features.Image(shape=(6, 6, 1)),
+        "label": tfds.features.ClassLabel(names=["red", "blue"]),
+        "other": tfds.features.ClassLabel(num_classes=300),
+    }
+
+    def example(pixels, label):
+        return {"image": png(pixels), "mask": png(pixels[..., 0]), "label": label, "other": 299}
+
+    splits = {"train": EXAMPLES, "test": EXAMPLES[:2]}
+    assert_colors(load_tfds(prepare(tmp_path / "clear", splits, features, example)))
+    masks = load_tfds(prepare(tmp_path / "masks", splits, features, example, supervised=("mask", "label")))
+    assert masks.image_shape == (6, 6, 1)
+    with pytest.raises(InputError, match=r"has examples of image, label, mask, other, 2 of them Image: one is needed"):
+        load_tfds(prepare(tmp_path / "unclear", splits, features, example, supervised=None))
+    with pytest.raises(InputError, match="has 300 classes: at most 256 are possible"):
+        load_tfds(prepare(tmp_path / "many", splits, features, example, supervised=("image", "other")))
+
+
+def test_examples_of_something_else_are_refused(tmp_path):
+    import tensorflow_datasets as tfds
+
+    features = {"text": tfds.features.Text()}
+    splits = {"train": EXAMPLES, "test": EXAMPLES}
+    version = prepare(tmp_path, splits, features, lambda pixels, label: {"text": label}, supervised=None)
+    with pytest.raises(InputError, match="has examples of text, 0 of them Image"):
+        load_tfds(version)
+
+
+def test_deep_images_are_refused(tmp_path):
+    import tensorflow_datasets as tfds
+
+    features = {
+        "image": tfds.features.Image(shape=(6, 6, 1), dtype=np.uint16),
+        "label": tfds.features.ClassLabel(names=["red", "blue"]),
+    }
+
+    def example(pixels, label):
+        return {"image": png(pixels[..., 0].astype(np.uint16)), "label": label}
+
+    version = prepare(tmp_path, {"train": EXAMPLES, "test": EXAMPLES}, features, example)
+    with pytest.raises(InputError, match="has images of uint16: uint8 is needed"):
+        load_tfds(version)
+
+
+def test_examples_without_labels_are_refused(tmp_path):
+    version = prepare(tmp_path, {"train": EXAMPLES, "test": [(RED, -1)]})
+    with pytest.raises(InputError, match=r"\(test, example 0\) has the label -1, which is no class"):
+        load_tfds(version)
+
+
+def test_a_damaged_image_is_named(tmp_path):
+    def example(pixels, label):
+        return {"image": io.BytesIO(b"GIF89a"), "label": label, "note": ""}
+
+    version = prepare(tmp_path, {"train": EXAMPLES, "test": EXAMPLES}, example=example)
+    with pytest.raises(InputError, match=r"1\.0\.0 \(train, example 0\) cannot be read as an image"):
+        load_tfds(version)
+
+
+def test_records_that_are_missing_are_noticed(colors, as_tfrecord):
+    as_tfrecord(colors)
+    next(colors.glob("*train*")).write_bytes(b"")
+    with pytest.raises(InputError, match="has 0 examples in train where 3 are due: prepare it anew"):
+        load_tfds(colors)
+
+
+def test_damaged_metadata_is_said(colors):
+    (colors / "features.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be read as images with labels prepared by TFDS") as raised:
+        load_tfds(colors)
+    assert "\n" not in str(raised.value)
+
+
+def test_one_version_is_needed(colors, tmp_path):
+    shutil.copytree(colors, colors.with_name("2.0.0"))
+    with pytest.raises(InputError, match=r"holds several versions \(1\.0\.0, 2\.0\.0\)"):
+        load_tfds(colors.parent)
+    with pytest.raises(InputError, match=r"holds no version of a data set prepared by TFDS: name the directory"):
+        load_tfds(tmp_path)
+    with pytest.raises(InputError, match=r"nowhere cannot be read \(No such file or directory\)"):
+        load_tfds(tmp_path / "nowhere")
