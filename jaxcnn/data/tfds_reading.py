@@ -37,7 +37,7 @@ def load_tfds(directory: Path, image_size: int | None = None) -> Dataset:
     """
     version = _find_version(directory)
     with open_version(version, "images with labels") as builder:
-        splits = list(builder.info.splits)
+        splits = sorted(builder.info.splits)
         test_name = next((name for name in _TEST_NAMES if name in splits), None)
         if "train" not in splits or test_name is None:
             raise InputError(
@@ -133,14 +133,14 @@ def _keys(info: Any, version: Path) -> tuple[str, str]:
         supervised = [key for key in found if key in (info.supervised_keys or ())]
         if len(supervised or found) != 1:
             raise InputError(
-                f"{version} has examples of {', '.join(info.features)}, {len(found)} of them {kind.__name__}: one is "
-                "needed, or one that is supervised"
+                f"{version} has examples of {', '.join(sorted(info.features))}, {len(found)} of them {kind.__name__}: "
+                "one is needed, or one that is supervised"
             )
         keys += supervised or found
     image_key, label_key = keys
     image, label = info.features[image_key], info.features[label_key]
-    if image.dtype != np.uint8:
-        raise InputError(f"{version} has images of {np.dtype(image.dtype)}: uint8 is needed")
+    if image.np_dtype != np.uint8:
+        raise InputError(f"{version} has images of {np.dtype(image.np_dtype)}: uint8 is needed")
     if label.num_classes > _MOST_CLASSES:
         raise InputError(f"{version} has {label.num_classes} classes: at most {_MOST_CLASSES} are possible")
     return image_key, label_key

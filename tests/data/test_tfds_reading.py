@@ -38,7 +38,6 @@ def prepare(to, splits, features=None, example=None, supervised=("image", "label
 
         class Colors(tfds.core.GeneratorBasedBuilder):
             VERSION = tfds.core.Version("1.0.0")
-            pkg_dir_path = Path(__file__).parent
 
             def _info(self):
                 return tfds.core.DatasetInfo(
@@ -48,6 +47,7 @@ def prepare(to, splits, features=None, example=None, supervised=("image", "label
                 )
 
             def _split_generators(self, dl_manager):
+                del dl_manager
                 return {name: self._generate_examples(examples) for name, examples in splits.items()}
 
             def _generate_examples(self, examples):
@@ -155,7 +155,7 @@ def test_examples_of_something_else_are_refused(tmp_path):
 
     features = {"text": tfds.features.Text()}
     splits = {"train": EXAMPLES, "test": EXAMPLES}
-    version = prepare(tmp_path, splits, features, lambda pixels, label: {"text": label}, supervised=None)
+    version = prepare(tmp_path, splits, features, lambda _, label: {"text": label}, supervised=None)
     with pytest.raises(InputError, match="has examples of text, 0 of them Image"):
         load_tfds(version)
 
