@@ -75,7 +75,9 @@ def resize_gray(images: np.ndarray, size: int) -> np.ndarray:
 def _fit(image: Image.Image, size: int) -> Image.Image:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    # cropped on its own, for a box within the resizing lets the pixels around it in
+    square = image.crop((left, top, left + side, top + side))
+    return square.resize((size, size), Image.Resampling.BILINEAR)
 
 
 def _read(picture: Picture, image_size: int | None, channels: int | None) -> np.ndarray:
