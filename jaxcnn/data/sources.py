@@ -19,14 +19,10 @@ _LARGEST = 4096
 def load_dataset(source: str | os.PathLike[str] | None, *, image_size: int | None = None) -> Dataset:
     """The data set that `source` names.
 
-    ============= =====================================================================================================
-    source        what is read
-    ============= =====================================================================================================
-    None, or DIR  Fashion-MNIST, from where it is or from DIR, every byte verified, as by `load_fashion_mnist`
-    folder:DIR    images in DIR/train/CLASS and DIR/test/CLASS, or in DIR/CLASS, of which every fifth is held out
-    idx:DIR       four IDX files named as MNIST's or EMNIST's; idx:DIR/emnist-SPLIT where there are several splits
-    tfds:DIR      a directory prepared by TFDS, with an image and a class in each example
-    ============= =====================================================================================================
+        None, DIR   Fashion-MNIST, from where it is or from DIR, every byte verified: `load_fashion_mnist`
+        folder:DIR  images in DIR/train/CLASS and DIR/test/CLASS, or in DIR/CLASS, of which every fifth is held out
+        idx:DIR     four IDX files named as MNIST's or EMNIST's; DIR/emnist-SPLIT where there are several splits
+        tfds:DIR    a directory prepared by TFDS, with an image and a class in each example
 
     Args:
         source: as above; a directory whose name begins with such a word and a colon is written ./folder:DIR.

@@ -1,5 +1,4 @@
 import errno
-import time
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +26,18 @@ def shades(images):
 
 
 @pytest.fixture
-def split(tmp_path) -> Path:
+def folder(tmp_path) -> Path:
+    """An empty folder."""
+    (tmp_path / "folder").mkdir()
+    return tmp_path / "folder"
+
+
+@pytest.fixture
+def split(folder) -> Path:
     """Cats and dogs, split."""
-    write(tmp_path / "train", {"dog": [20, 21], "cat": [10, 11, 12]})
-    write(tmp_path / "test", {"dog": [25], "cat": [15]})
-    return tmp_path
+    write(folder / "train", {"dog": [20, 21], "cat": [10, 11, 12]})
+    write(folder / "test", {"dog": [25], "cat": [15]})
+    return folder
 
 
 def test_classes_are_folders_by_name_and_take_turns(split):
@@ -72,15 +78,15 @@ def test_test_comes_before_the_other_names(split):
     assert shades(load_folder(split).test_images) == [15, 25]
 
 
-def test_without_a_split_every_fifth_file_is_held_out(tmp_path):
-    data = load_folder(write(tmp_path, {"a": range(12), "b": range(100, 105)}))
+def test_without_a_split_every_fifth_file_is_held_out(folder):
+    data = load_folder(write(folder, {"a": range(12), "b": range(100, 105)}))
     assert shades(data.test_images) == [4, 104, 9]
     assert data.test_labels.tolist() == [0, 1, 0]
     assert sorted(shades(data.train_images)) == [0, 1, 2, 3, 5, 6, 7, 8, 10, 11, 100, 101, 102, 103]
 
 
-def test_a_class_may_be_called_train(tmp_path):
-    assert load_folder(write(tmp_path, {"train": range(5), "ship": range(5)})).class_names == ("ship", "train")
+def test_a_class_may_be_called_train(folder):
+    assert load_folder(write(folder, {"train": range(5), "ship": range(5)})).class_names == ("ship", "train")
 
 
 def test_what_is_hidden_or_no_image_is_left_out(split):
@@ -100,8 +106,7 @@ def test_colour_anywhere_makes_colour_of_all(split):
 
 
 def test_sizes_that_differ_are_named_or_made_one(split):
-    write(split / "train" / "dog", {"..": [0]}, size=(8, 5))  # 000.png in train
-    (split / "train" / "000.png").rename(split / "train" / "dog" / "big.png")
+    Image.new("L", (8, 5), 0).save(split / "train" / "dog" / "big.png")
     with pytest.raises(InputError, match=r"cat.000\.png has 3 x 3 pixels and .*big\.png has 8 x 5.*image size"):
         load_folder(split)
     assert load_folder(split, 4).image_shape == (4, 4, 1)
@@ -121,51 +126,44 @@ def test_classes_that_differ_are_named(split):
 
 def test_a_class_without_images_is_named(split):
     (split / "test" / "cat" / "000.png").unlink()
-    with pytest.raises(InputError, match="test.cat holds no images"):
+    with pytest.raises(InputError, match=r"test.cat holds no images"):
         load_folder(split)
 
 
 @pytest.mark.parametrize("count", [0, 1, 257])
-def test_two_to_256_classes_are_needed(tmp_path, count):
+def test_two_to_256_classes_are_needed(folder, count):
     for number in range(count):
-        (tmp_path / f"{number}").mkdir()
+        (folder / f"{number}").mkdir()
     with pytest.raises(InputError, match=f"holds {count} folders: 2 to 256 are needed"):
-        load_folder(tmp_path)
+        load_folder(folder)
 
 
-def test_256_classes_are_possible(tmp_path):
+def test_256_classes_are_possible(folder):
     classes = {f"{number:03}": [number] for number in range(256)}
-    write(tmp_path / "train", classes)
-    write(tmp_path / "test", classes)
-    data = load_folder(tmp_path)
+    write(folder / "train", classes)
+    write(folder / "test", classes)
+    data = load_folder(folder)
     assert data.train_labels.tolist() == shades(data.train_images) == list(range(256))
 
 
-def test_a_class_of_which_none_can_be_held_out_is_named(tmp_path):
-    write(tmp_path, {"many": range(9), "few": range(4)})
+def test_a_class_of_which_none_can_be_held_out_is_named(folder):
+    write(folder, {"many": range(9), "few": range(4)})
     with pytest.raises(
         InputError, match=r"few holds too few images \(4\): of every 5.*make the folders train and test"
     ):
-        load_folder(tmp_path)
+        load_folder(folder)
 
 
-def test_what_is_no_folder_is_said(tmp_path, monkeypatch):
+def test_what_is_no_folder_is_said(folder, monkeypatch):
     with pytest.raises(InputError, match=r"nowhere cannot be read \(No such file or directory\)"):
-        load_folder(tmp_path / "nowhere")
-    (tmp_path / "file").touch()
+        load_folder(folder / "nowhere")
+    (folder / "file").touch()
     with pytest.raises(InputError, match=r"file cannot be read \(Not a directory\)"):
-        load_folder(tmp_path / "file")
+        load_folder(folder / "file")
 
     def denied(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "iterdir", denied)
     with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
-        load_folder(tmp_path)
-
-
-def test_two_thousand_small_images_take_seconds(tmp_path):
-    write(tmp_path, {"a": [7] * 1000, "b": [9] * 1000}, size=(28, 28))
-    began = time.monotonic()
-    assert len(load_folder(tmp_path, 28).train_images) == 1600
-    assert time.monotonic() - began < 30
+        load_folder(folder)

@@ -68,7 +68,7 @@ def test_the_home_may_be_written_short(folder, monkeypatch):
 
 def test_a_form_that_is_not_known_is_said_with_those_that_are(tmp_path):
     with pytest.raises(
-        InputError, match="no form of data is called 'zip'.*folder:DIR, idx:DIR, tfds:DIR or a directory"
+        InputError, match=r"no form of data is called 'zip'.*folder:DIR, idx:DIR, tfds:DIR or a directory"
     ):
         load_dataset(f"zip:{tmp_path}")
     with pytest.raises(InputError, match="'folder:' names no directory"):
