@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 
 from jaxcnn import interop, recipes, runs
-from jaxcnn.data import load_fashion_mnist, prepare_tfds
+from jaxcnn.data import load_dataset, load_fashion_mnist, prepare_tfds
 from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 
 P = ParamSpec("P")
@@ -65,7 +65,7 @@ def train(
     learning_rate: str | None = None,
     seed: int = 0,
     seeds: int = 1,
-    data: Path | None = None,
+    data: str | None = None,
     limit: int | None = None,
     workdir: Path | None = None,
     device: str | None = None,
@@ -88,7 +88,8 @@ def train(
             1e-4,1e-3, are compared.
         seed: of initialisation, dropout and the order of the data.
         seeds: how many runs, with the seeds from seed on.
-        data: directory of Fashion-MNIST, as IDX files or prepared by TFDS; looked for, then fetched, unless given.
+        data: directory of Fashion-MNIST, as IDX files or prepared by TFDS, which is looked for, then fetched, unless
+            given; or other images: folder:DIR with a sub-folder a class, idx:DIR with files as MNIST's, or tfds:DIR.
         limit: use the first so many images of each split alone.
         workdir: directory for the run, new or of the same run; runs/NAME-TIME unless given.
         device: cpu, gpu or tpu; the best one there is unless given.
@@ -116,7 +117,8 @@ def train(
     if distributed:
         runs.join_hosts()
     runs.keep_memory()
-    dataset = load_fashion_mnist(data)
+    dataset = load_dataset(data, image_size=recipe.image_size)
+    configs = {path: config.on(dataset, data) for path, config in configs.items()}
     if len(configs) > 1 or devices is not None:
         runs.provide_cpu_devices(devices)
     runs.keep_compiled_programs()
@@ -166,17 +168,17 @@ def reproduce(
 
 @app.command
 @_called_later
-def evaluate(run: RunPath, *, data: Path | None = None) -> None:
+def evaluate(run: RunPath, *, data: str | None = None) -> None:
     """Test a run's network: accuracy by class, calibration, what is taken for what.
 
     Args:
         run: the run's directory.
-        data: directory of Fashion-MNIST; looked for, then fetched, unless given.
+        data: the data, as for train; that which the run was trained on unless given.
     """
     trained = runs.TrainedRun.open(run)
     runs.keep_memory()
     runs.keep_compiled_programs()
-    dataset = load_fashion_mnist(data)
+    dataset = runs.load_data(trained.config, data)
     runs.show_evaluation(trained, runs.evaluate(trained, dataset), dataset.class_names, Console())
 
 
@@ -207,17 +209,18 @@ def predict(
 
 @app.command
 @_called_later
-def report(run: RunPath, *, data: Path | None = None, out: Path | None = None) -> None:
+def report(run: RunPath, *, data: str | None = None, out: Path | None = None) -> None:
     """Write a page of HTML about a run, or about all runs in a directory, to look at in a browser.
 
     Args:
         run: the directory of a run, or one with runs in it.
-        data: directory of Fashion-MNIST; looked for, then fetched, unless given.
+        data: the data, as for train; that which the run was trained on unless given.
         out: the file; report.html in the directory unless given.
     """
     from jaxcnn.report import write_report  # here, because matplotlib takes long to import
 
-    dataset = load_fashion_mnist(data)
+    first, *_ = runs.find_runs(run)
+    dataset = runs.load_data(runs.TrainedRun.open(first).config, data)
     runs.keep_compiled_programs()
     Console().print(f"wrote {write_report(run, dataset, out)}", highlight=False, soft_wrap=True)
 
@@ -238,7 +241,7 @@ def export(run: RunPath, *, to: str, out: Path | None = None, batch_size: int = 
     recipe = trained.config.recipe
     path = out or run / f"{recipe.name}.{to}"
     difference = interop.export_network(
-        trained.state.apply_fn, trained.state.variables, path, form=to, image_shape=runs.IMAGE_SHAPE,
+        trained.state.apply_fn, trained.state.variables, path, form=to, image_shape=trained.config.data.image_shape,
         image_size=recipe.image_size, batch_size=batch_size,
         about={"network": recipe.title, "steps": str(int(trained.state.step))},
     )  # fmt: skip

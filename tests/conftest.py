@@ -19,7 +19,7 @@ from hypothesis import settings
 from rich.console import Console
 
 from jaxcnn import cli, data, runs
-from jaxcnn.data import facts
+from jaxcnn.data import facts, sources
 from jaxcnn.data.idx import idx_sha256
 from jaxcnn.recipes import RECIPES
 
@@ -83,11 +83,12 @@ def on_sample(sample, monkeypatch):
     """The command line finds the sample where it would look for Fashion-MNIST; the list holds what it was asked for."""
     asked = []
 
-    def load(source):
+    def load(source=None):
         asked.append(source)
         return sample
 
     monkeypatch.setattr(cli, "load_fashion_mnist", load)
+    monkeypatch.setattr(sources, "load_fashion_mnist", load)
     return asked
 
 

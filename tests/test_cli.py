@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -103,7 +102,7 @@ def test_numbers_that_go_wrong_are_one_line_and_exit_code_1(on_sample, tmp_path,
 
 def test_the_data_directory_is_passed_on(on_sample, tmp_path):
     cli.main(["train", "lenet", "--epochs", "1", "--limit", "8", "--data", "here", "--workdir", str(tmp_path / "run")])
-    assert on_sample == [Path("here")]
+    assert on_sample == ["here"]
 
 
 @pytest.mark.parametrize(
@@ -193,10 +192,10 @@ def test_a_directory_that_is_no_run_is_refused(on_sample, refused, command):
 
 
 def test_an_interrupt_ends_with_130(monkeypatch, capsys):
-    def interrupt(source):
+    def interrupt(source, *, image_size):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "load_fashion_mnist", interrupt)
+    monkeypatch.setattr(cli, "load_dataset", interrupt)
     assert cli.main(["train", "lenet"]) == 130
     assert capsys.readouterr().err == "jaxcnn: interrupted\n"
 
@@ -208,9 +207,9 @@ def test_data_prepare_writes_where_it_is_told(monkeypatch, tmp_path, capsys):
 
 
 def test_any_other_error_is_a_defect_and_keeps_its_traceback(monkeypatch):
-    def fail(source):
+    def fail(source, *, image_size):
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(cli, "load_fashion_mnist", fail)
+    monkeypatch.setattr(cli, "load_dataset", fail)
     with pytest.raises(RuntimeError, match="a defect"):
         cli.main(["train", "lenet"])

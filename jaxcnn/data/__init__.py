@@ -9,9 +9,10 @@ from jaxcnn.data.facts import FASHION_MNIST_CLASSES
 from jaxcnn.data.fashion_mnist import load_fashion_mnist, prepare_tfds
 from jaxcnn.data.idx import read_idx, write_idx
 from jaxcnn.data.images import find_images, read_image
-from jaxcnn.data.sources import load_dataset
+from jaxcnn.data.pictures import read_pictures
+from jaxcnn.data.sources import load_dataset, names_other_data
 
 __all__ = [
     "FASHION_MNIST_CLASSES", "Augmentation", "Dataset", "find_images", "load_dataset", "load_fashion_mnist",
-    "prepare_tfds", "read_idx", "read_image", "write_idx",
+    "names_other_data", "prepare_tfds", "read_idx", "read_image", "read_pictures", "write_idx",
 ]  # fmt: skip

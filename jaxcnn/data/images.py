@@ -15,6 +15,7 @@ from jaxcnn.errors import InputError
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 _MOST_PIXELS = 50_000_000
+_LONGEST = 20_000
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # Pillow's modes for more than 8 bits
 _GRAY = (*_DEEP, "1", "L", "LA", "La")
 
@@ -36,12 +37,14 @@ def read_image(path: str | os.PathLike[str], size: int = 28, *, dark_on_light: b
         (size, size, 1), uint8.
 
     Raises:
-        InputError: if it cannot be read, is of another format, has several frames, floats or more than 50 million
-            pixels; no memory is taken for what is only declared.
+        InputError: if it cannot be read, is of another format, has several frames, floats, more than 50 million pixels
+            or more than 20,000 in a row; no memory is taken for what is only declared.
     """
     path = Path(path)
     with warnings.catch_warnings(action="ignore"):
         gray = open_image(path, str(path), lambda image: np.asarray(flatten(image, "L", ground="white")))
+    if max(gray.shape) > _LONGEST:
+        raise InputError(f"{path} is over {_LONGEST:,} pixels long, too long to be made square: cut it")
     border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     if dark_on_light or (dark_on_light is None and np.median(border) > 127):
         gray, border = 255 - gray, 255 - border

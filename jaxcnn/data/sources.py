@@ -41,7 +41,7 @@ def load_dataset(source: str | os.PathLike[str] | None, *, image_size: int | Non
         return load_fashion_mnist()
     text = os.fspath(source)
     form, _, place = text.partition(":")
-    if form in _FORMS and text != form:
+    if names_other_data(text):
         return _FORMS[form](_directory(text, place), image_size)
     try:
         return load_fashion_mnist(source)
@@ -52,6 +52,17 @@ def load_dataset(source: str | os.PathLike[str] | None, *, image_size: int | Non
             f"{text!r} is no directory with Fashion-MNIST, and no form of data is called {form!r}: write "
             f"{', '.join(f'{known}:DIR' for known in _FORMS)} or a directory with Fashion-MNIST"
         ) from error
+
+
+def names_other_data(source: str | os.PathLike[str] | None) -> bool:
+    """Whether `source`, as for `load_dataset`, is of a form that does not stand for Fashion-MNIST.
+
+    Examples:
+        >>> names_other_data("folder:pictures"), names_other_data("pictures"), names_other_data(None)
+        (True, False, False)
+    """
+    form, colon, _ = os.fspath(source or "").partition(":")
+    return bool(colon) and form in _FORMS
 
 
 def _directory(source: str, place: str) -> Path:

@@ -1,7 +1,8 @@
 """What an experiment is: network, data size, hyperparameters and the documented figures."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 import jax
@@ -83,10 +84,19 @@ class Recipe:
     init_gain: float | None = None
     augmentation: Augmentation | None = None
 
+    def on_other_data(self) -> "Recipe":
+        """The same without what is documented, which is of Fashion-MNIST."""
+        return replace(self, section="", documented=(), documented_norm=None, caveat="", is_documented=False)
+
     @property
     def rule(self) -> str:
         """How the network is trained, in words."""
-        words = [f"Adam {'in one cycle up to' if self.one_cycle else 'at'} {self.learning_rate:g}"]
+        return self.rule_at([self.learning_rate])
+
+    def rule_at(self, learning_rates: Sequence[float]) -> str:
+        """How networks are trained by this recipe at several learning rates, in words."""
+        rates = ", ".join(f"{rate:g}" for rate in learning_rates)
+        words = [f"Adam {'in one cycle up to' if self.one_cycle else 'at'} {rates}"]
         if self.weight_decay:
             words.append(f"weight decay {self.weight_decay:g}")
         if self.label_smoothing:

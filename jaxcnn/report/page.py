@@ -15,7 +15,7 @@ from jaxcnn.errors import InputError
 from jaxcnn.recipes import ALL_RECIPES, get_recipe
 from jaxcnn.report import figures
 from jaxcnn.report.activations import find_activations
-from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, evaluate
+from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, evaluate, find_runs
 
 _MOST_LAYERS = 8  # a row each
 _MOST_CHANNELS = 16  # two bars each
@@ -36,22 +36,25 @@ def write_report(path: Path, dataset: Dataset, out: Path | None = None) -> Path:
         The file.
 
     Raises:
-        InputError: if there are no runs, one cannot be read, or the file cannot be written.
+        InputError: if there are no runs, one cannot be read or is of other data, or the file cannot be written.
     """
     import jinja2
 
-    runs = [TrainedRun.open(config.parent) for config in sorted(path.rglob("config.json"))]
+    runs = [TrainedRun.open(directory) for directory in find_runs(path)]
     runs = [run for run in runs if run.epochs]
     if not runs:
         raise InputError(f"{path} holds no run with a finished epoch: train one first")
-    groups: dict[tuple[Any, ...], list[TrainedRun]] = {}
+    for run in runs:
+        run.config.check_data(dataset)
+    groups: dict[str, list[TrainedRun]] = {}
     for run in sorted(runs, key=lambda run: list(ALL_RECIPES).index(run.config.recipe.name)):
-        groups.setdefault(tuple(replace(run.config, seed=0).as_json().values()), []).append(run)
+        groups.setdefault(str(replace(run.config, seed=0).as_json()), []).append(run)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("jaxcnn.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     page = environment.get_template("page.html").render(
-        groups=[_group(group, list(groups.values()), dataset, path) for group in groups.values()]
+        data=runs[0].config.data.source or "Fashion-MNIST",
+        groups=[_group(group, list(groups.values()), dataset, path) for group in groups.values()],
     )
     out = out or path / "report.html"
     try:
@@ -121,6 +124,7 @@ def command_of(config: RunConfig) -> str:
         "batch-size": (recipe.batch_size, usual.batch_size),
         "learning-rate": (recipe.learning_rate, usual.learning_rate),
         "seed": (config.seed, 0),
+        "data": (config.data.source, None),
         "limit": (config.limit, None),
         "dtype": (config.dtype, "float32"),
     }

@@ -9,12 +9,12 @@ from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.overview import list_recipes, summarize
 from jaxcnn.runs.prediction import predict_files
 from jaxcnn.runs.reproduction import reproduce
-from jaxcnn.runs.trained import IMAGE_SHAPE, TrainedRun
+from jaxcnn.runs.trained import TrainedRun, find_runs, load_data
 from jaxcnn.runs.training import train, train_replicas
 
 __all__ = [
-    "IMAGE_SHAPE", "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "compute_in_order", "cross",
-    "evaluate", "join_hosts", "keep_compiled_programs", "keep_memory", "leave_hosts", "list_recipes",
+    "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "compute_in_order", "cross", "evaluate",
+    "find_runs", "join_hosts", "keep_compiled_programs", "keep_memory", "leave_hosts", "list_recipes", "load_data",
     "params_sha256", "predict_files", "provide_cpu_devices", "reproduce", "show_evaluation", "summarize", "train",
     "train_replicas",
 ]  # fmt: skip

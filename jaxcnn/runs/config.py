@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, names_other_data
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import Recipe, get_recipe
 from jaxcnn.training import TrainState, create_train_state
@@ -23,8 +24,26 @@ _HYPERPARAMETERS = {"image_size": int, "batch_size": int, "learning_rate": float
 
 
 @dataclass(frozen=True)
+class DataForm:
+    """What data a run is of.
+
+    Attributes:
+        source: as `data.load_dataset` takes it; None for Fashion-MNIST.
+        class_names: the name of each class.
+        image_shape: height, width and channels of its images.
+    """
+
+    source: str | None
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+
+
+FASHION_MNIST = DataForm(None, FASHION_MNIST_CLASSES, (28, 28, 1))
+
+
+@dataclass(frozen=True)
 class RunConfig:
-    """What decides a run's figures, besides the data.
+    """What decides a run's figures.
 
     Attributes:
         recipe: the experiment, its hyperparameters as this run has them.
@@ -34,6 +53,7 @@ class RunConfig:
         limit: use the first so many images of each split alone; None for all.
         deterministic: whether operations whose sums come in any order are done without; a GPU has some, which are
             faster. On a CPU nothing changes.
+        data: what it trains and tests on.
 
     Raises:
         InputError: if a hyperparameter is out of its range.
@@ -45,6 +65,7 @@ class RunConfig:
     dtype: str = "float32"
     limit: int | None = None
     deterministic: bool = False
+    data: DataForm = FASHION_MNIST
 
     def __post_init__(self) -> None:
         recipe = self.recipe
@@ -66,7 +87,7 @@ class RunConfig:
     def as_json(self) -> dict[str, Any]:
         """The config as config.json holds it."""
         recipe = self.recipe
-        return {
+        config = {
             "recipe": recipe.name,
             "image_size": recipe.image_size,
             "batch_size": recipe.batch_size,
@@ -78,6 +99,33 @@ class RunConfig:
             "limit": self.limit,
             "deterministic": self.deterministic,
         }
+        if self.data != FASHION_MNIST:
+            config["data"] = {
+                "source": self.data.source,
+                "class_names": list(self.data.class_names),
+                "image_shape": list(self.data.image_shape),
+            }
+        return config
+
+    def on(self, dataset: Dataset, source: str | None) -> "RunConfig":
+        """The same on what `data.load_dataset` has read from `source`."""
+        if source is None or not names_other_data(source):
+            return self
+        form, _, place = source.partition(":")
+        data = DataForm(f"{form}:{Path(place).expanduser().absolute()}", dataset.class_names, dataset.image_shape)
+        return replace(self, recipe=self.recipe.on_other_data(), data=data)
+
+    def check_data(self, dataset: Dataset) -> None:
+        """See that `dataset` is of the form that the run was trained on.
+
+        Raises:
+            InputError: if it is not.
+        """
+        if (dataset.class_names, dataset.image_shape) != (self.data.class_names, self.data.image_shape):
+            raise InputError(
+                f"{dataset.num_classes} classes and images of shape {dataset.image_shape}, for a run of "
+                f"{len(self.data.class_names)} classes and images of shape {self.data.image_shape}: give its own --data"
+            )
 
     @classmethod
     def from_json(cls, config: dict[str, Any]) -> "RunConfig":
@@ -91,6 +139,11 @@ class RunConfig:
                 get_recipe(config["recipe"]), **{name: kind(config[name]) for name, kind in _HYPERPARAMETERS.items()}
             )
             others = {name: config[name] for name in ("seed", "dtype", "limit", "deterministic")}
+            if "data" in config:
+                recipe = recipe.on_other_data()
+                source, names, shape = (config["data"][key] for key in ("source", "class_names", "image_shape"))
+                height, width, channels = map(int, shape)
+                others["data"] = DataForm(str(source), tuple(map(str, names)), (height, width, channels))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"not the config of a run ({error})") from error
         return cls(recipe, **others)

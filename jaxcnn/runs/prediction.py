@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jaxcnn.data import find_images, read_image
+from jaxcnn.data import find_images, read_image, read_pictures
 from jaxcnn.errors import InputError
-from jaxcnn.runs.trained import CLASS_NAMES, TrainedRun
+from jaxcnn.runs.config import DataForm
+from jaxcnn.runs.trained import TrainedRun
 
 
 def predict_files(
@@ -30,22 +31,25 @@ def predict_files(
         paths: image files, and folders of them.
         console: where to show it.
         top: how many classes to show of each.
-        dark_on_light: whether things are darker than their ground; None to look.
+        dark_on_light: whether things are darker than their ground; None to look. Of a network that was trained on
+            pictures from files it is None: what it is asked about is read as those were.
         as_json: whether as one JSON object a line: file, classes.
 
     Raises:
-        InputError: if one of the pictures cannot be read, or `top` is no number of classes.
+        InputError: if one of the pictures cannot be read, `top` is no number of classes, or a ground is told where none
+            is looked for.
     """
-    if not 1 <= top <= len(CLASS_NAMES):
-        raise InputError(f"the {top} likeliest classes: 1 to {len(CLASS_NAMES)} are there")
+    class_names = run.config.data.class_names
+    if not 1 <= top <= len(class_names):
+        raise InputError(f"the {top} likeliest classes: 1 to {len(class_names)} are there")
     if not paths:
         raise InputError("no pictures: image files, or folders of them, are needed")
     files = [file for path in paths for file in find_images(path)]
-    images = np.stack([read_image(file, dark_on_light=dark_on_light) for file in files])
+    images = _read(files, run.config.data, dark_on_light)
     probabilities = run.predict(images)
     likeliest = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     found = [
-        [(CLASS_NAMES[label], float(row[label])) for label in labels]
+        [(class_names[label], float(row[label])) for label in labels]
         for row, labels in zip(probabilities, likeliest, strict=True)
     ]
     if as_json:
@@ -59,3 +63,13 @@ def predict_files(
     for file, classes in zip(files, found, strict=True):
         table.add_row(escape(str(file)), *(f"{name} {probability:.3f}" for name, probability in classes))
     console.print(table)
+
+
+def _read(files: Sequence[Path], form: DataForm, dark_on_light: bool | None) -> np.ndarray:
+    """Pictures as images like those of `form`, (N, H, W, C)."""
+    size, _, channels = form.image_shape
+    if form.source is None or form.source.startswith("idx:"):
+        return np.stack([read_image(file, size, dark_on_light=dark_on_light) for file in files])
+    if dark_on_light is not None:
+        raise InputError("--ground for a network that was trained on pictures as they are: leave it out")
+    return read_pictures([(str(file), file) for file in files], size, channels=channels)

@@ -55,13 +55,12 @@ class Display:
         words = [
             f"{recipe.title} on {num_examples:,} images of {recipe.image_size}x{recipe.image_size}",
             f"{recipe.num_epochs} epochs of batches of {recipe.batch_size}",
-            recipe.rule,
-            f"learning rates {', '.join(f'{rate:g}' for rate in self._rates)}" if len(self._rates) > 1 else "",
+            recipe.rule_at(self._rates),
             f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}",
             dtype,
             devices,
         ]
-        self.say(", ".join(filter(None, words)))
+        self.say(", ".join(words))
 
     def chunk(self, event: ReplicasChunk) -> None:
         """Move the bar to where `event` stands, and show the mean over the runs."""

@@ -7,20 +7,36 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxcnn.data import FASHION_MNIST_CLASSES
+from jaxcnn.data import Dataset, load_dataset
 from jaxcnn.errors import InputError
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import read_config, read_summary
 from jaxcnn.training import Checkpoints, EpochFigures, TrainState, predict
 
-CLASS_NAMES = FASHION_MNIST_CLASSES
-"""The classes of the data that runs are of."""
+_NUM_EXAMPLES = 60_000  # by which a schedule gets its length, which a run that is over does not need
 
-IMAGE_SHAPE = (28, 28, 1)
-"""Height, width and channels of its images."""
 
-NUM_EXAMPLES = 60_000
-"""How many images it has to train on."""
+def find_runs(path: Path) -> list[Path]:
+    """The directory `path` if it is a run's, and those below it that are, in order.
+
+    Raises:
+        InputError: if there are none.
+    """
+    found = sorted(config.parent for config in path.rglob("config.json"))
+    if not found:
+        raise InputError(f"{path} holds no run with a finished epoch: train one first")
+    return found
+
+
+def load_data(config: RunConfig, source: str | None = None) -> Dataset:
+    """The data that a run is of, read from `source`, or from where it was trained from.
+
+    Raises:
+        InputError: if it cannot be read, or is not of the form that the run was trained on.
+    """
+    dataset = load_dataset(source or config.data.source, image_size=config.recipe.image_size)
+    config.check_data(dataset)
+    return dataset
 
 
 @dataclass(frozen=True)
@@ -56,12 +72,13 @@ class TrainedRun:
             raise InputError(f"{path} has no checkpoint yet: let the run be saved first")
         try:
             with Checkpoints(path / "checkpoints") as checkpoints:
-                state, history = checkpoints.resume(config.blank_state(NUM_EXAMPLES, len(CLASS_NAMES), IMAGE_SHAPE[2]))
+                form = config.blank_state(_NUM_EXAMPLES, len(config.data.class_names), config.data.image_shape[2])
+                state, history = checkpoints.resume(form)
         except OSError as error:
             raise InputError(f"{error}: train it anew in another directory") from error
         epochs = tuple(EpochFigures(**figures) for figures in history.get("epochs", ()))
         return cls(path, config, state, epochs, read_summary(path))
 
     def predict(self, images: Float[np.ndarray, "n h w c"] | np.ndarray) -> Float[np.ndarray, "n classes"]:
-        """The probability of each class for each image, (N, H, W, 1)."""
+        """The probability of each class for each image, (N, H, W, C)."""
         return predict(self.state, images, image_size=self.config.recipe.image_size)

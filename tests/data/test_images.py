@@ -148,3 +148,9 @@ def test_any_byte_may_be_wrong(tmp_path_factory, kind, place, value):
     except InputError as error:
         message = str(error)
     assert "\n" not in message
+
+
+def test_what_is_too_long_to_be_made_square_is_refused(tmp_path):
+    Image.new("L", (20_001, 1)).save(tmp_path / "line.png")
+    with pytest.raises(InputError, match="is over 20,000 pixels long, too long to be made square: cut it"):
+        read_image(tmp_path / "line.png")

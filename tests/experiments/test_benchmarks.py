@@ -48,3 +48,15 @@ def test_steps_are_timed_beside_pytorch(tmp_path):
         assert min(*result["step_seconds"], result["start_seconds"], result["peak_bytes"]) > 0
     ours, theirs = (comparison["results"][name]["step_milliseconds"] for name in contestants[:2])
     assert comparison["ratio"] == pytest.approx(ours / theirs)
+
+
+def test_replicas_and_shared_steps_are_timed(tmp_path, monkeypatch, sample_as_fashion_mnist):
+    output = tmp_path / "scaling.json"
+    module = runpy.run_path(str(BENCHMARKS / "scaling.py"))
+    monkeypatch.setitem(module["medians"].__globals__, "REPLICAS", (1, 2))
+    monkeypatch.setitem(module["medians"].__globals__, "DEVICES", (1, 2))
+    module["main"](steps=3, repeats=1, output=output)
+    found = json.loads(output.read_text())["recipes"]["lenet"]
+    assert set(found["chosen"]) == {"1", "2"}
+    assert {"1 alone", f"2 {found['chosen']['2']}", "2 together", "each step split over 2 devices"} <= set(found["ms"])
+    assert min(found["ms"].values()) > 0

@@ -1,0 +1,86 @@
+"""Runs on data other than Fashion-MNIST, from the command line to a network in use."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxcnn import cli, data
+from jaxcnn.runs import TrainedRun
+
+pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+
+COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Pictures in colour of three classes and of different sizes, which whoever sees the colour can tell apart."""
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(20):
+            size = rng.integers(20, 50, 2)
+            pixels = np.clip(np.array(colour) + rng.normal(0, 40, (*size, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number:02}.png")
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def run(folder, tmp_path):
+    workdir = tmp_path / "run"
+    command = ["train", "lenet_bn", "--data", f"folder:{folder}", "--epochs", "8", "--batch-size", "8"]
+    assert cli.main([*command, "--workdir", str(workdir)]) == 0
+    return workdir
+
+
+def test_a_folder_of_pictures_is_learnt_and_its_classes_are_told(run, folder, tmp_path, capsys):
+    config = TrainedRun.open(run).config
+    assert (config.data.class_names, config.data.image_shape) == (("blue", "green", "red"), (28, 28, 3))
+    assert config.recipe.documented == ()
+
+    assert cli.main(["evaluate", str(run)]) == 0
+    assert "on 12 test images" in capsys.readouterr().out
+
+    Image.new("RGB", (90, 60), COLOURS["green"]).save(tmp_path / "lawn.png")
+    assert cli.main(["predict", str(run), str(tmp_path / "lawn.png"), "--top", "1", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["classes"]) == ["green"]
+
+    assert cli.main(["report", str(run)]) == 0
+    page = (run / "report.html").read_text()
+    assert f"On folder:{folder}" in page
+    assert f"--data folder:{folder}" in page
+    assert cli.main(["export", str(run), "--to", "safetensors"]) == 0
+
+
+def test_it_goes_on_with_the_same_data_alone(run, folder, tmp_path, capsys):
+    command = ["train", "lenet_bn", "--epochs", "8", "--batch-size", "8", "--workdir", str(run)]
+    assert cli.main([*command, "--data", f"folder:{folder}"]) == 0
+    assert "finished before" in capsys.readouterr().out
+    (folder / "red").rename(folder / "crimson")
+    assert cli.main([*command, "--data", f"folder:{folder}"]) == 2
+    assert "is of another run: data " in capsys.readouterr().err
+    assert cli.main(["evaluate", str(run), "--data", f"folder:{folder}"]) == 2
+    assert "for a run of 3 classes" in capsys.readouterr().err
+
+
+def test_data_that_cannot_be_read_and_a_ground_are_refused(run, folder, capsys):
+    assert cli.main(["evaluate", str(run), "--data", "tfds:nowhere"]) == 2
+    assert "nowhere cannot be read" in capsys.readouterr().err
+    assert cli.main(["predict", str(run), str(folder / "red"), "--ground", "dark"]) == 2
+    assert "--ground for a network that was trained on pictures as they are: leave it out" in capsys.readouterr().err
+
+
+def test_idx_files_keep_their_size_and_names(sample, tmp_path, capsys):
+    """Written here as MNIST's are; told as its digits, and resized to what the network takes."""
+    files = tmp_path / "digits"
+    files.mkdir()
+    for split, name in (("train", "train"), ("test", "t10k")):
+        images, labels = sample.split(split)
+        data.write_idx(files / f"{name}-images-idx3-ubyte", images[:, ::2, ::2, 0])
+        data.write_idx(files / f"{name}-labels-idx1-ubyte", labels)
+    command = ["train", "lenet", "--data", f"idx:{files}", "--epochs", "1", "--workdir", str(tmp_path / "run")]
+    assert cli.main(command) == 0
+    assert TrainedRun.open(tmp_path / "run").config.data.class_names == tuple("0123456789")
+    assert cli.main(["evaluate", str(tmp_path / "run")]) == 0
