@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn.data.dataset import Dataset
+from jaxcnn.training.chunks import Augment
 from jaxcnn.training.layout import Layout, choose_layout
-from jaxcnn.training.loop import Augment, run_epochs
+from jaxcnn.training.loop import run_epochs
 from jaxcnn.training.results import ReplicasEpoch
 from jaxcnn.training.state import TrainState
 
