@@ -1,5 +1,6 @@
 """Training runs: recipes, with what the user changed, from the first step to the files they leave."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,8 @@ from jaxcnn.training import (
 )
 
 TEN_MINUTES = Interval(seconds=600.0)
+
+_STATUS = re.compile("(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): ")  # XLA's, as a ValueError
 
 
 def train(
@@ -151,7 +154,7 @@ def _carry_out(
         with jax.default_device(mine), display.live(), StopSignals() as signals:
             runs: list[Run] = []
             try:
-                with ExitStack() as opened, _seeing_lost_hosts(opened):
+                with ExitStack() as opened, seeing_lost_hosts(opened):
                     for config, directory in zip(configs.values(), taken, strict=True):
                         checkpoints = opened.enter_context(Checkpoints(directory.checkpoints))
                         state = config.initial_state(num_examples, dataset.num_classes, dataset.image_shape[2])
@@ -176,12 +179,12 @@ def _carry_out(
 
 
 @contextmanager
-def _seeing_lost_hosts(opened: ExitStack) -> Iterator[None]:
+def seeing_lost_hosts(opened: ExitStack) -> Iterator[None]:
     """A `LostHostError` where another host is gone, which nothing in `opened` is to wait for as it closes."""
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        if jax.process_count() == 1 or not (isinstance(error, jax.errors.JaxRuntimeError) or _STATUS.match(str(error))):
             raise
         opened.pop_all()
         reason = str(error).splitlines()[0]

@@ -143,6 +143,8 @@ class Checkpoints:
             yield
         except (OSError, ValueError) as error:
             code = re.search(r"os_error_code='(\d+)'", str(error))
+            if jax.process_count() > 1 and code is None and isinstance(error, ValueError):
+                raise  # of another host, not of the disk
             reason = os.strerror(int(code[1])) if code else getattr(error, "strerror", None) or str(error)
             raise OSError(f"no checkpoint can be written in {self.directory}: {reason}") from error
 

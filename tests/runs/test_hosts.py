@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import jax
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from processes import RECIPE, said, start
 
+from jaxcnn.errors import InputError, LostHostError
+from jaxcnn.runs.training import seeing_lost_hosts
 from jaxcnn.training import Checkpoints, create_train_state
 
 SHARED = replace(RECIPE, num_epochs=2, batch_size=100)  # 5 whole steps of 512 images, and one of 12
@@ -115,3 +118,19 @@ def test_where_one_host_is_killed_the_other_ends_and_the_run_goes_on(
 
 def has_checkpoint(workdir):
     return any(path.name.isdigit() for path in workdir.glob("checkpoints/*"))
+
+
+def test_only_what_comes_of_other_hosts_is_taken_for_a_lost_one(monkeypatch):
+    """XLA's failures come as errors of two kinds, of which one has other uses."""
+
+    def raised(error, kind):
+        with pytest.raises(kind) as caught, ExitStack() as opened, seeing_lost_hosts(opened):
+            raise error
+        return str(caught.value)
+
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    for kind in (ValueError, jax.errors.JaxRuntimeError):
+        assert "another host is gone or out of reach (UNKNOWN: Gloo failed)" in raised(
+            kind("UNKNOWN: Gloo failed"), LostHostError
+        )
+    assert raised(InputError("a seed of -1"), InputError) == "a seed of -1"
