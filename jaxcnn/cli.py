@@ -4,6 +4,7 @@ import io
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from dataclasses import replace
@@ -67,6 +68,7 @@ def train(
     seeds: int = 1,
     data: str | None = None,
     limit: int | None = None,
+    stream: bool = False,
     workdir: Path | None = None,
     device: str | None = None,
     devices: int | None = None,
@@ -91,6 +93,8 @@ def train(
         data: directory of Fashion-MNIST, as IDX files or prepared by TFDS, which is looked for, then fetched, unless
             given; or other images: folder:DIR with a sub-folder a class, idx:DIR with files as MNIST's, or tfds:DIR.
         limit: use the first so many images of each split alone.
+        stream: bring images to the device as they are needed, from disk where they are a folder or prepared by TFDS;
+            this is done anyway where they would take too much memory.
         workdir: directory for the run, new or of the same run; runs/NAME-TIME unless given.
         device: cpu, gpu or tpu; the best one there is unless given.
         devices: how many devices share each step of a run, 1 unless given; how many several runs are dealt out to at
@@ -117,10 +121,11 @@ def train(
     if distributed:
         runs.join_hosts()
     runs.keep_memory()
-    dataset = load_dataset(data, image_size=recipe.image_size)
-    configs = {path: config.on(dataset, data) for path, config in configs.items()}
     if len(configs) > 1 or devices is not None:
         runs.provide_cpu_devices(devices)
+    room = 0 if stream else runs.room_for_images(device)
+    dataset = load_dataset(data, image_size=recipe.image_size, room=room)
+    configs = {path: config.on(dataset, data) for path, config in configs.items()}
     runs.keep_compiled_programs()
     if len(configs) > 1:
         runs.train_replicas(
@@ -283,6 +288,7 @@ def main(args: list[str] | None = None) -> int:
     """
     logging.basicConfig(format="%(message)s")
     logging.getLogger("jaxcnn").setLevel(logging.INFO)
+    warnings.filterwarnings("ignore", module="PIL")  # what of a picture cannot be used is said by an error
     logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs with a traceback what it also raises
     try:
         _parse(args)()

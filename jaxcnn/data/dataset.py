@@ -1,9 +1,10 @@
-"""The form in which every data set reaches the training loop."""
+"""The forms in which data sets reach the training loop: as arrays, or as examples that are read as they are needed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jaxcnn.data.examples import ArrayExamples, Examples
 from jaxcnn.errors import InputError
 
 
@@ -53,6 +54,16 @@ class Dataset:
         _, height, width, channels = self.train_images.shape
         return height, width, channels
 
+    @property
+    def train(self) -> Examples:
+        """The training examples, to be taken a batch at a time."""
+        return ArrayExamples(*self.split("train"))
+
+    @property
+    def test(self) -> Examples:
+        """The test examples, to be taken a batch at a time."""
+        return ArrayExamples(*self.split("test"))
+
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Images and labels of the split `name`, 'train' or 'test'."""
         return getattr(self, f"{name}_images"), getattr(self, f"{name}_labels")
@@ -66,6 +77,51 @@ class Dataset:
             self.test_labels[:count],
             self.class_names,
         )
+
+    def streamed(self) -> "StreamedDataset":
+        """The same task, whose images stay in this process's memory and go to the device as they are needed."""
+        return StreamedDataset(self.train, self.test, self.class_names, self.image_shape)
+
+    def within(self, room: int | None) -> "Dataset | StreamedDataset":
+        """This, or the same `streamed` where its images take more than `room` bytes; None is room for any number."""
+        is_within = room is None or self.train_images.nbytes + self.test_images.nbytes <= room
+        return self if is_within else self.streamed()
+
+
+@dataclass(frozen=True)
+class StreamedDataset:
+    """A classification task whose images go to the device as they are needed, because not all of them fit there.
+
+    Training on it gives what training on the same images in a `Dataset` gives, and takes the memory of a few batches.
+
+    Attributes:
+        train: the training examples, at least one.
+        test: the test examples, at least one.
+        class_names: the name of each class, in the order of the labels.
+        image_shape: height, width and channels of one image.
+
+    Raises:
+        InputError: if there are no examples in a split.
+    """
+
+    train: Examples
+    test: Examples
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        for split in ("train", "test"):
+            if len(getattr(self, split)) == 0:
+                raise InputError(f"no {split} images: at least one is needed")
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+    def limit(self, count: int) -> "StreamedDataset":
+        """The same task with the first `count` images of each split."""
+        return replace(self, train=self.train.limit(count), test=self.test.limit(count))
 
 
 def _validate_split(split: str, images: np.ndarray, labels: np.ndarray, *, num_classes: int) -> None:

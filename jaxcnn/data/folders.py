@@ -1,13 +1,15 @@
 """A folder of images, in which each class has a folder of its own."""
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.dataset import Dataset, StreamedDataset
+from jaxcnn.data.examples import Batch, StoredExamples
 from jaxcnn.data.images import find_images
-from jaxcnn.data.pictures import read_pictures
+from jaxcnn.data.pictures import Picture, all_gray, read_in_order, read_pictures, shape_of
 from jaxcnn.errors import InputError
 
 _TEST_NAMES = ("test", "val", "validation", "valid")
@@ -18,7 +20,7 @@ Files = dict[str, list[Path]]
 """The image files of each class, by its name."""
 
 
-def load_folder(directory: Path, image_size: int | None = None) -> Dataset:
+def load_folder(directory: Path, image_size: int | None = None, room: int | None = None) -> Dataset | StreamedDataset:
     """The images in `directory`/train/CLASS and `directory`/test/CLASS, or in `directory`/CLASS.
 
     For test, val, validation or valid is taken, the first of them that is there. Where there is no such pair, the
@@ -29,6 +31,8 @@ def load_folder(directory: Path, image_size: int | None = None) -> Dataset:
     Args:
         directory: where the folders lie.
         image_size: height and width of the images, and what becomes of pictures, as in `read_pictures`.
+        room: bytes that the images may take; where they would take more, they stay in their files and are streamed from
+            there. None for any number.
 
     Returns:
         Gray images if every picture is gray by its form, else colour, and labels.
@@ -36,6 +40,7 @@ def load_folder(directory: Path, image_size: int | None = None) -> Dataset:
     Raises:
         InputError: if there are fewer than 2 classes or more than 256, one has no images or too few to hold one out,
             train and test differ in their classes, a picture cannot be read, or the sizes differ and none is asked for.
+            Of pictures that are streamed, this is found as they are read.
     """
     folders = _folders(directory)
     test_folder = next((folders[name] for name in _TEST_NAMES if name in folders), None)
@@ -48,10 +53,34 @@ def load_folder(directory: Path, image_size: int | None = None) -> Dataset:
             )
     else:
         train, test = _hold_out(directory, _find_classes(directory))
-    train_files, train_labels = _in_turn(train)
-    test_files, test_labels = _in_turn(test)
-    images = read_pictures([(str(file), file) for file in train_files + test_files], image_size)
-    return Dataset(images[: len(train_files)], train_labels, images[len(train_files) :], test_labels, tuple(train))
+    (pictures, labels), (test_pictures, test_labels) = _in_turn(train), _in_turn(test)
+    shape = None if room is None else _shape_beyond(room, pictures + test_pictures, image_size)
+    if shape is not None:
+        return StreamedDataset(
+            _stored(pictures, labels, image_size, shape), _stored(test_pictures, test_labels, image_size, shape),
+            tuple(train), shape,
+        )  # fmt: skip
+    images = read_pictures(pictures + test_pictures, image_size)
+    return Dataset(images[: len(pictures)], labels, images[len(pictures) :], test_labels, tuple(train))
+
+
+def _shape_beyond(room: int, pictures: Sequence[Picture], image_size: int | None) -> tuple[int, int, int] | None:
+    """The shape of the images, if they take more than `room` bytes; only then every picture is opened for it."""
+    height, width, colours = shape_of(pictures[0], image_size, channels=3)
+    values = len(pictures) * height * width
+    if values * colours <= room:
+        return None
+    channels = 1 if all_gray(pictures) else colours
+    return (height, width, channels) if values * channels > room else None
+
+
+def _stored(
+    pictures: Sequence[Picture], labels: np.ndarray, image_size: int | None, shape: tuple[int, int, int]
+) -> StoredExamples:
+    def fetch(places: np.ndarray) -> Batch:
+        return read_in_order([pictures[place] for place in places], image_size, shape), labels[places]
+
+    return StoredExamples(len(pictures), fetch)
 
 
 def _folders(directory: Path) -> dict[str, Path]:
@@ -90,8 +119,8 @@ def _hold_out(directory: Path, classes: Files) -> tuple[Files, Files]:
     return train, test
 
 
-def _in_turn(classes: Files) -> tuple[list[Path], np.ndarray]:
+def _in_turn(classes: Files) -> tuple[list[Picture], np.ndarray]:
     """The files with their labels: the first of each class, the second of each, and so on."""
     turns = itertools.zip_longest(*classes.values())
-    pairs = [(file, label) for turn in turns for label, file in enumerate(turn) if file is not None]
-    return [file for file, _ in pairs], np.array([label for _, label in pairs], np.uint8)
+    pairs = [((str(file), file), label) for turn in turns for label, file in enumerate(turn) if file is not None]
+    return [picture for picture, _ in pairs], np.array([label for _, label in pairs], np.uint8)

@@ -5,11 +5,14 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from jaxcnn.errors import InputError
+
+Read = TypeVar("Read")
 
 # No others are opened: Pillow has formats that start other programs.
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
@@ -55,7 +58,7 @@ def read_image(path: str | os.PathLike[str], size: int = 28, *, dark_on_light: b
     return np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.BOX))[..., None]
 
 
-def open_image(file: Path | io.BytesIO, name: str, read: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+def open_image(file: Path | io.BytesIO, name: str, read: Callable[[Image.Image], Read]) -> Read:
     """What `read` makes of the image in `file`, which is opened only if it is safe to decode.
 
     Pillow's warnings are left to the caller: the filters of warnings belong to the process, and this may be run in

@@ -48,18 +48,12 @@ def read_pictures(
     first, *others = pictures
 
     def read(picture: Picture) -> np.ndarray:
-        array = _read(picture, image_size, channels)
-        if array.shape[:2] != like.shape[:2]:
-            raise InputError(
-                f"{first[0]} has {_size(like)} pixels and {picture[0]} has {_size(array)}: images of one size are "
-                "needed, or give an image size for all"
-            )
-        return array
+        return _read_like(picture, image_size, channels, like=like.shape, of=first[0])
 
     # around the threads, which share the filters of warnings
     with warnings.catch_warnings(action="ignore"):
         like = _read(first, image_size, channels)
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_WORKERS)) as pool:
+        with _threads() as pool:
             arrays = [like, *pool.map(read, others)]
     images = np.empty((len(arrays), *like.shape[:2], channels or max(array.shape[2] for array in arrays)), np.uint8)
     for image, array in zip(images, arrays, strict=True):
@@ -67,9 +61,53 @@ def read_pictures(
     return images
 
 
+def read_in_order(pictures: Sequence[Picture], image_size: int | None, shape: tuple[int, int, int]) -> np.ndarray:
+    """Pictures as `read_pictures` makes images of them, read by the caller's thread, of which there may be several.
+
+    Pillow's warnings are left to the caller, as by `open_image`.
+
+    Args:
+        pictures: at least one.
+        image_size: as in `read_pictures`.
+        shape: height, width and channels of the result; what has not this size is refused.
+
+    Returns:
+        (N, *shape), uint8.
+
+    Raises:
+        InputError: if one cannot be read, or is of another size.
+    """
+    images = np.empty((len(pictures), *shape), np.uint8)
+    for image, picture in zip(images, pictures, strict=True):
+        image[:] = _read_like(picture, image_size, shape[2], like=shape, of="the first")
+    return images
+
+
+def shape_of(picture: Picture, image_size: int | None, channels: int) -> tuple[int, int, int]:
+    """Height, width and channels of what `read_pictures` makes of a picture."""
+    if image_size is not None:
+        return image_size, image_size, channels
+    height, width, _ = read_pictures([picture])[0].shape
+    return height, width, channels
+
+
+def all_gray(pictures: Sequence[Picture]) -> bool:
+    """Whether every picture is gray by its form, of which no more than the beginning is read.
+
+    Raises:
+        InputError: if one cannot be opened.
+    """
+    with warnings.catch_warnings(action="ignore"), _threads() as pool:
+        return all(pool.map(lambda picture: open_image(picture[1], picture[0], is_gray), pictures))
+
+
 def resize_gray(images: np.ndarray, size: int) -> np.ndarray:
     """Gray images, (N, H, W), as `read_pictures` makes them `size` x `size`."""
     return np.stack([np.asarray(_fit(Image.fromarray(image), size)) for image in images])
+
+
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_WORKERS))
 
 
 def _fit(image: Image.Image, size: int) -> Image.Image:
@@ -93,6 +131,14 @@ def _read(picture: Picture, image_size: int | None, channels: int | None) -> np.
     return open_image(file, name, convert)
 
 
-def _size(array: np.ndarray) -> str:
-    height, width, _ = array.shape
-    return f"{width} x {height}"
+def _read_like(
+    picture: Picture, image_size: int | None, channels: int | None, *, like: tuple[int, ...], of: str
+) -> np.ndarray:
+    """(height, width, 1 or 3), uint8, with the height and width of `like`, which are those `of` another."""
+    array = _read(picture, image_size, channels)
+    if array.shape[:2] != like[:2]:
+        raise InputError(
+            f"{of} has {like[1]} x {like[0]} pixels and {picture[0]} has {array.shape[1]} x {array.shape[0]}: images "
+            "of one size are needed, or give an image size for all"
+        )
+    return array

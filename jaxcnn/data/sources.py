@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.data.directories import AbsentError
 from jaxcnn.data.fashion_mnist import load_fashion_mnist
 from jaxcnn.data.folders import load_folder
@@ -12,11 +12,17 @@ from jaxcnn.data.idx_directories import load_idx
 from jaxcnn.data.tfds_reading import load_tfds
 from jaxcnn.errors import InputError
 
-_FORMS = {"folder": load_folder, "idx": load_idx, "tfds": load_tfds}
+_FORMS = {
+    "folder": load_folder,
+    "idx": lambda directory, image_size, room: load_idx(directory, image_size).within(room),
+    "tfds": load_tfds,
+}
 _LARGEST = 4096
 
 
-def load_dataset(source: str | os.PathLike[str] | None, *, image_size: int | None = None) -> Dataset:
+def load_dataset(
+    source: str | os.PathLike[str] | None, *, image_size: int | None = None, room: int | None = None
+) -> Dataset | StreamedDataset:
     """The data set that `source` names.
 
         None, DIR   Fashion-MNIST, from where it is or from DIR, every byte verified: `load_fashion_mnist`
@@ -28,6 +34,9 @@ def load_dataset(source: str | os.PathLike[str] | None, *, image_size: int | Non
         source: as above; a directory whose name begins with such a word and a colon is written ./folder:DIR.
         image_size: height and width of the images, resized; None keeps them, which are then to be of one size.
             Fashion-MNIST stays as it is.
+        room: bytes that the images may take; where they would take more, they are streamed to the device as they are
+            needed: pictures in folders and what TFDS prepared as array_record from disk, all else from memory. None
+            for any number, 0 to stream whatever there is.
 
     Returns:
         Images, uint8, gray or in colour, and labels from 0.
@@ -38,13 +47,13 @@ def load_dataset(source: str | os.PathLike[str] | None, *, image_size: int | Non
     if image_size is not None and not 1 <= image_size <= _LARGEST:
         raise InputError(f"an image size of {image_size}: 1 to {_LARGEST} pixels are possible")
     if source is None:
-        return load_fashion_mnist()
+        return load_fashion_mnist().within(room)
     text = os.fspath(source)
     form, _, place = text.partition(":")
     if names_other_data(text):
-        return _FORMS[form](_directory(text, place), image_size)
+        return _FORMS[form](_directory(text, place), image_size, room)
     try:
-        return load_fashion_mnist(source)
+        return load_fashion_mnist(source).within(room)
     except AbsentError as error:
         if not re.match(r"\w{2,}:", text):
             raise

@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxcnn.data.facts import FILES, Arrays
 from jaxcnn.data.idx import idx_sha256
-from jaxcnn.data.tfds_reading import is_version, open_version, quiet, read_records
+from jaxcnn.data.tfds_records import is_version, open_version, quiet, read_records
 from jaxcnn.errors import InputError
 
 VERSION = "3.0.1"

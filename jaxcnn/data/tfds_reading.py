@@ -1,24 +1,24 @@
-"""Directories prepared by TensorFlow Datasets (TFDS), of any data set, read without TensorFlow."""
+"""Images and labels of directories prepared by TensorFlow Datasets (TFDS), of any data set."""
 
-import contextlib
 import io
-import logging
-import struct
-from collections.abc import Iterator
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.pictures import Picture, read_pictures
+from jaxcnn.data.dataset import Dataset, StreamedDataset
+from jaxcnn.data.examples import Batch, StoredExamples
+from jaxcnn.data.pictures import Picture, read_in_order, read_pictures, shape_of
+from jaxcnn.data.tfds_records import is_version, open_records, open_version, read_records, refusing_damage
 from jaxcnn.errors import InputError
 
+_KIND = "images with labels"
 _TEST_NAMES = ("test", "validation")
 _MOST_CLASSES = 256  # labels are uint8
 
 
-def load_tfds(directory: Path, image_size: int | None = None) -> Dataset:
+def load_tfds(directory: Path, image_size: int | None = None, room: int | None = None) -> Dataset | StreamedDataset:
     """The images and labels of a prepared directory whose examples hold an Image and a ClassLabel.
 
     The splits are train and test, or validation where there is no test. Where the examples hold several images or
@@ -27,16 +27,19 @@ def load_tfds(directory: Path, image_size: int | None = None) -> Dataset:
     Args:
         directory: that of a version, with dataset_info.json in it, or the one above it.
         image_size: height and width of the images, and what becomes of them, as in `read_pictures`.
+        room: bytes that the images may take; where they would take more, they stay on disk and are streamed from there.
+            None for any number.
 
     Returns:
         Gray or colour images, as the Image says, and labels.
 
     Raises:
         InputError: if there is no version or several, one is damaged, in a form that only TensorFlow reads or of other
-            examples, a split is missing, an example has no label, or the sizes differ and none is asked for.
+            examples, a split is missing, an example has no label, the sizes differ and none is asked for, or they are
+            to be streamed and stored as tfrecord. Of what is streamed, damage is found as it is read.
     """
     version = _find_version(directory)
-    with open_version(version, "images with labels") as builder:
+    with open_version(version, _KIND) as builder:
         splits = sorted(builder.info.splits)
         test_name = next((name for name in _TEST_NAMES if name in splits), None)
         if "train" not in splits or test_name is None:
@@ -45,65 +48,17 @@ def load_tfds(directory: Path, image_size: int | None = None) -> Dataset:
                 "are needed"
             )
         image_key, label_key = _keys(builder.info, version)
-        image, label = builder.info.features[image_key], builder.info.features[label_key]
-        train, train_labels = _read_split(builder, "train", image_key, label_key)
-        test, test_labels = _read_split(builder, test_name, image_key, label_key)
-    images = read_pictures(train + test, image_size, channels=1 if image.shape[-1] == 1 else 3)
-    return Dataset(images[: len(train)], train_labels, images[len(train) :], test_labels, tuple(label.names))
-
-
-def is_version(directory: Path) -> bool:
-    """Whether TFDS has prepared a version of a data set in `directory`."""
-    return (directory / "dataset_info.json").is_file()
-
-
-@contextlib.contextmanager
-def open_version(version_directory: Path, what: str) -> Iterator[Any]:
-    """TFDS's builder of a prepared directory; what it or its use raises is an InputError.
-
-    Args:
-        version_directory: where dataset_info.json lies.
-        what: what an error says that it was to be read as.
-    """
-    try:
-        with quiet():
-            import tensorflow_datasets as tfds
-
-            yield tfds.builder_from_directory(version_directory)
-    except InputError:
-        raise
-    except Exception as error:  # whatever a reader of TFDS meets in a damaged file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"{version_directory} cannot be read as {what} prepared by TFDS ({reason[:200]}): prepare it anew"
-        ) from error
-
-
-def read_records(builder: Any, split: str) -> Iterator[bytes]:
-    """The examples of a split, array_record or tfrecord, in their order and not decoded."""
-    from tensorflow_datasets import decode
-
-    if builder.info.file_format.value == "tfrecord":
-        for path in builder.info.splits[split].filepaths:
-            yield from _tfrecords(Path(path))
-    else:
-        yield from builder.as_data_source(split, deserialize_method=decode.DeserializeMethod.RAW_BYTES)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep TFDS's progress bars, its talk and its advice on other decoders off the terminal."""
-    absl = logging.getLogger("absl")
-    level = absl.level
-    absl.setLevel(logging.ERROR)
-    try:
-        import tensorflow_datasets as tfds
-
-        tfds.disable_progress_bar()
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        absl.setLevel(level)
+        train, test = (_Split(builder, name, image_key, label_key) for name in ("train", test_name))
+        if room is not None:
+            shape = shape_of(train.first(), image_size, train.channels)
+            if (train.count + test.count) * math.prod(shape) > room:
+                return StreamedDataset(
+                    train.streamed(image_size, shape), test.streamed(image_size, shape), train.class_names, shape
+                )
+        pictures, labels = train.read()
+        test_pictures, test_labels = test.read()
+    images = read_pictures(pictures + test_pictures, image_size, channels=train.channels)
+    return Dataset(images[: len(labels)], labels, images[len(labels) :], test_labels, train.class_names)
 
 
 def _find_version(directory: Path) -> Path:
@@ -146,37 +101,65 @@ def _keys(info: Any, version: Path) -> tuple[str, str]:
     return image_key, label_key
 
 
-def _read_split(builder: Any, split: str, image_key: str, label_key: str) -> tuple[list[Picture], np.ndarray]:
-    """The images as they are stored, and the labels."""
-    import tensorflow_datasets as tfds
+class _Split:
+    """The examples of a split as they are stored."""
 
-    # of these two alone, for others may need TensorFlow
-    features: Any = tfds.features.FeaturesDict({key: builder.info.features[key] for key in (image_key, label_key)})
-    decoders = {image_key: tfds.decode.SkipDecoding()}
-    pictures, labels = [], []
-    for place, record in enumerate(read_records(builder, split)):
-        example: dict[str, Any] = features.deserialize_example_np(record, decoders=decoders)
-        name = f"{builder.data_path} ({split}, example {place})"
-        if not 0 <= example[label_key] < features[label_key].num_classes:
-            raise InputError(f"{name} has the label {example[label_key]}, which is no class: each example needs one")
-        pictures.append((name, io.BytesIO(example[image_key])))
-        labels.append(example[label_key])
-    due = builder.info.splits[split].num_examples
-    if len(pictures) != due or due == 0:
-        raise InputError(
-            f"{builder.data_path} has {len(pictures)} examples in {split} where {due} are due: prepare it anew"
+    def __init__(self, builder: Any, name: str, image_key: str, label_key: str) -> None:
+        import tensorflow_datasets as tfds
+
+        self._builder, self._name = builder, name
+        self._image_key, self._label_key = image_key, label_key
+        # of these two alone, for others may need TensorFlow
+        self._features: Any = tfds.features.FeaturesDict(
+            {key: builder.info.features[key] for key in (image_key, label_key)}
         )
-    return pictures, np.array(labels, np.uint8)
+        self._decoders = {image_key: tfds.decode.SkipDecoding()}
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._builder.info.splits[self._name].num_examples
 
-def _tfrecords(path: Path) -> Iterator[bytes]:
-    """The records of a tfrecord file: length (uint64), its checksum, the record, its checksum."""
-    content = path.read_bytes()
-    place = 0
-    while place < len(content):
-        (length,) = struct.unpack_from("<Q", content, place)
-        end = place + 12 + length
-        if end + 4 > len(content):
-            raise InputError(f"{path} ends within a record: prepare it anew")
-        yield content[place + 12 : end]
-        place = end + 4
+    @property
+    def channels(self) -> int:
+        """1 for gray, 3 for colour."""
+        return 1 if self._features[self._image_key].shape[-1] == 1 else 3
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class."""
+        return tuple(self._features[self._label_key].names)
+
+    def first(self) -> Picture:
+        """The first image as it is stored."""
+        return self._parse(0, next(read_records(self._builder, self._name)))[0]
+
+    def read(self) -> tuple[list[Picture], np.ndarray]:
+        """All images as they are stored, and the labels."""
+        parsed = [self._parse(place, record) for place, record in enumerate(read_records(self._builder, self._name))]
+        if len(parsed) != self.count or self.count == 0:
+            raise InputError(
+                f"{self._builder.data_path} has {len(parsed)} examples in {self._name} where {self.count} are due: "
+                "prepare it anew"
+            )
+        pictures, labels = zip(*parsed, strict=True)
+        return list(pictures), np.array(labels, np.uint8)
+
+    def streamed(self, image_size: int | None, shape: tuple[int, int, int]) -> StoredExamples:
+        """The examples, to be read from disk as they are needed, as images of `shape`."""
+        records = open_records(self._builder, self._name)
+
+        def fetch(places: np.ndarray) -> Batch:
+            with refusing_damage(Path(self._builder.data_path), _KIND):
+                found = zip(places, records.__getitems__(places.tolist()), strict=True)
+                pictures, labels = zip(*[self._parse(place, record) for place, record in found], strict=True)
+                return read_in_order(pictures, image_size, shape), np.array(labels, np.uint8)
+
+        return StoredExamples(self.count, fetch)
+
+    def _parse(self, place: int, record: bytes) -> tuple[Picture, int]:
+        example: dict[str, Any] = self._features.deserialize_example_np(record, decoders=self._decoders)
+        name, label = f"{self._builder.data_path} ({self._name}, example {place})", int(example[self._label_key])
+        if not 0 <= label < self._features[self._label_key].num_classes:
+            raise InputError(f"{name} has the label {label}, which is no class: each example needs one")
+        return (name, io.BytesIO(example[self._image_key])), label

@@ -10,7 +10,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 from jaxtyping import Float
 
-from jaxcnn.data import Dataset
+from jaxcnn.data import Dataset, StreamedDataset
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import ALL_RECIPES, get_recipe
 from jaxcnn.report import figures
@@ -22,7 +22,7 @@ _MOST_CHANNELS = 16  # two bars each
 _MISTAKES = 12
 
 
-def write_report(path: Path, dataset: Dataset, out: Path | None = None) -> Path:
+def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | None = None) -> Path:
     """Write one HTML page about the run in `path`, or about all runs below it.
 
     Runs that differ in their seeds alone are shown together. The page needs no network and no script.
@@ -65,7 +65,7 @@ def write_report(path: Path, dataset: Dataset, out: Path | None = None) -> Path:
 
 
 def _group(
-    runs: Sequence[TrainedRun], groups: Sequence[Sequence[TrainedRun]], dataset: Dataset, root: Path
+    runs: Sequence[TrainedRun], groups: Sequence[Sequence[TrainedRun]], dataset: Dataset | StreamedDataset, root: Path
 ) -> dict[str, Any]:
     """What the page shows of runs that differ in their seeds; the first is the one whose network is looked into."""
     first = runs[0]
@@ -148,13 +148,14 @@ def _by_class(evaluation: Evaluation) -> list[float | None]:
     return [float(r / count) if count else None for r, count in zip(right, counts, strict=True)]
 
 
-def _mistakes(evaluation: Evaluation, dataset: Dataset) -> list[dict[str, str]]:
+def _mistakes(evaluation: Evaluation, dataset: Dataset | StreamedDataset) -> list[dict[str, str]]:
     """The images that the network is surest about and wrong."""
     confidence = np.where(evaluation.predicted == evaluation.labels, 0.0, evaluation.probabilities.max(axis=1))
     surest = np.argsort(-confidence, kind="stable")[:_MISTAKES]
     surest = surest[confidence[surest] > 0]
     if not len(surest):
         return []
+    ((images, _),) = dataset.test.batches([surest])
     titles = [
         f"{dataset.class_names[evaluation.predicted[row]]} {confidence[row]:.2f}\n"
         f"is {dataset.class_names[evaluation.labels[row]]}"
@@ -162,15 +163,15 @@ def _mistakes(evaluation: Evaluation, dataset: Dataset) -> list[dict[str, str]]:
     ]
     return [
         _figure(
-            "The surest mistakes", figures.draw_pictures(dataset.test_images[surest, :, :, 0], titles),
+            "The surest mistakes", figures.draw_pictures(images[..., 0], titles),
             "Above each: what it is taken for, with the probability, and what it is.",
         )
     ]  # fmt: skip
 
 
-def _inside(run: TrainedRun, dataset: Dataset) -> list[dict[str, str]]:
+def _inside(run: TrainedRun, dataset: Dataset | StreamedDataset) -> list[dict[str, str]]:
     """Kernels, feature maps, and the first batch norm."""
-    image = dataset.test_images[:1]
+    ((image, (label,)),) = dataset.test.batches([np.arange(1)])
     activations = find_activations(run, image)
     params = {"/".join(path): np.asarray(leaf) for path, leaf in flatten_dict(run.state.params).items()}
     first = next(path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4)
@@ -187,7 +188,7 @@ def _inside(run: TrainedRun, dataset: Dataset) -> list[dict[str, str]]:
         ),
         _figure(
             "Feature maps", figures.draw_feature_maps(image[0, :, :, 0], [outermost[number] for number in chosen]),
-            f"What the layers make of one test image, of {dataset.class_names[dataset.test_labels[0]]}: the first "
+            f"What the layers make of one test image, of {dataset.class_names[label]}: the first "
             "channels of each, each on a scale of its own.",
         ),
     ]  # fmt: skip

@@ -2,7 +2,13 @@
 
 from jaxcnn.runs.config import RunConfig, cross
 from jaxcnn.runs.directory import RunDirectory, params_sha256
-from jaxcnn.runs.environment import compute_in_order, keep_compiled_programs, keep_memory, provide_cpu_devices
+from jaxcnn.runs.environment import (
+    compute_in_order,
+    keep_compiled_programs,
+    keep_memory,
+    provide_cpu_devices,
+    room_for_images,
+)
 from jaxcnn.runs.evaluation import Evaluation, evaluate, show_evaluation
 from jaxcnn.runs.hosts import join_hosts, leave_hosts
 from jaxcnn.runs.interval import Interval
@@ -15,6 +21,6 @@ from jaxcnn.runs.training import train, train_replicas
 __all__ = [
     "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "compute_in_order", "cross", "evaluate",
     "find_runs", "join_hosts", "keep_compiled_programs", "keep_memory", "leave_hosts", "list_recipes", "load_data",
-    "params_sha256", "predict_files", "provide_cpu_devices", "reproduce", "show_evaluation", "summarize", "train",
-    "train_replicas",
+    "params_sha256", "predict_files", "provide_cpu_devices", "reproduce", "room_for_images", "show_evaluation", "summarize",
+    "train", "train_replicas",
 ]  # fmt: skip

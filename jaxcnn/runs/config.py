@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, names_other_data
+from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import Recipe, get_recipe
 from jaxcnn.training import TrainState, create_train_state
@@ -107,7 +107,7 @@ class RunConfig:
             }
         return config
 
-    def on(self, dataset: Dataset, source: str | None) -> "RunConfig":
+    def on(self, dataset: Dataset | StreamedDataset, source: str | None) -> "RunConfig":
         """The same on what `data.load_dataset` has read from `source`."""
         if source is None or not names_other_data(source):
             return self
@@ -115,7 +115,7 @@ class RunConfig:
         data = DataForm(f"{form}:{Path(place).expanduser().absolute()}", dataset.class_names, dataset.image_shape)
         return replace(self, recipe=self.recipe.on_other_data(), data=data)
 
-    def check_data(self, dataset: Dataset) -> None:
+    def check_data(self, dataset: Dataset | StreamedDataset) -> None:
         """See that `dataset` is of the form that the run was trained on.
 
         Raises:

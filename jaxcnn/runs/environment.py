@@ -1,5 +1,6 @@
 """What a run is made on: the device and the versions of the software."""
 
+import contextlib
 import ctypes
 import hashlib
 import logging
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 from jaxcnn.data.cache import cache_directory
 from jaxcnn.errors import InputError
@@ -20,6 +23,8 @@ Device: TypeAlias = jax.Device  # pyright: ignore[reportInvalidTypeForm] -- a cl
 _LOGGER = logging.getLogger(__name__)
 # Options of mallopt(3): M_TRIM_THRESHOLD, none; M_MMAP_MAX, no block apart; M_ARENA_MAX, one for all threads.
 _KEEPING = {-1: -1, -4: 0, -8: 1}
+_CONTAINER_MEMORY = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_MB = 1_000_000
 _RECORDED = ("jaxcnn", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -43,6 +48,27 @@ def find_devices(name: str | None, count: int | None) -> tuple[Device, ...]:
     if count is not None and not 1 <= count <= len(devices):
         raise InputError(f"{count} devices: of {devices[0].platform} there are {len(devices)} here, and 1 is the least")
     return devices[:count]
+
+
+def room_for_images(name: str | None = None) -> int:
+    """Bytes that the images of a data set may take, so that training has room beside them.
+
+    A quarter of this machine's memory, where they may lie twice, and at most half of that of a device with memory of
+    its own; of several hosts the least of all.
+
+    Args:
+        name: of the platform, as in `find_devices`.
+
+    Raises:
+        InputError: as `find_devices` does.
+    """
+    device = next(device for device in find_devices(name, None) if device.process_index == jax.process_index())
+    room = _machine_memory() // 4
+    if (memory := (device.memory_stats() or {}).get("bytes_limit")) is not None:
+        room = min(room, memory // 2)
+    if jax.process_count() > 1:
+        room = int(multihost_utils.process_allgather(np.int32(room // _MB)).min()) * _MB
+    return room
 
 
 def provide_cpu_devices(count: int | None = None) -> None:
@@ -95,6 +121,15 @@ def keep_memory() -> None:
         libc = ctypes.CDLL(None)
         for option, value in _KEEPING.items():
             libc.mallopt(option, value)
+
+
+def _machine_memory() -> int:
+    """Bytes of memory that this process may have: those of the machine, or of the container that it is in."""
+    bounds = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _CONTAINER_MEMORY:
+        with contextlib.suppress(OSError, ValueError):  # there is none of this kind, or it says "max"
+            bounds.append(int(path.read_text(encoding="utf-8")))
+    return min(bounds)
 
 
 def _processor() -> str:

@@ -7,8 +7,10 @@ from jaxtyping import Float, Int, Integer
 from rich.console import Console
 from rich.table import Table
 
-from jaxcnn.data import Dataset
+from jaxcnn.data import Dataset, StreamedDataset
 from jaxcnn.runs.trained import TrainedRun
+
+_AT_ONCE = 256  # images
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,14 @@ class Evaluation:
         return float(np.abs(surplus).sum() / len(confidence))
 
 
-def evaluate(run: TrainedRun, dataset: Dataset) -> Evaluation:
+def evaluate(run: TrainedRun, dataset: Dataset | StreamedDataset) -> Evaluation:
     """What the network of `run` says of the test images, of as many as the run was limited to."""
     dataset = dataset if run.config.limit is None else dataset.limit(run.config.limit)
-    return Evaluation(run.predict(dataset.test_images), dataset.test_labels)
+    places = np.arange(len(dataset.test))
+    chosen = [places[start : start + _AT_ONCE] for start in range(0, len(places), _AT_ONCE)]
+    told = [(run.predict(images), labels) for images, labels in dataset.test.batches(chosen)]
+    probabilities, labels = (np.concatenate(parts) for parts in zip(*told, strict=True))
+    return Evaluation(probabilities, labels)
 
 
 def show_evaluation(run: TrainedRun, evaluation: Evaluation, class_names: tuple[str, ...], console: Console) -> None:

@@ -48,12 +48,13 @@ class Display:
         with self._progress:
             yield
 
-    def begin(self, num_examples: int, devices: str) -> None:
-        """A line that says what is done, on how many examples and on which devices."""
+    def begin(self, num_examples: int, devices: str, *, is_streamed: bool) -> None:
+        """A line that says what is done, on how many examples, how they come to the devices, and on which."""
         recipe, dtype = self._recipe, self._configs[0].dtype
         seeds = list(dict.fromkeys(config.seed for config in self._configs))
         words = [
             f"{recipe.title} on {num_examples:,} images of {recipe.image_size}x{recipe.image_size}",
+            *(["streamed"] if is_streamed else []),
             f"{recipe.num_epochs} epochs of batches of {recipe.batch_size}",
             recipe.rule_at(self._rates),
             f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}",

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxcnn.data import Dataset, load_dataset
+from jaxcnn.data import Dataset, StreamedDataset, load_dataset
 from jaxcnn.errors import InputError
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import read_config, read_summary
+from jaxcnn.runs.environment import room_for_images
 from jaxcnn.training import Checkpoints, EpochFigures, TrainState, predict
 
 _NUM_EXAMPLES = 60_000  # by which a schedule gets its length, which a run that is over does not need
@@ -28,13 +29,14 @@ def find_runs(path: Path) -> list[Path]:
     return found
 
 
-def load_data(config: RunConfig, source: str | None = None) -> Dataset:
-    """The data that a run is of, read from `source`, or from where it was trained from.
+def load_data(config: RunConfig, source: str | None = None) -> Dataset | StreamedDataset:
+    """The data that a run is of, from `source`, or from where it was trained from; streamed where it is too large.
 
     Raises:
         InputError: if it cannot be read, or is not of the form that the run was trained on.
     """
-    dataset = load_dataset(source or config.data.source, image_size=config.recipe.image_size)
+    room = room_for_images()
+    dataset = load_dataset(source or config.data.source, image_size=config.recipe.image_size, room=room)
     config.check_data(dataset)
     return dataset
 

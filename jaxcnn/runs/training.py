@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from rich.console import Console
 
-from jaxcnn.data import Dataset
+from jaxcnn.data import Dataset, StreamedDataset
 from jaxcnn.errors import DivergedError, InputError, LostHostError, RunError, StoppedError
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import RunDirectory
@@ -42,7 +42,7 @@ _STATUS = re.compile("(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_E
 
 def train(
     config: RunConfig,
-    dataset: Dataset,
+    dataset: Dataset | StreamedDataset,
     workdir: Path,
     console: Console,
     *,
@@ -86,7 +86,7 @@ def train(
 
 def train_replicas(
     configs: Mapping[Path, RunConfig],
-    dataset: Dataset,
+    dataset: Dataset | StreamedDataset,
     root: Path,
     console: Console,
     *,
@@ -134,7 +134,7 @@ def train_replicas(
 
 def _carry_out(
     configs: Mapping[Path, RunConfig],
-    dataset: Dataset,
+    dataset: Dataset | StreamedDataset,
     root: Path,
     display: Display,
     devices: tuple[Device, ...],
@@ -145,11 +145,11 @@ def _carry_out(
     """Carry out runs on `devices`, one that goes by itself laid out as `alone` says."""
     first = next(iter(configs.values()))
     dataset = dataset if first.limit is None else dataset.limit(first.limit)
-    num_examples = len(dataset.train_images)
+    num_examples = len(dataset.train)
     first.check_steps(num_examples)
     with ExitStack() as directories:
         taken = [directories.enter_context(RunDirectory(path, config.as_json())) for path, config in configs.items()]
-        display.begin(num_examples, describe_devices(devices))
+        display.begin(num_examples, describe_devices(devices), is_streamed=isinstance(dataset, StreamedDataset))
         mine = next(device for device in devices if device.process_index == jax.process_index())
         with jax.default_device(mine), display.live(), StopSignals() as signals:
             runs: list[Run] = []
@@ -227,11 +227,13 @@ class _Start:
     layout: Layout
 
     @classmethod
-    def of(cls, runs: Sequence[Run], dataset: Dataset, devices: Sequence[Device], alone: Layout) -> "_Start":
+    def of(
+        cls, runs: Sequence[Run], dataset: Dataset | StreamedDataset, devices: Sequence[Device], alone: Layout
+    ) -> "_Start":
         """That of `runs`, dealt out to `devices`; that of one is laid out `alone`."""
         if len(runs) == 1:
             return cls(runs[0].state, runs[0].metrics, alone)
-        state = stack_replicas([run.config.with_rate_as_data(run.state, len(dataset.train_images)) for run in runs])
+        state = stack_replicas([run.config.with_rate_as_data(run.state, len(dataset.train)) for run in runs])
         size = runs[0].config.recipe.image_size
         layout = choose_layout(state, (size, size, dataset.image_shape[2]), devices)
         metrics = [run.metrics for run in runs if run.metrics is not None]
@@ -241,7 +243,7 @@ class _Start:
 def _go_on(
     runs: Sequence[Run],
     start: _Start,
-    dataset: Dataset,
+    dataset: Dataset | StreamedDataset,
     display: Display,
     signals: StopSignals,
     checkpoint_every: Interval,
@@ -284,7 +286,7 @@ def _go_on(
         for number, run in list(going.items()):
             result = event.replica(number) if start.layout.has_replicas else event.replica()
             if start.layout.has_replicas:
-                state = run.config.without_rate_as_data(result.state, len(dataset.train_images))
+                state = run.config.without_rate_as_data(result.state, len(dataset.train))
                 result = replace(result, state=state)
             if keep_going or all_finite(result.state):
                 run.take(result, seconds if is_chunk else result.seconds)

@@ -10,13 +10,14 @@ from functools import partial
 
 import jax
 from jax import lax
-from jaxtyping import Array, Int, Integer, PRNGKeyArray, Shaped
+from jaxtyping import Array, Int, PRNGKeyArray
 
 from jaxcnn.data.pipeline import epoch_order, prepare_images
 from jaxcnn.training.compilation import compiled
 from jaxcnn.training.layout import Layout
 from jaxcnn.training.state import Stream, TrainState, derive_key
 from jaxcnn.training.steps import Metrics, eval_step, train_step
+from jaxcnn.training.windows import Window
 
 Augment = Callable[[PRNGKeyArray, Array], Array]
 """Changes the images of a step, (N, H, W, C), as a key has it."""
@@ -41,9 +42,7 @@ def order_of_epoch(
 def train_chunk(
     state: TrainState,
     metrics: Metrics,
-    images: Shaped[Array, "n h w c"],
-    labels: Integer[Array, " n"],
-    order: Int[Array, "*replicas n"],
+    window: Window,
     start: int | Int[Array, ""],
     stop: int | Int[Array, ""],
     *,
@@ -54,12 +53,12 @@ def train_chunk(
     augment: Augment | None,
     label_smoothing: float,
 ) -> tuple[TrainState, Metrics]:
-    """Steps `start` to `stop` of an epoch; step i takes `rows` examples from place i * batch_size of `order`."""
+    """Steps `start` to `stop` of an epoch, of `rows` examples each, which are all in `window`."""
 
-    def of_one(state, metrics, order, images, labels, start, stop):
+    def of_one(state, metrics, order, images, labels, first, start, stop):
         def step(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
             state, metrics = carry
-            chosen = layout.split(lax.dynamic_slice_in_dim(order, i * batch_size, rows))
+            chosen = layout.split(lax.dynamic_slice_in_dim(order, (i - first) * batch_size, rows))
             batch = layout.split(images[chosen])
             if augment is not None:
                 batch = augment(derive_key(state.key, Stream.AUGMENTATION, state.step), batch)
@@ -69,15 +68,15 @@ def train_chunk(
 
         return lax.fori_loop(start, stop, step, (state, metrics))
 
-    return layout.lift(of_one)((state, metrics, order), (images, labels, start, stop))
+    own, shared = (state, metrics, window.order), (window.images, window.labels, window.first)
+    return layout.lift(of_one)(own, (*shared, start, stop))
 
 
 @compiled(static_argnames=("layout", "batch_size", "rows", "image_size"))
 def eval_chunk(
     state: TrainState,
     metrics: Metrics,
-    images: Shaped[Array, "n h w c"],
-    labels: Integer[Array, " n"],
+    window: Window,
     start: int | Int[Array, ""],
     stop: int | Int[Array, ""],
     *,
@@ -86,14 +85,15 @@ def eval_chunk(
     rows: int,
     image_size: int | None,
 ) -> Metrics:
-    """`metrics` plus those of batches `start` to `stop`; batch i is `rows` examples from place i * batch_size."""
+    """`metrics` plus those of batches `start` to `stop`, of `rows` examples each, which `window` has in their order."""
 
-    def of_one(state, metrics, images, labels, start, stop):
+    def of_one(state, metrics, images, labels, first, start, stop):
         def step(i: Int[Array, ""], metrics: Metrics) -> Metrics:
-            batch = layout.split(lax.dynamic_slice_in_dim(images, i * batch_size, rows))
-            of_batch = lax.dynamic_slice_in_dim(labels, i * batch_size, rows)
+            place = (i - first) * batch_size
+            batch = layout.split(lax.dynamic_slice_in_dim(images, place, rows))
+            of_batch = lax.dynamic_slice_in_dim(labels, place, rows)
             return metrics + eval_step(state, prepare_images(batch, image_size), of_batch)
 
         return lax.fori_loop(start, stop, step, metrics)
 
-    return layout.lift(of_one)((state, metrics), (images, labels, start, stop))
+    return layout.lift(of_one)((state, metrics), (window.images, window.labels, window.first, start, stop))

@@ -3,31 +3,33 @@
 The host waits once a chunk, which is what a progress bar costs.
 """
 
+import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Integer, Shaped
 
-from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.training import chunks
 from jaxcnn.training.chunks import Augment
 from jaxcnn.training.layout import ALONE, Layout
 from jaxcnn.training.results import ChunkResult, EpochResult, ReplicasChunk, ReplicasEpoch
 from jaxcnn.training.state import TrainState
 from jaxcnn.training.steps import Metrics
+from jaxcnn.training.windows import Resident, Span, Streamed, Window, spans_of
 
 Tree = TypeVar("Tree")
 
 
 def fit(
     state: TrainState,
-    dataset: Dataset,
+    dataset: Dataset | StreamedDataset,
     *,
     num_epochs: int,
     batch_size: int,
@@ -44,7 +46,7 @@ def fit(
 
     Args:
         state: where to begin. It stays usable; epochs are counted on from its step.
-        dataset: the images and labels, moved to the device once.
+        dataset: the images and labels, moved to the device once; of a streamed one, as they are needed.
         num_epochs: how many epochs to train.
         batch_size: examples a step.
         image_size: height and width that the network takes; None for that of the images.
@@ -77,7 +79,7 @@ def fit(
 
 def fit_in_chunks(
     state: TrainState,
-    dataset: Dataset,
+    dataset: Dataset | StreamedDataset,
     *,
     num_epochs: int,
     batch_size: int,
@@ -155,13 +157,15 @@ def evaluate(
     """
     if batch_size < 1 or len(images) < 1:
         raise ValueError(f"{len(images)} images in batches of {batch_size}: at least 1 of each is needed")
+    spans = spans_of(len(images), batch_size)
+    window = Window(0, spans[-1].stop, jnp.asarray(images), jnp.asarray(labels), None)
     eval_chunk = partial(chunks.eval_chunk, layout=ALONE, batch_size=batch_size, image_size=image_size)
-    return _evaluate(state, Metrics.zeros(), jnp.asarray(images), jnp.asarray(labels), batch_size, eval_chunk)
+    return _evaluate(state, Metrics.zeros(), iter([window]), spans, eval_chunk)
 
 
 def run_epochs(
     state: TrainState,
-    dataset: Dataset,
+    dataset: Dataset | StreamedDataset,
     *,
     num_epochs: int,
     batch_size: int,
@@ -203,7 +207,7 @@ def run_epochs(
         raise ValueError(f"{num_epochs} epochs of batches of {batch_size}: at least 0 and 1 are needed")
     if chunk_steps is not None and chunk_steps < 1:
         raise ValueError(f"chunks of {chunk_steps} steps: at least 1 is needed")
-    steps = _spans(len(dataset.train_images), batch_size)[-1].stop
+    steps = spans_of(len(dataset.train), batch_size)[-1].stop
     if metrics is not None and metrics.count.shape != (*state.step.shape, steps):
         raise ValueError(
             f"metrics of shape {metrics.count.shape} for an epoch of {steps} steps: an entry a step is needed"
@@ -225,7 +229,7 @@ def run_epochs(
 
 def _run_epochs(
     state: TrainState,
-    dataset: Dataset,
+    dataset: Dataset | StreamedDataset,
     *,
     num_epochs: int,
     batch_size: int,
@@ -240,13 +244,14 @@ def _run_epochs(
     form: dict[str, Any] = {"layout": layout, "batch_size": batch_size, "image_size": image_size}
     train_chunk = partial(chunks.train_chunk, augment=augment, label_smoothing=label_smoothing, **form)
     eval_chunk = partial(chunks.eval_chunk, **form)
-    order_of_epoch = partial(chunks.order_of_epoch, layout=layout, num_examples=len(dataset.train_images))
-    replicas = state.step.shape
-    num_examples = len(dataset.train_images)
-    spans = _spans(num_examples, batch_size)
+    order_of_epoch = partial(chunks.order_of_epoch, layout=layout, num_examples=len(dataset.train))
+    replicas, num_examples = state.step.shape, len(dataset.train)
+    spans, test_spans = spans_of(num_examples, batch_size), spans_of(len(dataset.test), batch_size)
     steps = spans[-1].stop
-    images, labels = layout.share(dataset.train_images), layout.share(dataset.train_labels)
-    test_images, test_labels = layout.share(dataset.test_images), layout.share(dataset.test_labels)
+    if isinstance(dataset, Dataset):
+        examples = Resident(dataset, layout, batch_size)
+    else:
+        examples = Streamed(dataset, layout, batch_size)
     # Chunks take over the memory of the state and the metrics that they are given.
     state = layout.place(_copy(state))
     epochs_done, done = divmod(int(np.ravel(state.step)[0]), steps)
@@ -257,45 +262,50 @@ def _run_epochs(
     for epoch in range(first, first + num_epochs):
         began = time.perf_counter()
         compile_seconds = 0.0
-        order = order_of_epoch(state, epoch)
-        examples = num_examples - done * batch_size
-        chunk_steps = 1
-        loss = accuracy = np.full(replicas, np.nan)
-        for start, stop, rows in spans:
-            if epoch == first:
-                compile_began = time.perf_counter()
-                no_steps = train_chunk(state, metrics, images, labels, order, start, start, rows=rows)
-                state, metrics = jax.block_until_ready(no_steps)
-                compile_seconds += time.perf_counter() - compile_began
-            while done < stop:
-                chunk_began = time.perf_counter()
-                end = min(done + chunk_steps, stop)
-                state, metrics = train_chunk(state, metrics, images, labels, order, done, end, rows=rows)
-                loss, accuracy = _means(metrics, told_from, end)
-                seconds = time.perf_counter() - chunk_began
-                yield ReplicasChunk(
-                    epoch=epoch,
-                    steps_done=end,
-                    steps=steps,
-                    train_loss=loss,
-                    train_accuracy=accuracy,
-                    seconds=seconds,
-                    images_per_second=(end - done) * rows * math.prod(replicas) / seconds,
-                    state=state,
-                    metrics=metrics,
-                    diverged_at=_first_bad_step(metrics, done, end),
-                )
-                chunk_steps = max(1, round(min(most_steps, chunk_seconds * (end - done) / seconds)))
-                chunk_steps, *_ = layout.of_every_host(chunk_steps)
-                done = end
-        train_seconds = time.perf_counter() - began - compile_seconds
-        no_sums = layout.place(Metrics.zeros(replicas))
+        windows = examples.train(order_of_epoch(state, epoch), done)
+        window = next(windows)
         if epoch == first:
             compile_began = time.perf_counter()
-            for _, _, rows in _spans(len(test_images), batch_size):
-                jax.block_until_ready(eval_chunk(state, no_sums, test_images, test_labels, 0, 0, rows=rows))
+            for _, _, rows in spans:
+                state, metrics = jax.block_until_ready(train_chunk(state, metrics, window, done, done, rows=rows))
             compile_seconds += time.perf_counter() - compile_began
-        tested = _evaluate(state, no_sums, test_images, test_labels, batch_size, eval_chunk)
+        num_trained = num_examples - done * batch_size
+        chunk_steps = 1
+        loss = accuracy = np.full(replicas, np.nan)
+        while done < steps:
+            _, stop, rows = next(span for span in window.spans(spans) if done < span.stop)
+            chunk_began = time.perf_counter()
+            end = min(done + chunk_steps, stop)
+            state, metrics = train_chunk(state, metrics, window, done, end, rows=rows)
+            if end == window.stop:
+                window = next(windows, window)  # which is read while the device computes
+            loss, accuracy = _means(metrics, told_from, end)
+            seconds = time.perf_counter() - chunk_began
+            yield ReplicasChunk(
+                epoch=epoch,
+                steps_done=end,
+                steps=steps,
+                train_loss=loss,
+                train_accuracy=accuracy,
+                seconds=seconds,
+                images_per_second=(end - done) * rows * math.prod(replicas) / seconds,
+                state=state,
+                metrics=metrics,
+                diverged_at=_first_bad_step(metrics, done, end),
+            )
+            chunk_steps = max(1, round(min(most_steps, chunk_seconds * (end - done) / seconds)))
+            chunk_steps, *_ = layout.of_every_host(chunk_steps)
+            done = end
+        train_seconds = time.perf_counter() - began - compile_seconds
+        no_sums = layout.place(Metrics.zeros(replicas))
+        windows = examples.test()
+        window = next(windows)
+        if epoch == first:
+            compile_began = time.perf_counter()
+            for _, _, rows in test_spans:
+                jax.block_until_ready(eval_chunk(state, no_sums, window, 0, 0, rows=rows))
+            compile_seconds += time.perf_counter() - compile_began
+        tested = _evaluate(state, no_sums, itertools.chain([window], windows), test_spans, eval_chunk)
         test_loss, test_accuracy = np.asarray(tested.loss, np.float64), np.asarray(tested.accuracy, np.float64)
         yield ReplicasEpoch(
             state=_copy(state),
@@ -305,7 +315,7 @@ def _run_epochs(
             test_loss=test_loss,
             test_accuracy=test_accuracy,
             seconds=time.perf_counter() - began - compile_seconds,
-            images_per_second=examples * math.prod(replicas) / train_seconds,
+            images_per_second=num_trained * math.prod(replicas) / train_seconds,
             compile_seconds=compile_seconds,
         )
         done, told_from, metrics = 0, 0, layout.place(Metrics.zeros((*replicas, steps)))
@@ -314,29 +324,16 @@ def _run_epochs(
 def _evaluate(
     state: TrainState,
     metrics: Metrics,
-    images: Shaped[Array, "n h w c"],
-    labels: Integer[Array, " n"],
-    batch_size: int,
+    windows: Iterable[Window],
+    spans: Sequence[Span],
     eval_chunk: Callable[..., Metrics],
 ) -> Metrics:
-    for start, stop, rows in _spans(len(images), batch_size):
-        metrics = eval_chunk(state, metrics, images, labels, start, stop, rows=rows)
+    """`metrics` plus those of all `windows`, of which one is read while the device computes that before."""
+    for window in windows:
+        jax.block_until_ready(metrics)
+        for start, stop, rows in window.spans(spans):
+            metrics = eval_chunk(state, metrics, window, start, stop, rows=rows)
     return metrics
-
-
-class _Span(NamedTuple):
-    """Steps of an epoch, from `start` to before `stop`, of as many rows each."""
-
-    start: int
-    stop: int
-    rows: int
-
-
-def _spans(num_examples: int, batch_size: int) -> list[_Span]:
-    """The full batches, and what is left over."""
-    full, rest = divmod(num_examples, batch_size)
-    spans = [_Span(0, full, batch_size), _Span(full, full + 1, rest)]
-    return [span for span in spans if span.start < span.stop and span.rows > 0]
 
 
 def _means(metrics: Metrics, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:

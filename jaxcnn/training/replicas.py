@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.training.chunks import Augment
 from jaxcnn.training.layout import Layout, choose_layout
 from jaxcnn.training.loop import run_epochs
@@ -42,7 +42,7 @@ def stack_replicas(states: Sequence[TrainState]) -> TrainState:
 
 def fit_replicas(
     state: TrainState,
-    dataset: Dataset,
+    dataset: Dataset | StreamedDataset,
     *,
     num_epochs: int,
     batch_size: int,
@@ -86,7 +86,8 @@ def fit_replicas(
         >>> epoch.test_accuracy.shape, int(epoch.replica(2).state.step)
         ((3,), 2)
     """
-    size = image_size or dataset.train_images.shape[1]
+    height, _, channels = dataset.image_shape
+    size = image_size or height
     events = run_epochs(
         state,
         dataset,
@@ -96,6 +97,6 @@ def fit_replicas(
         augment=augment,
         label_smoothing=label_smoothing,
         chunk_seconds=chunk_seconds,
-        layout=layout or choose_layout(state, (size, size, dataset.train_images.shape[3])),
+        layout=layout or choose_layout(state, (size, size, channels)),
     )
     return (event for event in events if isinstance(event, ReplicasEpoch))

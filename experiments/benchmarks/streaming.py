@@ -1,0 +1,98 @@
+"""Training on images that are streamed to the device, beside training on images that lie there.
+
+    python experiments/benchmarks/streaming.py [--recipes resnet lenet] [--repeats 3] [--output FILE]
+
+Images a second, in training, of the same examples: resident on the device; streamed from the memory of the process; and
+streamed from disk, out of array_record that TFDS has prepared, decoded and resized on the way. All of them are timed in
+one process, one after the other, and that again `repeats` times; medians are shown. An epoch is as short as told, so
+that what its first window costs, for which the device waits, weighs more than in a whole one.
+"""
+
+import json
+import os
+import statistics
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from jaxcnn import data, runs, training
+from jaxcnn.recipes import Recipe, get_recipe
+from jaxcnn.runs.environment import describe_devices, software_versions
+
+
+def main(
+    recipes: tuple[str, ...] = ("resnet", "lenet"),
+    steps: int = 12,
+    repeats: int = 3,
+    data_dir: Path | None = None,
+    output: Path | None = None,
+) -> None:
+    """Time training in each way and show the medians.
+
+    Args:
+        recipes: the networks.
+        steps: how many steps an epoch has.
+        repeats: how often each way is timed.
+        data_dir: directory of Fashion-MNIST; looked for, then fetched, unless given.
+        output: JSON file for the results; none is written unless given.
+    """
+    runs.keep_memory()
+    with tempfile.TemporaryDirectory() as directory:
+        source = f"tfds:{data.prepare_tfds(directory, data_dir)}"
+        results = {
+            "device": describe_devices(jax.devices()[:1]),
+            "cpu_cores": os.cpu_count(),
+            "versions": software_versions(),
+            "steps": steps,
+            "repeats": repeats,
+            "recipes": {name: medians(get_recipe(name), source, steps, repeats) for name in recipes},
+        }
+    show(results["recipes"])
+    if output is not None:
+        output.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def medians(recipe: Recipe, source: str, steps: int, repeats: int) -> dict[str, float]:
+    """Images a second by the way in which they come to the device."""
+    resident = data.load_dataset(source, image_size=recipe.image_size)
+    stored = data.load_dataset(source, image_size=recipe.image_size, room=0)
+    assert isinstance(resident, data.Dataset)
+    ways = {"resident": resident, "streamed from memory": resident.streamed(), "streamed from disk": stored}
+    config = runs.RunConfig(recipe)
+    state = config.initial_state(steps * recipe.batch_size, resident.num_classes, resident.image_shape[2])
+    rates: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(repeats):
+        for way, dataset in ways.items():
+            (epoch,) = training.fit(
+                state, few(dataset, steps * recipe.batch_size), num_epochs=1, batch_size=recipe.batch_size
+            )
+            rates[way].append(epoch.images_per_second)
+    return {way: statistics.median(of_way) for way, of_way in rates.items()}
+
+
+def few(dataset: data.Dataset | data.StreamedDataset, count: int) -> data.Dataset | data.StreamedDataset:
+    """The first `count` images to train on, and one to test on."""
+    limited = dataset.limit(count)
+    if isinstance(limited, data.Dataset):
+        return replace(limited, test_images=limited.test_images[:1], test_labels=limited.test_labels[:1])
+    return replace(limited, test=limited.test.limit(1))
+
+
+def show(recipes: dict[str, dict[str, float]]) -> None:
+    """The medians, each beside that of resident images."""
+    table = Table(title="images a second")
+    for heading in ("network", "way", "images/s", "of resident"):
+        table.add_column(heading, justify="right" if heading in ("images/s", "of resident") else "left")
+    for name, rates in recipes.items():
+        for way, rate in rates.items():
+            table.add_row(name, way, f"{rate:,.0f}", f"{rate / rates['resident']:.2f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

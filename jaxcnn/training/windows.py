@@ -1,0 +1,119 @@
+"""What an epoch takes its examples from: all of them, on the device, or windows of them that come there in turn."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Int, Integer, Shaped
+
+from jaxcnn.data.dataset import Dataset, StreamedDataset
+from jaxcnn.data.examples import Examples
+from jaxcnn.training.layout import Layout
+
+WINDOW_BYTES = 16_000_000
+"""About how many bytes of images are streamed to the device at a time; a step's are never divided."""
+
+
+class Span(NamedTuple):
+    """Steps of an epoch, from `start` to before `stop`, of as many rows each."""
+
+    start: int
+    stop: int
+    rows: int
+
+
+def spans_of(num_examples: int, batch_size: int) -> list[Span]:
+    """The full batches of an epoch, and what is left over.
+
+    Examples:
+        >>> spans_of(512, 100)
+        [Span(start=0, stop=5, rows=100), Span(start=5, stop=6, rows=12)]
+    """
+    full, rest = divmod(num_examples, batch_size)
+    spans = [Span(0, full, batch_size), Span(full, full + 1, rest)]
+    return [span for span in spans if span.start < span.stop and span.rows > 0]
+
+
+class Window(NamedTuple):
+    """The examples of some of an epoch's steps, on the device.
+
+    Attributes:
+        first: the first of the steps.
+        stop: the step after the last of them.
+        images: (n, H, W, C), uint8.
+        labels: (n,).
+        order: for each replica, if there are several, the places of the steps' examples in `images`; those of step i
+            begin at (i - first) * batch_size. None where they lie in that order.
+    """
+
+    first: int
+    stop: int
+    images: Shaped[Array, "n h w c"]
+    labels: Integer[Array, " n"]
+    order: Int[Array, "*replicas m"] | None
+
+    def spans(self, spans: Sequence[Span]) -> list[Span]:
+        """What the window has of `spans`."""
+        inside = [Span(max(start, self.first), min(stop, self.stop), rows) for start, stop, rows in spans]
+        return [span for span in inside if span.start < span.stop]
+
+
+class Resident:
+    """All examples on the device, for as long as this lives: one window an epoch."""
+
+    def __init__(self, dataset: Dataset, layout: Layout, batch_size: int) -> None:
+        self._train = layout.share(dataset.train_images), layout.share(dataset.train_labels)
+        self._test = layout.share(dataset.test_images), layout.share(dataset.test_labels)
+        self._steps = spans_of(len(dataset.train_labels), batch_size)[-1].stop
+        self._test_steps = spans_of(len(dataset.test_labels), batch_size)[-1].stop
+
+    def train(self, order: Int[Array, "*replicas n"], start: int) -> Iterator[Window]:  # noqa: ARG002
+        """The windows of an epoch that takes the examples in `order`, from step `start` on."""
+        yield Window(0, self._steps, *self._train, order)
+
+    def test(self) -> Iterator[Window]:
+        """The windows of all test examples in their order."""
+        yield Window(0, self._test_steps, *self._test, None)
+
+
+class Streamed:
+    """Examples that come to the device in windows of a few steps, of which the next is read in the meantime.
+
+    The windows of a split have one shape, so that a compiled program takes them all. What is read is a function of the
+    order and the step, so a stream is gone on with from the step that a checkpoint holds.
+    """
+
+    def __init__(self, dataset: StreamedDataset, layout: Layout, batch_size: int) -> None:
+        self._dataset, self._layout, self._batch_size = dataset, layout, batch_size
+
+    def train(self, order: Int[Array, "*replicas n"], start: int) -> Iterator[Window]:
+        """The windows of an epoch that takes the examples in `order`, from step `start` on."""
+        return self._windows(self._dataset.train, np.asarray(order), start)
+
+    def test(self) -> Iterator[Window]:
+        """The windows of all test examples in their order."""
+        for window in self._windows(self._dataset.test, np.arange(len(self._dataset.test)), 0):
+            yield window._replace(order=None)
+
+    def _windows(self, examples: Examples, order: Int[np.ndarray, "*replicas n"], start: int) -> Iterator[Window]:
+        """The examples of each step for all replicas, those of each replica beside each other."""
+        shape = self._dataset.image_shape
+        *replicas, num_examples = order.shape
+        count, rows = math.prod(replicas), min(self._batch_size, num_examples)
+        steps = spans_of(num_examples, rows)[-1].stop
+        size = min(max(1, WINDOW_BYTES // (count * rows * math.prod(shape))), steps)
+        places = np.arange(size * count * rows, dtype=np.int32).reshape(size, count, rows).swapaxes(0, 1)
+        positions = self._layout.place(places.reshape(*replicas, size * rows))
+        chosen = [order[..., step * rows : (step + 1) * rows].ravel() for step in range(start, steps)]
+        batches = examples.batches(chosen, ahead=size)
+        for first in range(start, steps, size):
+            stop = min(first + size, steps)
+            images, labels = np.zeros((size, count, rows, *shape), np.uint8), np.zeros((size, count, rows), np.uint8)
+            for place, (of_step, labels_of_step) in enumerate(itertools.islice(batches, stop - first)):
+                taken = len(labels_of_step) // count
+                images[place, :, :taken] = of_step.reshape(count, taken, *shape)
+                labels[place, :, :taken] = labels_of_step.reshape(count, taken)
+            shown, told = self._layout.share((images.reshape(-1, *shape), labels.ravel()))
+            yield Window(first, stop, shown, told, positions)
