@@ -19,7 +19,7 @@ from hypothesis import settings
 from rich.console import Console
 
 from jaxcnn import cli, data, runs
-from jaxcnn.data import facts, sources
+from jaxcnn.data import facts, sources, tfds_directory
 from jaxcnn.data.idx import idx_sha256
 from jaxcnn.recipes import RECIPES
 
@@ -45,6 +45,19 @@ def sample() -> data.Dataset:
         data.read_idx(SAMPLE / "t10k-labels-idx1-ubyte.gz"),
         data.FASHION_MNIST_CLASSES,
     )
+
+
+@pytest.fixture(scope="session")
+def prepared_once(sample, tmp_path_factory) -> Path:
+    """The sample prepared by TFDS, in fashion_mnist/3.0.1; only to be read or copied."""
+    to = tmp_path_factory.mktemp("tfds")
+    arrays = {
+        f"{split}_{name}": array.squeeze()
+        for split in ("train", "test")
+        for name, array in zip(("images", "labels"), sample.split(split), strict=True)
+    }
+    tfds_directory.prepare_tfds(to, lambda: arrays)
+    return to
 
 
 @pytest.fixture

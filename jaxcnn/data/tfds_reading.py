@@ -107,12 +107,13 @@ class _Split:
     def __init__(self, builder: Any, name: str, image_key: str, label_key: str) -> None:
         import tensorflow_datasets as tfds
 
-        self._builder, self._name = builder, name
+        self._builder, self._name, self._version = builder, name, str(builder.data_path)
         self._image_key, self._label_key = image_key, label_key
         # of these two alone, for others may need TensorFlow
         self._features: Any = tfds.features.FeaturesDict(
             {key: builder.info.features[key] for key in (image_key, label_key)}
         )
+        self._num_classes = builder.info.features[label_key].num_classes
         self._decoders = {image_key: tfds.decode.SkipDecoding()}
 
     @property
@@ -139,7 +140,7 @@ class _Split:
         parsed = [self._parse(place, record) for place, record in enumerate(read_records(self._builder, self._name))]
         if len(parsed) != self.count or self.count == 0:
             raise InputError(
-                f"{self._builder.data_path} has {len(parsed)} examples in {self._name} where {self.count} are due: "
+                f"{self._version} has {len(parsed)} examples in {self._name} where {self.count} are due: "
                 "prepare it anew"
             )
         pictures, labels = zip(*parsed, strict=True)
@@ -150,16 +151,16 @@ class _Split:
         records = open_records(self._builder, self._name)
 
         def fetch(places: np.ndarray) -> Batch:
-            with refusing_damage(Path(self._builder.data_path), _KIND):
-                found = zip(places, records.__getitems__(places.tolist()), strict=True)
-                pictures, labels = zip(*[self._parse(place, record) for place, record in found], strict=True)
+            with refusing_damage(self._version, _KIND):
+                chosen = places.tolist()
+                pictures, labels = zip(*map(self._parse, chosen, records.__getitems__(chosen)), strict=True)
                 return read_in_order(pictures, image_size, shape), np.array(labels, np.uint8)
 
         return StoredExamples(self.count, fetch)
 
     def _parse(self, place: int, record: bytes) -> tuple[Picture, int]:
         example: dict[str, Any] = self._features.deserialize_example_np(record, decoders=self._decoders)
-        name, label = f"{self._builder.data_path} ({self._name}, example {place})", int(example[self._label_key])
-        if not 0 <= label < self._features[self._label_key].num_classes:
+        name, label = f"{self._version} ({self._name}, example {place})", int(example[self._label_key])
+        if not 0 <= label < self._num_classes:
             raise InputError(f"{name} has the label {label}, which is no class: each example needs one")
         return (name, io.BytesIO(example[self._image_key])), label

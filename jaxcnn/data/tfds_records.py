@@ -33,7 +33,7 @@ def open_version(version_directory: Path, what: str) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def refusing_damage(version_directory: Path, what: str) -> Iterator[None]:
+def refusing_damage(version_directory: Path | str, what: str) -> Iterator[None]:
     """Turn whatever a reader of TFDS meets in a damaged file into an InputError, which says as what it was read."""
     try:
         yield

@@ -21,6 +21,6 @@ from jaxcnn.runs.training import train, train_replicas
 __all__ = [
     "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "compute_in_order", "cross", "evaluate",
     "find_runs", "join_hosts", "keep_compiled_programs", "keep_memory", "leave_hosts", "list_recipes", "load_data",
-    "params_sha256", "predict_files", "provide_cpu_devices", "reproduce", "room_for_images", "show_evaluation", "summarize",
-    "train", "train_replicas",
+    "params_sha256", "predict_files", "provide_cpu_devices", "reproduce", "room_for_images", "show_evaluation",
+    "summarize", "train", "train_replicas",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxcnn.data import fetching, read_idx, tfds_directory
+from jaxcnn.data import fetching, read_idx
 from jaxcnn.data.facts import FILES, Arrays
 from jaxcnn.errors import InputError
 
@@ -58,14 +58,6 @@ def raw(gzipped, tmp_path) -> Path:
 def cache_files(tmp_path) -> Path:
     """Where the cache lies."""
     return tmp_path / "home" / "cache" / "jaxcnn" / "fashion-mnist"
-
-
-@pytest.fixture(scope="session")
-def prepared_once(arrays, tmp_path_factory) -> Path:
-    """The sample prepared by TFDS; only to be copied."""
-    to = tmp_path_factory.mktemp("tfds")
-    tfds_directory.prepare_tfds(to, lambda: arrays)
-    return to
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data import Dataset
+from jaxcnn.data import ArrayExamples, Dataset, StreamedDataset
 
 IMAGES, LABELS = np.zeros((3, 4, 5, 1), np.uint8), np.array([0, 1, 1], np.uint8)
 
@@ -39,3 +39,27 @@ def test_a_limit_is_of_each_split(dataset):
 def test_a_dataset_that_breaks_a_rule_is_refused(dataset, change, message):
     with pytest.raises(InputError, match=message):
         replace(dataset, **change)
+
+
+def test_a_streamed_dataset_is_the_same_task(dataset):
+    streamed = dataset.streamed()
+    assert (streamed.image_shape, streamed.class_names, streamed.num_classes) == ((4, 5, 1), ("shirt", "bag"), 2)
+    assert [len(streamed.limit(count).train) for count in (1, 100)] == [1, 3]
+    for split in ("train", "test"):
+        images, labels = dataset.split(split)
+        ((found, found_labels),) = getattr(streamed, split).batches([np.arange(len(labels))])
+        np.testing.assert_array_equal(found, images)
+        np.testing.assert_array_equal(found_labels, labels)
+
+
+def test_what_takes_more_than_there_is_room_for_is_streamed(dataset):
+    nbytes = 5 * 4 * 5
+    assert dataset.within(None) is dataset
+    assert dataset.within(nbytes) is dataset
+    assert isinstance(dataset.within(nbytes - 1), StreamedDataset)
+
+
+def test_a_streamed_dataset_without_examples_is_refused():
+    some = ArrayExamples(IMAGES, LABELS)
+    with pytest.raises(InputError, match="no test images: at least one is needed"):
+        StreamedDataset(some, some.limit(0), ("shirt", "bag"), (4, 5, 1))

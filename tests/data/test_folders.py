@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from jaxcnn import InputError
+from jaxcnn.data import Dataset, StreamedDataset
 from jaxcnn.data.folders import load_folder
 
 
@@ -167,3 +168,34 @@ def test_what_is_no_folder_is_said(folder, monkeypatch):
     monkeypatch.setattr(Path, "iterdir", denied)
     with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
         load_folder(folder)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("image_size", [None, 2])
+def test_what_is_streamed_from_files_is_what_would_be_read(split, mode, image_size):
+    Image.new(mode, (3, 3), 77).save(split / "train" / "cat" / "001.png")
+    resident, streamed = load_folder(split, image_size), load_folder(split, image_size, room=0)
+    assert isinstance(streamed, StreamedDataset)
+    assert (streamed.image_shape, streamed.class_names) == (resident.image_shape, resident.class_names)
+    for part in ("train", "test"):
+        images, labels = resident.split(part)
+        places = np.arange(len(labels))[::-1]
+        ((found, found_labels),) = getattr(streamed, part).batches([places])
+        np.testing.assert_array_equal(found, images[places])
+        np.testing.assert_array_equal(found_labels, labels[places])
+
+
+def test_they_are_streamed_where_they_take_more_than_there_is_room_for(split):
+    nbytes = 7 * 3 * 3
+    assert isinstance(load_folder(split, room=nbytes), Dataset)
+    assert isinstance(load_folder(split, room=nbytes - 1), StreamedDataset)
+    Image.new("RGB", (3, 3)).save(split / "test" / "cat" / "000.png")
+    assert isinstance(load_folder(split, room=nbytes), StreamedDataset)
+    assert isinstance(load_folder(split, room=3 * nbytes), Dataset)
+
+
+def test_of_files_that_are_streamed_damage_is_found_as_they_are_read(split):
+    (split / "train" / "dog" / "001.png").write_bytes((split / "train" / "dog" / "001.png").read_bytes()[:50])
+    data = load_folder(split, room=0)
+    with pytest.raises(InputError, match=r"dog.001\.png cannot be read as an image"):
+        list(data.train.batches([np.arange(len(data.train))]))

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxcnn import InputError
-from jaxcnn.data import load_dataset, load_fashion_mnist
+from jaxcnn.data import Dataset, StreamedDataset, load_dataset, load_fashion_mnist
 
 
 def assert_equal(data, other):
@@ -89,3 +89,13 @@ def test_a_colon_in_the_name_of_a_directory_is_no_form(gzipped, tmp_path, monkey
 def test_a_size_that_is_not_possible_is_refused(folder, size):
     with pytest.raises(InputError, match=f"an image size of {size}: 1 to 4096 pixels are possible"):
         load_dataset(f"folder:{folder}", image_size=size)
+
+
+@pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
+@pytest.mark.parametrize("form", ["", "idx:", "folder:", "tfds:"])
+def test_any_form_is_streamed_where_there_is_no_room(gzipped, folder, prepared, form, monkeypatch):
+    place = {"folder:": folder, "tfds:": prepared / "fashion_mnist"}.get(form, gzipped)
+    assert isinstance(load_dataset(f"{form}{place}", room=10**9), Dataset)
+    assert isinstance(load_dataset(f"{form}{place}", room=0), StreamedDataset)
+    monkeypatch.setenv("JAXCNN_DATA_DIR", str(gzipped))
+    assert isinstance(load_dataset(None, room=0), StreamedDataset)

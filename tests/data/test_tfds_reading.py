@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from jaxcnn import InputError
-from jaxcnn.data import FASHION_MNIST_CLASSES
+from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset
 from jaxcnn.data.tfds_directory import _stored_order
 from jaxcnn.data.tfds_reading import load_tfds
 
@@ -213,3 +213,65 @@ def test_one_version_is_needed(colors, tmp_path):
         load_tfds(tmp_path)
     with pytest.raises(InputError, match=r"nowhere cannot be read \(No such file or directory\)"):
         load_tfds(tmp_path / "nowhere")
+
+
+def assert_streamed(streamed, resident):
+    """Any examples, in any order, are those of the arrays."""
+    assert isinstance(streamed, StreamedDataset)
+    assert (streamed.image_shape, streamed.class_names) == (resident.image_shape, resident.class_names)
+    for part in ("train", "test"):
+        images, labels = resident.split(part)
+        order = np.random.default_rng(0).permutation(len(labels))
+        chosen = np.array_split(order, min(3, len(order)))
+        for places, (found, found_labels) in zip(chosen, getattr(streamed, part).batches(chosen), strict=True):
+            np.testing.assert_array_equal(found, images[places])
+            np.testing.assert_array_equal(found_labels, labels[places])
+
+
+@pytest.mark.parametrize("image_size", [None, 4])
+def test_what_is_streamed_from_disk_is_what_would_be_read(prepared, colors, image_size):
+    for place in (prepared / "fashion_mnist", colors):
+        assert_streamed(load_tfds(place, image_size, room=0), load_tfds(place, image_size))
+
+
+def test_it_is_streamed_where_it_takes_more_than_there_is_room_for(colors):
+    nbytes = 5 * 6 * 6 * 3
+    assert isinstance(load_tfds(colors, room=nbytes), Dataset)
+    assert isinstance(load_tfds(colors, room=nbytes - 1), StreamedDataset)
+    assert isinstance(load_tfds(colors, 4, room=nbytes - 1), Dataset)
+
+
+def test_tfrecords_are_not_streamed(colors, as_tfrecord):
+    as_tfrecord(colors)
+    assert_colors(load_tfds(colors, room=1000))
+    with pytest.raises(
+        InputError, match="is stored as tfrecord, which is read in its order alone: prepare it as array"
+    ):
+        load_tfds(colors, room=0)
+
+
+def stream_all(version, image_size=None):
+    train = load_tfds(version, image_size, room=0).train
+    return list(train.batches([np.arange(len(train))]))
+
+
+def test_of_what_is_streamed_faults_are_found_as_they_are_read(tmp_path):
+    version = prepare(tmp_path / "sizes", {"train": [*EXAMPLES, (RED[:4], "red")], "test": EXAMPLES})
+    with pytest.raises(
+        InputError, match=r"the first has 6 x 6 pixels and .*\(train, example \d\) has 6 x 4: images of one"
+    ):
+        stream_all(version)
+    assert stream_all(version, 4)[0][0].shape == (4, 4, 4, 3)
+    version = prepare(tmp_path / "labels", {"train": [*EXAMPLES, (RED, -1)], "test": EXAMPLES})
+    with pytest.raises(InputError, match=r"\(train, example \d\) has the label -1"):
+        stream_all(version, 4)
+
+
+def test_records_that_are_damaged_while_they_are_streamed_are_said(colors):
+    data = load_tfds(colors, 4, room=0)
+    (file,) = colors.glob("*train*array_record*")
+    file.write_bytes(bytes(file.stat().st_size))
+    with pytest.raises(
+        InputError, match=r"1\.0\.0 cannot be read as images with labels prepared by TFDS .*prepare it anew"
+    ):
+        list(data.train.batches([np.arange(3)]))
