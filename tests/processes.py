@@ -46,6 +46,7 @@ def start(dataset, workdir, compiled, *, recipe=RECIPE, every=5, terminal=False,
     """A process that carries out `recipe` in `workdir`, with compiled programs kept in the directory `compiled`.
 
     Args:
+        dataset: what it trains and tests on, or what gives that when it is called there.
         recipe: what it carries out.
         every: steps between checkpoints.
         terminal: whether it shows what it does on a terminal, with a bar.
@@ -93,6 +94,7 @@ def _carry_out(dataset, workdir, compiled, recipe, every, terminal, file_size, u
         if user is not None:
             os.setuid(user)
         try:
+            dataset = dataset() if callable(dataset) else dataset
             runs.train(
                 runs.RunConfig(recipe), dataset, workdir, Console(file=io.StringIO(), force_terminal=terminal),
                 checkpoint_every=runs.Interval(steps=every),

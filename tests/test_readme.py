@@ -94,6 +94,12 @@ def test_shows_what_was_measured_beside_pytorch():
     assert table in README
 
 
+def test_shows_what_was_measured_of_streams():
+    results = json.loads((RESULTS / "streaming-cpu-2-cores.json").read_text(encoding="utf-8"))
+    table = runpy.run_path(str(ROOT / "experiments" / "benchmarks" / "streaming.py"))["as_markdown"](results)
+    assert table in README
+
+
 def test_every_file_and_folder_that_it_names_is_there():
     named = set(re.findall(r"`((?:jaxcnn|tests|experiments)(?:/[\w./]+)?)`", README))
     assert named

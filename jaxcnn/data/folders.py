@@ -66,7 +66,7 @@ def load_folder(directory: Path, image_size: int | None = None, room: int | None
 
 def _shape_beyond(room: int, pictures: Sequence[Picture], image_size: int | None) -> tuple[int, int, int] | None:
     """The shape of the images, if they take more than `room` bytes; only then every picture is opened for it."""
-    height, width, colours = shape_of(pictures[0], image_size, channels=3)
+    height, width, colours = shape_of(pictures, image_size, channels=3)
     values = len(pictures) * height * width
     if values * colours <= room:
         return None

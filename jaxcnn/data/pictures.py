@@ -3,7 +3,7 @@
 import io
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -83,11 +83,11 @@ def read_in_order(pictures: Sequence[Picture], image_size: int | None, shape: tu
     return images
 
 
-def shape_of(picture: Picture, image_size: int | None, channels: int) -> tuple[int, int, int]:
-    """Height, width and channels of what `read_pictures` makes of a picture."""
+def shape_of(pictures: Iterable[Picture], image_size: int | None, channels: int) -> tuple[int, int, int]:
+    """Height, width and channels of what `read_pictures` makes of pictures, of which the first is read if need be."""
     if image_size is not None:
         return image_size, image_size, channels
-    height, width, _ = read_pictures([picture])[0].shape
+    height, width, _ = read_pictures([next(iter(pictures))])[0].shape
     return height, width, channels
 
 

@@ -1,7 +1,9 @@
 """Images and labels of directories prepared by TensorFlow Datasets (TFDS), of any data set."""
 
 import io
+import itertools
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,7 @@ def load_tfds(directory: Path, image_size: int | None = None, room: int | None =
         image_key, label_key = _keys(builder.info, version)
         train, test = (_Split(builder, name, image_key, label_key) for name in ("train", test_name))
         if room is not None:
-            shape = shape_of(train.first(), image_size, train.channels)
+            shape = shape_of((picture for picture, _ in train.parsed()), image_size, train.channels)
             if (train.count + test.count) * math.prod(shape) > room:
                 return StreamedDataset(
                     train.streamed(image_size, shape), test.streamed(image_size, shape), train.class_names, shape
@@ -131,13 +133,13 @@ class _Split:
         """The name of each class."""
         return tuple(self._features[self._label_key].names)
 
-    def first(self) -> Picture:
-        """The first image as it is stored."""
-        return self._parse(0, next(read_records(self._builder, self._name)))[0]
+    def parsed(self) -> Iterator[tuple[Picture, int]]:
+        """Each image as it is stored, and its label."""
+        return map(self._parse, itertools.count(), read_records(self._builder, self._name))
 
     def read(self) -> tuple[list[Picture], np.ndarray]:
         """All images as they are stored, and the labels."""
-        parsed = [self._parse(place, record) for place, record in enumerate(read_records(self._builder, self._name))]
+        parsed = list(self.parsed())
         if len(parsed) != self.count or self.count == 0:
             raise InputError(
                 f"{self._version} has {len(parsed)} examples in {self._name} where {self.count} are due: "

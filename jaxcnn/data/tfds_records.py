@@ -68,7 +68,7 @@ def open_records(builder: Any, split: str) -> Any:
     if builder.info.file_format.value == "tfrecord":
         raise InputError(
             f"{builder.data_path} is to be streamed and is stored as tfrecord, which is read in its order alone: "
-            "prepare it as array_record"
+            "prepare it as array_record, or leave out --stream where memory allows"
         )
     return builder.as_data_source(split, deserialize_method=decode.DeserializeMethod.RAW_BYTES)
 

@@ -1,5 +1,6 @@
 """Training runs: recipes, with what the user changed, from the first step to the files they leave."""
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -118,7 +119,7 @@ def train_replicas(
         StoppedError: if a signal ended them.
     """
     forms = {
-        tuple((key, value) for key, value in config.as_json().items() if key not in ("seed", "learning_rate"))
+        json.dumps({key: value for key, value in config.as_json().items() if key not in ("seed", "learning_rate")})
         for config in configs.values()
     }
     if len(forms) != 1:

@@ -1,13 +1,14 @@
 """Training as pure functions of explicit state.
 
 `create_train_state` makes the state, `train_step` and `eval_step` are one batch, `fit`, `evaluate` and `predict` are
-whole passes over data that lies on the device, and `fit_replicas` trains several runs at once. Nothing here knows a
-network or a recipe: a Linen module and arrays come in.
+whole passes over data, and `fit_replicas` trains several runs at once. Nothing here knows a network or a recipe: a
+Linen module and examples come in.
 """
 
 from jaxcnn.training.checkpoints import Checkpoints
+from jaxcnn.training.epochs import run_epochs
 from jaxcnn.training.layout import ALONE, Layout, choose_layout
-from jaxcnn.training.loop import evaluate, fit, fit_in_chunks, run_epochs
+from jaxcnn.training.loop import evaluate, fit, fit_in_chunks
 from jaxcnn.training.prediction import predict
 from jaxcnn.training.replicas import fit_replicas, stack_replicas
 from jaxcnn.training.results import (

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.training.chunks import Augment
+from jaxcnn.training.epochs import run_epochs
 from jaxcnn.training.layout import Layout, choose_layout
-from jaxcnn.training.loop import run_epochs
 from jaxcnn.training.results import ReplicasEpoch
 from jaxcnn.training.state import TrainState
 

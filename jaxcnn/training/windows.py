@@ -90,30 +90,38 @@ class Streamed:
 
     def train(self, order: Int[Array, "*replicas n"], start: int) -> Iterator[Window]:
         """The windows of an epoch that takes the examples in `order`, from step `start` on."""
-        return self._windows(self._dataset.train, np.asarray(order), start)
+        *replicas, num_examples = order.shape
+        count = math.prod(replicas)
+        size, rows = self._sizes(count, num_examples)
+        places = np.arange(size * count * rows, dtype=np.int32).reshape(size, count, rows).swapaxes(0, 1)
+        positions = self._layout.place(places.reshape(*replicas, size * rows))
+        for window in self._windows(self._dataset.train, np.asarray(order).reshape(count, num_examples), start):
+            yield window._replace(order=positions)
 
     def test(self) -> Iterator[Window]:
         """The windows of all test examples in their order."""
-        for window in self._windows(self._dataset.test, np.arange(len(self._dataset.test)), 0):
-            yield window._replace(order=None)
+        return self._windows(self._dataset.test, np.arange(len(self._dataset.test))[None], 0)
 
-    def _windows(self, examples: Examples, order: Int[np.ndarray, "*replicas n"], start: int) -> Iterator[Window]:
-        """The examples of each step for all replicas, those of each replica beside each other."""
-        shape = self._dataset.image_shape
-        *replicas, num_examples = order.shape
-        count, rows = math.prod(replicas), min(self._batch_size, num_examples)
-        steps = spans_of(num_examples, rows)[-1].stop
-        size = min(max(1, WINDOW_BYTES // (count * rows * math.prod(shape))), steps)
-        places = np.arange(size * count * rows, dtype=np.int32).reshape(size, count, rows).swapaxes(0, 1)
-        positions = self._layout.place(places.reshape(*replicas, size * rows))
-        chosen = [order[..., step * rows : (step + 1) * rows].ravel() for step in range(start, steps)]
+    def _sizes(self, replicas: int, num_examples: int) -> tuple[int, int]:
+        """How many steps a window has, and how many examples of each replica a step has at most."""
+        rows = min(self._batch_size, num_examples)
+        fitting = WINDOW_BYTES // (replicas * rows * math.prod(self._dataset.image_shape))
+        return max(1, min(fitting, math.ceil(num_examples / rows))), rows
+
+    def _windows(self, examples: Examples, order: Int[np.ndarray, "replicas n"], start: int) -> Iterator[Window]:
+        """Windows of the examples of each step, in it those of each replica, each with room for a whole batch."""
+        replicas, num_examples = order.shape
+        size, rows = self._sizes(replicas, num_examples)
+        steps, shape = math.ceil(num_examples / rows), self._dataset.image_shape
+        chosen = [order[:, step * rows : (step + 1) * rows].ravel() for step in range(start, steps)]
         batches = examples.batches(chosen, ahead=size)
         for first in range(start, steps, size):
             stop = min(first + size, steps)
-            images, labels = np.zeros((size, count, rows, *shape), np.uint8), np.zeros((size, count, rows), np.uint8)
+            images = np.zeros((size, replicas, rows, *shape), np.uint8)
+            labels = np.zeros((size, replicas, rows), np.uint8)
             for place, (of_step, labels_of_step) in enumerate(itertools.islice(batches, stop - first)):
-                taken = len(labels_of_step) // count
-                images[place, :, :taken] = of_step.reshape(count, taken, *shape)
-                labels[place, :, :taken] = labels_of_step.reshape(count, taken)
+                taken = len(labels_of_step) // replicas
+                images[place, :, :taken] = of_step.reshape(replicas, taken, *shape)
+                labels[place, :, :taken] = labels_of_step.reshape(replicas, taken)
             shown, told = self._layout.share((images.reshape(-1, *shape), labels.ravel()))
-            yield Window(first, stop, shown, told, positions)
+            yield Window(first, stop, shown, told, None)

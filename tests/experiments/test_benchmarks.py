@@ -60,3 +60,13 @@ def test_replicas_and_shared_steps_are_timed(tmp_path, monkeypatch, sample_as_fa
     assert set(found["chosen"]) == {"1", "2"}
     assert {"1 alone", f"2 {found['chosen']['2']}", "2 together", "each step split over 2 devices"} <= set(found["ms"])
     assert min(found["ms"].values()) > 0
+
+
+def test_streamed_images_are_timed_beside_resident_ones(tmp_path, sample_as_fashion_mnist):
+    output = tmp_path / "streaming.json"
+    module = runpy.run_path(str(BENCHMARKS / "streaming.py"))
+    module["main"](recipes=("lenet",), steps=2, repeats=1, output=output)
+    found = json.loads(output.read_text())["recipes"]["lenet"]
+    assert found["steps"] == 2
+    assert set(found["images_per_second"]) == {"resident", "streamed from memory", "streamed from disk"}
+    assert min(found["images_per_second"].values()) > 0

@@ -8,11 +8,13 @@ import jax
 import pytest
 
 from jaxcnn import InputError
+from jaxcnn.runs import environment
 from jaxcnn.runs.environment import (
     compute_in_order,
     describe_devices,
     find_devices,
     keep_compiled_programs,
+    room_for_images,
     software_versions,
 )
 
@@ -49,6 +51,33 @@ def test_more_devices_than_there_are_are_refused(count):
 def test_a_device_is_described_in_words():
     assert describe_devices(find_devices("cpu", 1)).startswith("cpu, ")
     assert describe_devices(find_devices("cpu", 3)).endswith(", 3 devices")
+
+
+class Card:
+    """What stands for a device with memory of its own."""
+
+    platform = "gpu"
+    process_index = 0
+
+    def __init__(self, memory):
+        self.memory = memory
+
+    def memory_stats(self):
+        return {"bytes_limit": self.memory}
+
+
+def test_images_may_take_a_quarter_of_the_machines_memory_and_half_of_the_devices(monkeypatch, tmp_path):
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    monkeypatch.setattr(environment, "_CONTAINER_MEMORY", (tmp_path / "limit",))
+    assert room_for_images() == room_for_images("cpu") == machine // 4
+    (tmp_path / "limit").write_text("max\n")
+    assert room_for_images() == machine // 4
+    (tmp_path / "limit").write_text("1000000\n")
+    assert room_for_images() == 250_000
+    monkeypatch.setattr(jax, "devices", lambda _=None: [Card(400_000)])
+    assert room_for_images() == 200_000
+    monkeypatch.setattr(jax, "devices", lambda _=None: [Card(600_000)])
+    assert room_for_images() == 250_000
 
 
 def test_versions_are_recorded():

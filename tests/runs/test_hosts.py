@@ -6,12 +6,14 @@ import socket
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import jax
 import numpy as np
 import pytest
 from processes import RECIPE, said, start
 
+from jaxcnn.data import load_dataset
 from jaxcnn.errors import InputError, LostHostError
 from jaxcnn.runs.training import seeing_lost_hosts
 from jaxcnn.training import Checkpoints, create_train_state
@@ -53,10 +55,12 @@ def lines_of(workdir):
 
 
 def assert_same_to_rounding(workdir, expected):
-    """The figures and the newest state of two runs agree."""
+    """The figures and the newest state of two runs agree; rounding may move an image over the edge of a class."""
     for line, other in zip(lines_of(workdir), lines_of(expected), strict=True):
-        for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
-            assert line[name] == pytest.approx(other[name], rel=1e-3), name
+        for name in ("train_loss", "test_loss"):
+            assert line[name] == pytest.approx(other[name], rel=1e-4), name
+        for name, images in (("train_accuracy", 512), ("test_accuracy", 256)):
+            assert line[name] * images == pytest.approx(other[name] * images, abs=1.01), name
     one, other = (state_of(path) for path in (workdir, expected))
     assert int(one.step) == int(other.step)
     dense = [np.asarray(state.params["dense"]["kernel"]) for state in (one, other)]
@@ -83,6 +87,14 @@ def test_two_hosts_make_the_run_of_one_to_rounding(sample, compiled, by_itself, 
     assert end(begin(sample, workdir, compiled, port, recipe=SHARED)) == [0, 0]
     assert_same_to_rounding(workdir, by_itself)
     assert json.loads((workdir / "summary.json").read_text())["device"].endswith("2 devices")
+
+
+def test_two_hosts_stream_the_same_images(prepared_once, compiled, tmp_path, port):
+    """Each reads the windows of both, as each sees the directory."""
+    stream = partial(load_dataset, f"tfds:{prepared_once / 'fashion_mnist'}", room=0)
+    assert end([start(stream, tmp_path / "alone", compiled, recipe=SHARED)]) == [0]
+    assert end(begin(stream, tmp_path / "run", compiled, port, recipe=SHARED)) == [0, 0]
+    assert_same_to_rounding(tmp_path / "run", tmp_path / "alone")
 
 
 @pytest.mark.parametrize("killed", [0, 1])

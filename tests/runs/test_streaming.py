@@ -1,0 +1,128 @@
+"""Runs on images that are streamed from disk, as a user starts, cuts off, goes on with and uses them."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from functools import partial
+
+import pytest
+from processes import start
+
+from jaxcnn import cli, data, runs
+from jaxcnn.runs import trained
+
+pytestmark = [
+    pytest.mark.usefixtures("log_levels_as_before"),
+    pytest.mark.filterwarnings("default"),  # what TFDS itself warns of is its own
+]
+
+FIGURES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+@pytest.fixture
+def prepared(prepared_once, tmp_path):
+    return shutil.copytree(prepared_once / "fashion_mnist", tmp_path / "prepared")
+
+
+@pytest.fixture
+def train(prepared, tmp_path):
+    """Trains on what is prepared; gives the exit code."""
+
+    def call(name, *options):
+        command = ["train", "lenet_bn", "--data", f"tfds:{prepared}", "--epochs", "2", "--batch-size", "64"]
+        return cli.main([*command, "--workdir", str(tmp_path / name), *options])
+
+    return call
+
+
+def outcome(workdir):
+    """What a run comes to, but for times."""
+    lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+    sha256 = json.loads((workdir / "summary.json").read_text())["params_sha256"]
+    return sha256, [[line[name] for name in FIGURES] for line in lines]
+
+
+def test_a_streamed_run_is_the_resident_one_and_is_used_like_it(train, prepared, tmp_path, capsys, monkeypatch):
+    assert train("resident") == 0
+    assert ", streamed," not in capsys.readouterr().out
+    assert train("streamed", "--stream") == 0
+    assert "LeNet with batch norm on 512 images of 28x28, streamed, 2 epochs" in capsys.readouterr().out
+    assert outcome(tmp_path / "streamed") == outcome(tmp_path / "resident")
+    assert (tmp_path / "streamed" / "config.json").read_text() == (tmp_path / "resident" / "config.json").read_text()
+
+    told = []
+    for room in (10**9, 0):
+        monkeypatch.setattr(trained, "room_for_images", lambda room=room: room)
+        assert cli.main(["evaluate", str(tmp_path / "streamed")]) == 0
+        assert cli.main(["report", str(tmp_path / "streamed")]) == 0
+        told.append((capsys.readouterr().out, (tmp_path / "streamed" / "report.html").read_text()))
+    assert told[0] == told[1]
+
+
+def test_images_that_would_take_too_much_memory_are_streamed_without_being_asked(train, capsys, monkeypatch):
+    monkeypatch.setattr(runs, "room_for_images", lambda _: (512 + 256) * 28 * 28 - 1)
+    assert train("run") == 0
+    assert ", streamed," in capsys.readouterr().out
+
+
+def test_several_seeds_are_streamed_together(train, tmp_path):
+    for name, options in (("resident", []), ("streamed", ["--stream"])):
+        assert train(name, "--seeds", "2", *options) == 0
+    for seed in ("seed-0", "seed-1"):
+        assert outcome(tmp_path / "streamed" / seed) == outcome(tmp_path / "resident" / seed)
+
+
+def test_a_streamed_run_that_is_killed_or_stopped_goes_on_to_the_same_end(prepared_once, tmp_path, fault):
+    """Within an epoch, from a checkpoint of any step, streamed again or with its images resident."""
+    load = partial(data.load_dataset, f"tfds:{prepared_once / 'fashion_mnist'}")
+    stream = partial(load, room=0)
+    compiled = tmp_path / "compiled"
+    whole = start(load, tmp_path / "whole", compiled)
+    whole.join()
+    for number, then in ((signal.SIGKILL, stream), (signal.SIGTERM, stream), (signal.SIGKILL, load)):
+        workdir = tmp_path / f"run-{number.name}-{then is stream}"
+        process = start(stream, workdir, compiled, every=1)
+        while process.is_alive() and len(list(workdir.glob("checkpoints/[0-9]*"))) < 2:
+            time.sleep(0.001)
+        os.kill(process.pid, number)
+        process.join()
+        assert process.exitcode == (-number if number == signal.SIGKILL else 128 + number)
+        process = start(then, workdir, compiled)
+        process.join()
+        assert outcome(workdir) == outcome(tmp_path / "whole")
+    fault(
+        "a streamed run that is killed or stopped within an epoch",
+        "the same command goes on",
+        "the parameters and figures of a run whose images were resident, and which was never cut off",
+    )
+
+
+def test_a_record_that_is_damaged_ends_the_run_which_goes_on_when_it_is_mended(
+    train, prepared, tmp_path, capsys, fault
+):
+    (file,) = prepared.glob("3.0.1/*test.array_record*")
+    whole = file.read_bytes()
+    file.write_bytes(bytes(len(whole)))
+    assert train("run", "--stream") == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "cannot be read as images with labels prepared by TFDS" in line
+    file.write_bytes(whole)
+    assert train("run", "--stream") == 0
+    assert train("resident") == 0
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "resident")
+    fault(
+        "records that are damaged under a run that streams them",
+        "one line, exit code 2, goes on when they are mended",
+        line.partition(" (")[0],
+    )
+
+
+def test_what_cannot_be_streamed_is_refused(refused, prepared, tmp_path):
+    info = prepared / "3.0.1" / "dataset_info.json"
+    info.write_text(info.read_text().replace('"fileFormat": "array_record"', '"fileFormat": "tfrecord"'))
+    refused(
+        ["train", "lenet", "--data", f"tfds:{prepared}", "--stream"], "`--stream` of what TFDS prepared as tfrecord"
+    )
