@@ -192,7 +192,7 @@ def test_a_directory_that_is_no_run_is_refused(on_sample, refused, command):
 
 
 def test_an_interrupt_ends_with_130(monkeypatch, capsys):
-    def interrupt(source, *, image_size):
+    def interrupt(source, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "load_dataset", interrupt)
@@ -207,7 +207,7 @@ def test_data_prepare_writes_where_it_is_told(monkeypatch, tmp_path, capsys):
 
 
 def test_any_other_error_is_a_defect_and_keeps_its_traceback(monkeypatch):
-    def fail(source, *, image_size):
+    def fail(source, **options):
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(cli, "load_dataset", fail)

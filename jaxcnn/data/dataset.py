@@ -1,10 +1,11 @@
 """The forms in which data sets reach the training loop: as arrays, or as examples that are read as they are needed."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jaxcnn.data.examples import ArrayExamples, Examples
+from jaxcnn.data.examples import ArrayExamples, Batch, Examples
 from jaxcnn.errors import InputError
 
 
@@ -68,8 +69,8 @@ class Dataset:
         """Images and labels of the split `name`, 'train' or 'test'."""
         return getattr(self, f"{name}_images"), getattr(self, f"{name}_labels")
 
-    def limit(self, count: int) -> "Dataset":
-        """The same task with the first `count` images of each split."""
+    def limit(self, count: int | None) -> "Dataset":
+        """The same task with the first `count` images of each split; None for all."""
         return Dataset(
             self.train_images[:count],
             self.train_labels[:count],
@@ -92,7 +93,7 @@ class Dataset:
 class StreamedDataset:
     """A classification task whose images go to the device as they are needed, because not all of them fit there.
 
-    Training on it gives what training on the same images in a `Dataset` gives, and takes the memory of a few batches.
+    Training on it gives what training on the same images in a `Dataset` gives.
 
     Attributes:
         train: the training examples, at least one.
@@ -119,9 +120,24 @@ class StreamedDataset:
         """How many classes there are."""
         return len(self.class_names)
 
-    def limit(self, count: int) -> "StreamedDataset":
-        """The same task with the first `count` images of each split."""
+    def limit(self, count: int | None) -> "StreamedDataset":
+        """The same task with the first `count` images of each split; None for all."""
         return replace(self, train=self.train.limit(count), test=self.test.limit(count))
+
+    def batches(self, split: str, places: Sequence[np.ndarray], *, ahead: int = 1) -> Iterator[Batch]:
+        """Those of the split 'train' or 'test', as by `Examples.batches`, and validated as a `Dataset` is.
+
+        Raises:
+            InputError: if an example cannot be read, or a batch breaks the rules of a `Dataset`.
+        """
+        found = getattr(self, split).batches(places, ahead=ahead)
+        for chosen, (images, labels) in zip(places, found, strict=True):
+            _validate_split(split, images, labels, num_classes=self.num_classes)
+            if images.shape != (len(chosen), *self.image_shape):
+                raise InputError(
+                    f"{split} images of shape {images.shape} where {len(chosen)} of {self.image_shape} were asked for"
+                )
+            yield images, labels
 
 
 def _validate_split(split: str, images: np.ndarray, labels: np.ndarray, *, num_classes: int) -> None:

@@ -20,7 +20,9 @@ Files = dict[str, list[Path]]
 """The image files of each class, by its name."""
 
 
-def load_folder(directory: Path, image_size: int | None = None, room: int | None = None) -> Dataset | StreamedDataset:
+def load_folder(
+    directory: Path, image_size: int | None = None, room: int | None = None, limit: int | None = None
+) -> Dataset | StreamedDataset:
     """The images in `directory`/train/CLASS and `directory`/test/CLASS, or in `directory`/CLASS.
 
     For test, val, validation or valid is taken, the first of them that is there. Where there is no such pair, the
@@ -33,6 +35,7 @@ def load_folder(directory: Path, image_size: int | None = None, room: int | None
         image_size: height and width of the images, and what becomes of pictures, as in `read_pictures`.
         room: bytes that the images may take; where they would take more, they stay in their files and are streamed from
             there. None for any number.
+        limit: how many pictures of each split are taken, the first; None for all.
 
     Returns:
         Gray images if every picture is gray by its form, else colour, and labels.
@@ -53,7 +56,7 @@ def load_folder(directory: Path, image_size: int | None = None, room: int | None
             )
     else:
         train, test = _hold_out(directory, _find_classes(directory))
-    (pictures, labels), (test_pictures, test_labels) = _in_turn(train), _in_turn(test)
+    (pictures, labels), (test_pictures, test_labels) = _in_turn(train, limit), _in_turn(test, limit)
     shape = None if room is None else _shape_beyond(room, pictures + test_pictures, image_size)
     if shape is not None:
         return StreamedDataset(
@@ -119,8 +122,9 @@ def _hold_out(directory: Path, classes: Files) -> tuple[Files, Files]:
     return train, test
 
 
-def _in_turn(classes: Files) -> tuple[list[Picture], np.ndarray]:
-    """The files with their labels: the first of each class, the second of each, and so on."""
+def _in_turn(classes: Files, limit: int | None) -> tuple[list[Picture], np.ndarray]:
+    """The files with their labels, up to the limit: the first of each class, the second of each, and so on."""
     turns = itertools.zip_longest(*classes.values())
     pairs = [((str(file), file), label) for turn in turns for label, file in enumerate(turn) if file is not None]
+    pairs = pairs[:limit]
     return [picture for picture, _ in pairs], np.array([label for _, label in pairs], np.uint8)

@@ -13,6 +13,7 @@ from PIL import Image
 from jaxcnn.data.images import flatten, is_gray, open_image
 from jaxcnn.errors import InputError
 
+_AT_ONCE = 1024  # pictures whose futures are held
 _MOST_WORKERS = 8  # each may hold a picture of the largest size
 
 Picture = tuple[str, Path | io.BytesIO]
@@ -79,7 +80,7 @@ def read_in_order(pictures: Sequence[Picture], image_size: int | None, shape: tu
     """
     images = np.empty((len(pictures), *shape), np.uint8)
     for image, picture in zip(images, pictures, strict=True):
-        image[:] = _read_like(picture, image_size, shape[2], like=shape, of="the first")
+        image[:] = _read_like(picture, image_size, shape[2], like=shape, of="the first picture")
     return images
 
 
@@ -97,8 +98,13 @@ def all_gray(pictures: Sequence[Picture]) -> bool:
     Raises:
         InputError: if one cannot be opened.
     """
+    parts = (pictures[at : at + _AT_ONCE] for at in range(0, len(pictures), _AT_ONCE))
     with warnings.catch_warnings(action="ignore"), _threads() as pool:
-        return all(pool.map(lambda picture: open_image(picture[1], picture[0], is_gray), pictures))
+        return all(
+            gray
+            for part in parts
+            for gray in pool.map(lambda picture: open_image(picture[1], picture[0], is_gray), part)
+        )
 
 
 def resize_gray(images: np.ndarray, size: int) -> np.ndarray:

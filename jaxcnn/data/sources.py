@@ -14,14 +14,18 @@ from jaxcnn.errors import InputError
 
 _FORMS = {
     "folder": load_folder,
-    "idx": lambda directory, image_size, room: load_idx(directory, image_size).within(room),
+    "idx": lambda directory, image_size, room, limit: load_idx(directory, image_size).limit(limit).within(room),
     "tfds": load_tfds,
 }
 _LARGEST = 4096
 
 
 def load_dataset(
-    source: str | os.PathLike[str] | None, *, image_size: int | None = None, room: int | None = None
+    source: str | os.PathLike[str] | None,
+    *,
+    image_size: int | None = None,
+    room: int | None = None,
+    limit: int | None = None,
 ) -> Dataset | StreamedDataset:
     """The data set that `source` names.
 
@@ -37,6 +41,7 @@ def load_dataset(
         room: bytes that the images may take; where they would take more, they are streamed to the device as they are
             needed: pictures in folders and what TFDS prepared as array_record from disk, all else from memory. None
             for any number, 0 to stream whatever there is.
+        limit: how many examples of each split are taken, the first; None for all.
 
     Returns:
         Images, uint8, gray or in colour, and labels from 0.
@@ -47,13 +52,13 @@ def load_dataset(
     if image_size is not None and not 1 <= image_size <= _LARGEST:
         raise InputError(f"an image size of {image_size}: 1 to {_LARGEST} pixels are possible")
     if source is None:
-        return load_fashion_mnist().within(room)
+        return load_fashion_mnist().limit(limit).within(room)
     text = os.fspath(source)
     form, _, place = text.partition(":")
     if names_other_data(text):
-        return _FORMS[form](_directory(text, place), image_size, room)
+        return _FORMS[form](_directory(text, place), image_size, room, limit)
     try:
-        return load_fashion_mnist(source).within(room)
+        return load_fashion_mnist(source).limit(limit).within(room)
     except AbsentError as error:
         if not re.match(r"\w{2,}:", text):
             raise

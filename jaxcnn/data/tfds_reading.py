@@ -12,7 +12,14 @@ import numpy as np
 from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.data.examples import Batch, StoredExamples
 from jaxcnn.data.pictures import Picture, read_in_order, read_pictures, shape_of
-from jaxcnn.data.tfds_records import is_version, open_records, open_version, read_records, refusing_damage
+from jaxcnn.data.tfds_records import (
+    are_in_order_alone,
+    is_version,
+    open_records,
+    open_version,
+    read_records,
+    refusing_damage,
+)
 from jaxcnn.errors import InputError
 
 _KIND = "images with labels"
@@ -20,7 +27,9 @@ _TEST_NAMES = ("test", "validation")
 _MOST_CLASSES = 256  # labels are uint8
 
 
-def load_tfds(directory: Path, image_size: int | None = None, room: int | None = None) -> Dataset | StreamedDataset:
+def load_tfds(
+    directory: Path, image_size: int | None = None, room: int | None = None, limit: int | None = None
+) -> Dataset | StreamedDataset:
     """The images and labels of a prepared directory whose examples hold an Image and a ClassLabel.
 
     The splits are train and test, or validation where there is no test. Where the examples hold several images or
@@ -29,16 +38,17 @@ def load_tfds(directory: Path, image_size: int | None = None, room: int | None =
     Args:
         directory: that of a version, with dataset_info.json in it, or the one above it.
         image_size: height and width of the images, and what becomes of them, as in `read_pictures`.
-        room: bytes that the images may take; where they would take more, they stay on disk and are streamed from there.
-            None for any number.
+        room: bytes that the images may take; where they would take more, they are streamed: array_record from disk,
+            tfrecord, which is read in its order alone, from memory. None for any number.
+        limit: how many examples of each split are taken, the first; None for all.
 
     Returns:
         Gray or colour images, as the Image says, and labels.
 
     Raises:
         InputError: if there is no version or several, one is damaged, in a form that only TensorFlow reads or of other
-            examples, a split is missing, an example has no label, the sizes differ and none is asked for, or they are
-            to be streamed and stored as tfrecord. Of what is streamed, damage is found as it is read.
+            examples, a split is missing, an example has no label, or the sizes differ and none is asked for. Of what is
+            streamed from disk, this is found as it is read.
     """
     version = _find_version(directory)
     with open_version(version, _KIND) as builder:
@@ -50,8 +60,8 @@ def load_tfds(directory: Path, image_size: int | None = None, room: int | None =
                 "are needed"
             )
         image_key, label_key = _keys(builder.info, version)
-        train, test = (_Split(builder, name, image_key, label_key) for name in ("train", test_name))
-        if room is not None:
+        train, test = (_Split(builder, name, image_key, label_key, limit) for name in ("train", test_name))
+        if room is not None and not are_in_order_alone(builder):
             shape = shape_of((picture for picture, _ in train.parsed()), image_size, train.channels)
             if (train.count + test.count) * math.prod(shape) > room:
                 return StreamedDataset(
@@ -60,7 +70,8 @@ def load_tfds(directory: Path, image_size: int | None = None, room: int | None =
         pictures, labels = train.read()
         test_pictures, test_labels = test.read()
     images = read_pictures(pictures + test_pictures, image_size, channels=train.channels)
-    return Dataset(images[: len(labels)], labels, images[len(labels) :], test_labels, train.class_names)
+    dataset = Dataset(images[: len(labels)], labels, images[len(labels) :], test_labels, train.class_names)
+    return dataset.within(room)
 
 
 def _find_version(directory: Path) -> Path:
@@ -106,11 +117,11 @@ def _keys(info: Any, version: Path) -> tuple[str, str]:
 class _Split:
     """The examples of a split as they are stored."""
 
-    def __init__(self, builder: Any, name: str, image_key: str, label_key: str) -> None:
+    def __init__(self, builder: Any, name: str, image_key: str, label_key: str, limit: int | None) -> None:
         import tensorflow_datasets as tfds
 
         self._builder, self._name, self._version = builder, name, str(builder.data_path)
-        self._image_key, self._label_key = image_key, label_key
+        self._image_key, self._label_key, self._limit = image_key, label_key, limit
         # of these two alone, for others may need TensorFlow
         self._features: Any = tfds.features.FeaturesDict(
             {key: builder.info.features[key] for key in (image_key, label_key)}
@@ -120,8 +131,9 @@ class _Split:
 
     @property
     def count(self) -> int:
-        """How many there are."""
-        return self._builder.info.splits[self._name].num_examples
+        """How many there are, up to the limit."""
+        count = self._builder.info.splits[self._name].num_examples
+        return count if self._limit is None else min(count, self._limit)
 
     @property
     def channels(self) -> int:
@@ -139,7 +151,7 @@ class _Split:
 
     def read(self) -> tuple[list[Picture], np.ndarray]:
         """All images as they are stored, and the labels."""
-        parsed = list(self.parsed())
+        parsed = list(itertools.islice(self.parsed(), self._limit))
         if len(parsed) != self.count or self.count == 0:
             raise InputError(
                 f"{self._version} has {len(parsed)} examples in {self._name} where {self.count} are due: "

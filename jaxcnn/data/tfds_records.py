@@ -34,21 +34,22 @@ def open_version(version_directory: Path, what: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def refusing_damage(version_directory: Path | str, what: str) -> Iterator[None]:
-    """Turn whatever a reader of TFDS meets in a damaged file into an InputError, which says as what it was read."""
+    """Turn whatever a reader of TFDS raises into an InputError, which says as what the directory was read."""
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{version_directory} cannot be read as {what} prepared by TFDS ({reason[:200]}): prepare it anew"
+            f"{version_directory} cannot be read as {what} prepared by TFDS ({reason[:200]}): if it is damaged, "
+            "prepare it anew"
         ) from error
 
 
 def read_records(builder: Any, split: str) -> Iterator[bytes]:
     """The examples of a split, array_record or tfrecord, in their order and not decoded."""
-    if builder.info.file_format.value == "tfrecord":
+    if are_in_order_alone(builder):
         for path in builder.info.splits[split].filepaths:
             yield from _tfrecords(Path(path))
     else:
@@ -57,19 +58,15 @@ def read_records(builder: Any, split: str) -> Iterator[bytes]:
             yield from records.__getitems__(range(first, min(first + _AT_ONCE, len(records))))
 
 
-def open_records(builder: Any, split: str) -> Any:
-    """The examples of a split, array_record and not decoded, such that `__getitems__` reads those at some places.
+def are_in_order_alone(builder: Any) -> bool:
+    """Whether the examples are stored as tfrecord, which is read from one end to the other."""
+    return builder.info.file_format.value == "tfrecord"
 
-    Raises:
-        InputError: if it is stored as tfrecord, which is read from one end to the other.
-    """
+
+def open_records(builder: Any, split: str) -> Any:
+    """The examples of a split, array_record and not decoded, such that `__getitems__` reads those at some places."""
     from tensorflow_datasets import decode
 
-    if builder.info.file_format.value == "tfrecord":
-        raise InputError(
-            f"{builder.data_path} is to be streamed and is stored as tfrecord, which is read in its order alone: "
-            "prepare it as array_record, or leave out --stream where memory allows"
-        )
     return builder.as_data_source(split, deserialize_method=decode.DeserializeMethod.RAW_BYTES)
 
 

@@ -6,6 +6,7 @@ from jaxcnn.runs.environment import (
     compute_in_order,
     keep_compiled_programs,
     keep_memory,
+    open_many_files,
     provide_cpu_devices,
     room_for_images,
 )
@@ -21,6 +22,6 @@ from jaxcnn.runs.training import train, train_replicas
 __all__ = [
     "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "compute_in_order", "cross", "evaluate",
     "find_runs", "join_hosts", "keep_compiled_programs", "keep_memory", "leave_hosts", "list_recipes", "load_data",
-    "params_sha256", "predict_files", "provide_cpu_devices", "reproduce", "room_for_images", "show_evaluation",
-    "summarize", "train", "train_replicas",
+    "open_many_files", "params_sha256", "predict_files", "provide_cpu_devices", "reproduce", "room_for_images",
+    "show_evaluation", "summarize", "train", "train_replicas",
 ]  # fmt: skip

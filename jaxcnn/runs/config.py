@@ -31,14 +31,16 @@ class DataForm:
         source: as `data.load_dataset` takes it; None for Fashion-MNIST.
         class_names: the name of each class.
         image_shape: height, width and channels of its images.
+        num_examples: how many there are to train and to test on, up to the run's limit.
     """
 
     source: str | None
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
+    num_examples: tuple[int, int]
 
 
-FASHION_MNIST = DataForm(None, FASHION_MNIST_CLASSES, (28, 28, 1))
+FASHION_MNIST = DataForm(None, FASHION_MNIST_CLASSES, (28, 28, 1), (60_000, 10_000))
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class RunConfig:
                 "source": self.data.source,
                 "class_names": list(self.data.class_names),
                 "image_shape": list(self.data.image_shape),
+                "num_examples": list(self.data.num_examples),
             }
         return config
 
@@ -112,7 +115,9 @@ class RunConfig:
         if source is None or not names_other_data(source):
             return self
         form, _, place = source.partition(":")
-        data = DataForm(f"{form}:{Path(place).expanduser().absolute()}", dataset.class_names, dataset.image_shape)
+        place = f"{form}:{Path(place).expanduser().absolute()}"
+        counts = len(dataset.train), len(dataset.test)
+        data = DataForm(place, dataset.class_names, dataset.image_shape, counts)
         return replace(self, recipe=self.recipe.on_other_data(), data=data)
 
     def check_data(self, dataset: Dataset | StreamedDataset) -> None:
@@ -141,9 +146,11 @@ class RunConfig:
             others = {name: config[name] for name in ("seed", "dtype", "limit", "deterministic")}
             if "data" in config:
                 recipe = recipe.on_other_data()
-                source, names, shape = (config["data"][key] for key in ("source", "class_names", "image_shape"))
-                height, width, channels = map(int, shape)
-                others["data"] = DataForm(str(source), tuple(map(str, names)), (height, width, channels))
+                data = config["data"]
+                height, width, channels = map(int, data["image_shape"])
+                train, test = map(int, data["num_examples"])
+                names = tuple(map(str, data["class_names"]))
+                others["data"] = DataForm(str(data["source"]), names, (height, width, channels), (train, test))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"not the config of a run ({error})") from error
         return cls(recipe, **others)

@@ -178,13 +178,21 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 def _check_same(path: Path, config: dict[str, Any]) -> None:
     """An InputError unless the run in `path` has `config`."""
-    found = read_config(path)
+    found, config = _flat(read_config(path)), _flat(config)
     keys = [key for key in {**found, **config} if found.get(key) != config.get(key)]
     if keys:
         differences = ", ".join(f"{key} {found.get(key)} there and {config.get(key)} here" for key in keys)
         raise InputError(
             f"{path} is of another run: {differences}; ask for the same as there or give another --workdir"
         )
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """A config with what a mapping in it holds beside the rest, under the names of both."""
+    flat = {}
+    for key, value in config.items():
+        flat |= {f"{key} {inner}": held for inner, held in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
 
 
 def params_sha256(variables: Variables) -> str:

@@ -6,7 +6,8 @@ import hashlib
 import logging
 import os
 import platform
-from collections.abc import Sequence
+import resource
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
@@ -23,7 +24,7 @@ Device: TypeAlias = jax.Device  # pyright: ignore[reportInvalidTypeForm] -- a cl
 _LOGGER = logging.getLogger(__name__)
 # Options of mallopt(3): M_TRIM_THRESHOLD, none; M_MMAP_MAX, no block apart; M_ARENA_MAX, one for all threads.
 _KEEPING = {-1: -1, -4: 0, -8: 1}
-_CONTAINER_MEMORY = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_GROUPS, _GROUPS_OF_PROCESS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _MB = 1_000_000
 _RECORDED = ("jaxcnn", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -53,8 +54,8 @@ def find_devices(name: str | None, count: int | None) -> tuple[Device, ...]:
 def room_for_images(name: str | None = None) -> int:
     """Bytes that the images of a data set may take, so that training has room beside them.
 
-    A quarter of this machine's memory, where they may lie twice, and at most half of that of a device with memory of
-    its own; of several hosts the least of all.
+    Half of this machine's memory, where they lie once and again for each device that a processor stands for, and at
+    most half of what JAX may have of a device with memory of its own; of several hosts the least of all.
 
     Args:
         name: of the platform, as in `find_devices`.
@@ -62,13 +63,20 @@ def room_for_images(name: str | None = None) -> int:
     Raises:
         InputError: as `find_devices` does.
     """
-    device = next(device for device in find_devices(name, None) if device.process_index == jax.process_index())
-    room = _machine_memory() // 4
-    if (memory := (device.memory_stats() or {}).get("bytes_limit")) is not None:
-        room = min(room, memory // 2)
+    devices = [device for device in find_devices(name, None) if device.process_index == jax.process_index()]
+    memory = (devices[0].memory_stats() or {}).get("bytes_limit")  # None of a processor
+    room = _machine_memory() // 2
+    room = room // (1 + len(devices)) if memory is None else min(room, memory // 2)
     if jax.process_count() > 1:
         room = int(multihost_utils.process_allgather(np.int32(room // _MB)).min()) * _MB
     return room
+
+
+def open_many_files() -> None:
+    """Let this process have as many files open as it may: once read, each part of a data set stays open."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # a system that allows fewer than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def provide_cpu_devices(count: int | None = None) -> None:
@@ -124,12 +132,25 @@ def keep_memory() -> None:
 
 
 def _machine_memory() -> int:
-    """Bytes of memory that this process may have: those of the machine, or of the container that it is in."""
+    """Bytes of memory that this process may have: those of the machine, or of the groups of Linux that it is in."""
     bounds = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for path in _CONTAINER_MEMORY:
-        with contextlib.suppress(OSError, ValueError):  # there is none of this kind, or it says "max"
-            bounds.append(int(path.read_text(encoding="utf-8")))
+    for group in _groups():
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with contextlib.suppress(OSError, ValueError):  # there is no such file, or it says "max"
+                bounds.append(int((group / name).read_text(encoding="utf-8")))
     return min(bounds)
+
+
+def _groups() -> Iterator[Path]:
+    """The directories of the control groups that bound the memory of this process, and of those that hold them."""
+    lines = []
+    with contextlib.suppress(OSError):  # another system
+        lines = _GROUPS_OF_PROCESS.read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers in ("", "memory"):
+            path = _GROUPS / controllers / group.lstrip("/")
+            yield from (path, *(parent for parent in path.parents if parent.is_relative_to(_GROUPS)))
 
 
 def _processor() -> str:

@@ -78,7 +78,7 @@ class Evaluation:
 
 def evaluate(run: TrainedRun, dataset: Dataset | StreamedDataset) -> Evaluation:
     """What the network of `run` says of the test images, of as many as the run was limited to."""
-    dataset = dataset if run.config.limit is None else dataset.limit(run.config.limit)
+    dataset = dataset.limit(run.config.limit)
     places = np.arange(len(dataset.test))
     chosen = [places[start : start + _AT_ONCE] for start in range(0, len(places), _AT_ONCE)]
     told = [(run.predict(images), labels) for images, labels in dataset.test.batches(chosen)]

@@ -2,14 +2,19 @@
 
 import logging
 import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import jax
 
-from jaxcnn.errors import InputError
+from jaxcnn.errors import InputError, LostHostError
 
 HEARTBEAT_SECONDS = 50
 """After so many seconds without a sign of life JAX takes a process for gone, and ends the others itself."""
+
+_STATUS = re.compile("(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): ")  # XLA's, as a ValueError
 
 
 def join_hosts() -> None:
@@ -40,6 +45,22 @@ def join_hosts() -> None:
 def is_first_host() -> bool:
     """Whether this process is the one that writes and shows."""
     return jax.process_index() == 0
+
+
+@contextmanager
+def seeing_lost_hosts(opened: ExitStack) -> Iterator[None]:
+    """A `LostHostError` where another host is gone, which nothing in `opened` is to wait for as it closes."""
+    try:
+        yield
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        if jax.process_count() == 1 or not (isinstance(error, jax.errors.JaxRuntimeError) or _STATUS.match(str(error))):
+            raise
+        opened.pop_all()
+        reason = str(error).splitlines()[0]
+        raise LostHostError(
+            f"another host is gone or out of reach ({reason}): the run ends; start the same command again, on as many "
+            "hosts as there are, and it goes on from the last checkpoint"
+        ) from error
 
 
 def leave_hosts(code: int) -> None:

@@ -11,7 +11,7 @@ from jaxcnn.data import Dataset, StreamedDataset, load_dataset
 from jaxcnn.errors import InputError
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import read_config, read_summary
-from jaxcnn.runs.environment import room_for_images
+from jaxcnn.runs.environment import open_many_files, room_for_images
 from jaxcnn.training import Checkpoints, EpochFigures, TrainState, predict
 
 _NUM_EXAMPLES = 60_000  # by which a schedule gets its length, which a run that is over does not need
@@ -35,8 +35,10 @@ def load_data(config: RunConfig, source: str | None = None) -> Dataset | Streame
     Raises:
         InputError: if it cannot be read, or is not of the form that the run was trained on.
     """
-    room = room_for_images()
-    dataset = load_dataset(source or config.data.source, image_size=config.recipe.image_size, room=room)
+    open_many_files()
+    dataset = load_dataset(
+        source or config.data.source, image_size=config.recipe.image_size, room=room_for_images(), limit=config.limit
+    )
     config.check_data(dataset)
     return dataset
 

@@ -1,10 +1,9 @@
 """Training runs: recipes, with what the user changed, from the first step to the files they leave."""
 
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals
@@ -14,11 +13,11 @@ import jax.numpy as jnp
 from rich.console import Console
 
 from jaxcnn.data import Dataset, StreamedDataset
-from jaxcnn.errors import DivergedError, InputError, LostHostError, RunError, StoppedError
+from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import RunDirectory
 from jaxcnn.runs.environment import Device, describe_devices, find_devices
-from jaxcnn.runs.hosts import is_first_host
+from jaxcnn.runs.hosts import is_first_host, seeing_lost_hosts
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.run import Run, all_finite
 from jaxcnn.runs.stopping import StopSignals
@@ -37,8 +36,6 @@ from jaxcnn.training import (
 )
 
 TEN_MINUTES = Interval(seconds=600.0)
-
-_STATUS = re.compile("(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): ")  # XLA's, as a ValueError
 
 
 def train(
@@ -145,7 +142,7 @@ def _carry_out(
 ) -> list[list[EpochFigures]]:
     """Carry out runs on `devices`, one that goes by itself laid out as `alone` says."""
     first = next(iter(configs.values()))
-    dataset = dataset if first.limit is None else dataset.limit(first.limit)
+    dataset = dataset.limit(first.limit)
     num_examples = len(dataset.train)
     first.check_steps(num_examples)
     with ExitStack() as directories:
@@ -166,8 +163,9 @@ def _carry_out(
             except StoppedError as error:
                 for run in runs:
                     run.ending = error if run.status == "interrupted" else run.ending
-            except OSError as error:
-                raise RunError(
+            except (OSError, InputError) as error:  # of the disk, or of data that are streamed
+                kind = InputError if isinstance(error, InputError) else RunError
+                raise kind(
                     f"{error}: the run ends; when that is mended, the same command with the same --workdir goes on"
                 ) from error
             for run in runs:
@@ -177,22 +175,6 @@ def _carry_out(
     if endings:
         raise min(endings, key=lambda ending: isinstance(ending, DivergedError))
     return [run.epochs for run in runs]
-
-
-@contextmanager
-def seeing_lost_hosts(opened: ExitStack) -> Iterator[None]:
-    """A `LostHostError` where another host is gone, which nothing in `opened` is to wait for as it closes."""
-    try:
-        yield
-    except (jax.errors.JaxRuntimeError, ValueError) as error:
-        if jax.process_count() == 1 or not (isinstance(error, jax.errors.JaxRuntimeError) or _STATUS.match(str(error))):
-            raise
-        opened.pop_all()
-        reason = str(error).splitlines()[0]
-        raise LostHostError(
-            f"another host is gone or out of reach ({reason}): the run ends; start the same command again, on as many "
-            "hosts as there are, and it goes on from the last checkpoint"
-        ) from error
 
 
 def _in_step(runs: Sequence[Run], display: Display) -> Iterator[list[Run]]:

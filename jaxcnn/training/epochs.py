@@ -114,7 +114,7 @@ def _run_epochs(
     if isinstance(dataset, Dataset):
         examples = Resident(dataset, layout, batch_size)
     else:
-        examples = Streamed(dataset, layout, batch_size)
+        examples = Streamed(dataset, layout, batch_size, chunk_seconds)
     # Chunks take over the memory of the state and the metrics that they are given.
     state = layout.place(_copy(state))
     epochs_done, done = divmod(int(np.ravel(state.step)[0]), steps)

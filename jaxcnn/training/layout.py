@@ -49,6 +49,11 @@ class Layout:
     def _mesh(self) -> Mesh:
         return Mesh(np.array(self.devices), (_AXIS,))
 
+    @property
+    def is_of_several_hosts(self) -> bool:
+        """Whether there are devices of other hosts than this one."""
+        return any(device.process_index != jax.process_index() for device in self.devices)
+
     def share(self, data: Any) -> Any:
         """A copy of `data` on every device."""
         if self.form == "alone":
@@ -66,7 +71,7 @@ class Layout:
 
     def of_every_host(self, number: int) -> list[int]:
         """`number` as each host has it, where the devices are those of several; each is to ask at the same point."""
-        if all(device.process_index == jax.process_index() for device in self.devices):
+        if not self.is_of_several_hosts:
             return [number]
         return multihost_utils.process_allgather(np.int32(number)).tolist()
 

@@ -1,7 +1,7 @@
 """What an epoch takes its examples from: all of them, on the device, or windows of them that come there in turn."""
 
-import itertools
 import math
+import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Array, Int, Integer, Shaped
 
 from jaxcnn.data.dataset import Dataset, StreamedDataset
-from jaxcnn.data.examples import Examples
 from jaxcnn.training.layout import Layout
 
 WINDOW_BYTES = 16_000_000
@@ -81,12 +80,14 @@ class Resident:
 class Streamed:
     """Examples that come to the device in windows of a few steps, of which the next is read in the meantime.
 
-    The windows of a split have one shape, so that a compiled program takes them all. What is read is a function of the
-    order and the step, so a stream is gone on with from the step that a checkpoint holds.
+    The windows of a split have one shape, so that a compiled program takes them all, and hold as many steps as are read
+    in `seconds`, one at least. Of several hosts, which have to agree, they hold as many as fit. What is read is a
+    function of the order and the step, so a stream is gone on with from the step that a checkpoint holds.
     """
 
-    def __init__(self, dataset: StreamedDataset, layout: Layout, batch_size: int) -> None:
+    def __init__(self, dataset: StreamedDataset, layout: Layout, batch_size: int, seconds: float) -> None:
         self._dataset, self._layout, self._batch_size = dataset, layout, batch_size
+        self._seconds = math.inf if layout.is_of_several_hosts else seconds
 
     def train(self, order: Int[Array, "*replicas n"], start: int) -> Iterator[Window]:
         """The windows of an epoch that takes the examples in `order`, from step `start` on."""
@@ -95,12 +96,12 @@ class Streamed:
         size, rows = self._sizes(count, num_examples)
         places = np.arange(size * count * rows, dtype=np.int32).reshape(size, count, rows).swapaxes(0, 1)
         positions = self._layout.place(places.reshape(*replicas, size * rows))
-        for window in self._windows(self._dataset.train, np.asarray(order).reshape(count, num_examples), start):
+        for window in self._windows("train", np.asarray(order).reshape(count, num_examples), start):
             yield window._replace(order=positions)
 
     def test(self) -> Iterator[Window]:
         """The windows of all test examples in their order."""
-        return self._windows(self._dataset.test, np.arange(len(self._dataset.test))[None], 0)
+        return self._windows("test", np.arange(len(self._dataset.test))[None], 0)
 
     def _sizes(self, replicas: int, num_examples: int) -> tuple[int, int]:
         """How many steps a window has, and how many examples of each replica a step has at most."""
@@ -108,20 +109,25 @@ class Streamed:
         fitting = WINDOW_BYTES // (replicas * rows * math.prod(self._dataset.image_shape))
         return max(1, min(fitting, math.ceil(num_examples / rows))), rows
 
-    def _windows(self, examples: Examples, order: Int[np.ndarray, "replicas n"], start: int) -> Iterator[Window]:
+    def _windows(self, split: str, order: Int[np.ndarray, "replicas n"], start: int) -> Iterator[Window]:
         """Windows of the examples of each step, in it those of each replica, each with room for a whole batch."""
         replicas, num_examples = order.shape
         size, rows = self._sizes(replicas, num_examples)
         steps, shape = math.ceil(num_examples / rows), self._dataset.image_shape
         chosen = [order[:, step * rows : (step + 1) * rows].ravel() for step in range(start, steps)]
-        batches = examples.batches(chosen, ahead=size)
-        for first in range(start, steps, size):
-            stop = min(first + size, steps)
+        batches = self._dataset.batches(split, chosen, ahead=size)
+        first = start
+        while first < steps:
+            began = time.monotonic()
             images = np.zeros((size, replicas, rows, *shape), np.uint8)
             labels = np.zeros((size, replicas, rows), np.uint8)
-            for place, (of_step, labels_of_step) in enumerate(itertools.islice(batches, stop - first)):
+            filled = 0
+            while filled < min(size, steps - first) and (not filled or time.monotonic() - began < self._seconds):
+                of_step, labels_of_step = next(batches)
                 taken = len(labels_of_step) // replicas
-                images[place, :, :taken] = of_step.reshape(replicas, taken, *shape)
-                labels[place, :, :taken] = labels_of_step.reshape(replicas, taken)
+                images[filled, :, :taken] = of_step.reshape(replicas, taken, *shape)
+                labels[filled, :, :taken] = labels_of_step.reshape(replicas, taken)
+                filled += 1
             shown, told = self._layout.share((images.reshape(-1, *shape), labels.ravel()))
-            yield Window(first, stop, shown, told, None)
+            yield Window(first, first + filled, shown, told, None)
+            first += filled

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data import ArrayExamples, Dataset, StreamedDataset
+from jaxcnn.data import ArrayExamples, Dataset, StoredExamples, StreamedDataset
 
 IMAGES, LABELS = np.zeros((3, 4, 5, 1), np.uint8), np.array([0, 1, 1], np.uint8)
 
@@ -57,6 +57,22 @@ def test_what_takes_more_than_there_is_room_for_is_streamed(dataset):
     assert dataset.within(None) is dataset
     assert dataset.within(nbytes) is dataset
     assert isinstance(dataset.within(nbytes - 1), StreamedDataset)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (IMAGES / 255, LABELS, "train images of type float64"),
+        (IMAGES, LABELS + np.uint8(1), "train label 2 with 2 classes"),
+        (IMAGES, LABELS.astype(np.int64), "train labels of type int64"),
+        (IMAGES[:2], LABELS[:2], r"shape \(2, 4, 5, 1\) where 3 of \(4, 5, 1\) were asked for"),
+        (IMAGES[:, :3], LABELS, r"shape \(3, 3, 5, 1\) where 3 of \(4, 5, 1\) were asked for"),
+    ],
+)
+def test_a_batch_that_breaks_a_rule_is_refused(dataset, images, labels, message):
+    stored = replace(dataset.streamed(), train=StoredExamples(3, lambda _: (images, labels)))
+    with pytest.raises(InputError, match=message):
+        list(stored.batches("train", [np.arange(3)]))
 
 
 def test_a_streamed_dataset_without_examples_is_refused():

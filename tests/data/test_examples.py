@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxcnn import InputError
-from jaxcnn.data import ArrayExamples, StoredExamples
+from jaxcnn.data import ArrayExamples, StoredExamples, examples
 
 COUNT = 7
 IMAGES = np.arange(COUNT * 4, dtype=np.uint8).reshape(COUNT, 2, 2, 1)
@@ -16,21 +16,26 @@ IN_MEMORY = ArrayExamples(IMAGES, LABELS)
 ON_DISK = StoredExamples(COUNT, lambda places: (IMAGES[places], LABELS[places]))
 
 
-@pytest.mark.parametrize("examples", [IN_MEMORY, ON_DISK], ids=["in memory", "on disk"])
+@pytest.mark.parametrize("source", [IN_MEMORY, ON_DISK], ids=["in memory", "on disk"])
 @given(places=st.lists(st.lists(st.integers(0, COUNT - 1), min_size=1), max_size=5), ahead=st.integers(1, 9))
-def test_batches_are_of_the_places_that_are_asked_for_in_their_order(examples, places, ahead):
+def test_batches_are_of_the_places_that_are_asked_for_in_their_order(source, places, ahead):
     chosen = [np.array(batch) for batch in places]
-    found = list(examples.batches(chosen, ahead=ahead))
+    found = list(source.batches(chosen, ahead=ahead))
     assert len(found) == len(chosen)
     for (images, labels), due in zip(found, chosen, strict=True):
         np.testing.assert_array_equal(images, IMAGES[due])
         np.testing.assert_array_equal(labels, LABELS[due])
 
 
-@pytest.mark.parametrize("examples", [IN_MEMORY, ON_DISK], ids=["in memory", "on disk"])
-def test_a_limit_is_of_the_first(examples):
-    assert [len(examples), len(examples.limit(3)), len(examples.limit(99))] == [COUNT, 3, COUNT]
-    ((_, labels),) = examples.limit(3).batches([np.arange(3)])
+@pytest.mark.parametrize("source", [IN_MEMORY, ON_DISK], ids=["in memory", "on disk"])
+def test_a_limit_is_of_the_first(source):
+    assert [len(source), len(source.limit(3)), len(source.limit(99)), len(source.limit(None))] == [
+        COUNT,
+        3,
+        COUNT,
+        COUNT,
+    ]
+    ((_, labels),) = source.limit(3).batches([np.arange(3)])
     assert labels.tolist() == [0, 1, 2]
 
 
@@ -47,7 +52,7 @@ def test_what_cannot_be_read_is_said_in_its_turn():
 
 
 def test_batches_are_read_ahead_no_further_than_told_and_no_more_when_none_is_wanted(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(examples, "_cores", lambda: 1)
     fetched, three_more = [], threading.Event()
 
     def fetch(places):
@@ -64,3 +69,23 @@ def test_batches_are_read_ahead_no_further_than_told_and_no_more_when_none_is_wa
     batches.close()
     time.sleep(0.1)
     assert len(fetched) == 4
+
+
+def test_large_batches_are_read_in_pieces_so_that_many_threads_hold_little(monkeypatch):
+    monkeypatch.setattr(examples, "_cores", lambda: 64)
+    fetched = []
+
+    def fetch(places):
+        fetched.append(len(places))
+        time.sleep(0.001)
+        return np.zeros((len(places), 1, 1, 1), np.uint8), np.uint8(places % 256)
+
+    order = np.random.default_rng(0).permutation(10_000)
+    batches = StoredExamples(10_000, fetch).batches(np.array_split(order, 5))
+    images, labels = next(batches)
+    assert images.shape == (2000, 1, 1, 1)
+    np.testing.assert_array_equal(labels, order[:2000] % 256)
+    time.sleep(0.2)
+    batches.close()
+    assert max(fetched) == 32
+    assert sum(fetched) <= 2 * 2000 + 32

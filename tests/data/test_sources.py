@@ -97,5 +97,6 @@ def test_any_form_is_streamed_where_there_is_no_room(gzipped, folder, prepared, 
     place = {"folder:": folder, "tfds:": prepared / "fashion_mnist"}.get(form, gzipped)
     assert isinstance(load_dataset(f"{form}{place}", room=10**9), Dataset)
     assert isinstance(load_dataset(f"{form}{place}", room=0), StreamedDataset)
+    assert [len(load_dataset(f"{form}{place}", room=room, limit=1).train) for room in (None, 0)] == [1, 1]
     monkeypatch.setenv("JAXCNN_DATA_DIR", str(gzipped))
     assert isinstance(load_dataset(None, room=0), StreamedDataset)

@@ -241,13 +241,21 @@ def test_it_is_streamed_where_it_takes_more_than_there_is_room_for(colors):
     assert isinstance(load_tfds(colors, 4, room=nbytes - 1), Dataset)
 
 
-def test_tfrecords_are_not_streamed(colors, as_tfrecord):
+def test_tfrecords_are_streamed_from_memory(colors, as_tfrecord):
     as_tfrecord(colors)
-    assert_colors(load_tfds(colors, room=1000))
-    with pytest.raises(
-        InputError, match="is stored as tfrecord, which is read in its order alone: prepare it as array"
-    ):
-        load_tfds(colors, room=0)
+    assert_streamed(load_tfds(colors, room=0), load_tfds(colors))
+
+
+def test_a_limit_counts_before_the_room(colors):
+    assert isinstance(load_tfds(colors, room=2 * 6 * 6 * 3, limit=1), Dataset)
+    assert isinstance(load_tfds(colors, room=2 * 6 * 6 * 3 - 1, limit=1), StreamedDataset)
+    whole = load_tfds(colors).limit(2)
+    for room in (None, 0):
+        limited = load_tfds(colors, room=room, limit=2)
+        assert [len(limited.train), len(limited.test)] == [2, 2]
+        ((images, labels),) = limited.train.batches([np.arange(2)])
+        np.testing.assert_array_equal(images, whole.train_images)
+        np.testing.assert_array_equal(labels, whole.train_labels)
 
 
 def stream_all(version, image_size=None):
@@ -258,7 +266,7 @@ def stream_all(version, image_size=None):
 def test_of_what_is_streamed_faults_are_found_as_they_are_read(tmp_path):
     version = prepare(tmp_path / "sizes", {"train": [*EXAMPLES, (RED[:4], "red")], "test": EXAMPLES})
     with pytest.raises(
-        InputError, match=r"the first has 6 x 6 pixels and .*\(train, example \d\) has 6 x 4: images of one"
+        InputError, match=r"the first picture has 6 x 6 pixels and .*\(train, example \d\) has 6 x 4: images of one"
     ):
         stream_all(version)
     assert stream_all(version, 4)[0][0].shape == (4, 4, 4, 3)

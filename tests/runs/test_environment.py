@@ -1,6 +1,7 @@
 import logging
 import os
 import platform
+import resource
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from jaxcnn.runs.environment import (
     describe_devices,
     find_devices,
     keep_compiled_programs,
+    open_many_files,
     room_for_images,
     software_versions,
 )
@@ -54,7 +56,7 @@ def test_a_device_is_described_in_words():
 
 
 class Card:
-    """What stands for a device with memory of its own."""
+    """What stands for a device with memory of its own, or for a processor."""
 
     platform = "gpu"
     process_index = 0
@@ -63,21 +65,41 @@ class Card:
         self.memory = memory
 
     def memory_stats(self):
-        return {"bytes_limit": self.memory}
+        return None if self.memory is None else {"bytes_limit": self.memory}
 
 
-def test_images_may_take_a_quarter_of_the_machines_memory_and_half_of_the_devices(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("devices", "room"),
+    [([Card(None)], 500_000), ([Card(None)] * 3, 250_000), ([Card(600_000)] * 2, 300_000), ([Card(10**9)], 1_000_000)],
+)
+def test_images_and_their_copies_may_take_half_of_the_memory(monkeypatch, devices, room):
+    """A processor holds a copy for each device that it stands for; another device holds its own."""
+    monkeypatch.setattr(environment, "_machine_memory", lambda: 2_000_000)
+    monkeypatch.setattr(environment, "find_devices", lambda *_: devices)
+    assert room_for_images() == room
+
+
+def test_memory_is_that_of_the_smallest_group_that_this_process_is_in(monkeypatch, tmp_path):
+    """Of both versions of control groups, its own or one that holds that."""
+    monkeypatch.setattr(environment, "_GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(environment, "_GROUPS_OF_PROCESS", tmp_path / "of-process")
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    monkeypatch.setattr(environment, "_CONTAINER_MEMORY", (tmp_path / "limit",))
-    assert room_for_images() == room_for_images("cpu") == machine // 4
-    (tmp_path / "limit").write_text("max\n")
-    assert room_for_images() == machine // 4
-    (tmp_path / "limit").write_text("1000000\n")
-    assert room_for_images() == 250_000
-    monkeypatch.setattr(jax, "devices", lambda _=None: [Card(400_000)])
-    assert room_for_images() == 200_000
-    monkeypatch.setattr(jax, "devices", lambda _=None: [Card(600_000)])
-    assert room_for_images() == 250_000
+    assert environment._machine_memory() == machine
+    for line, name in (("0::/job/step", "job/memory.max"), ("9:memory:/job", "memory/job/memory.limit_in_bytes")):
+        (tmp_path / "of-process").write_text(f"7:cpu:/elsewhere\n{line}\n")
+        limit = tmp_path / "groups" / name
+        limit.parent.mkdir(parents=True)
+        for content, memory in (("max\n", machine), (f"{machine // 2}\n", machine // 2)):
+            limit.write_text(content)
+            assert environment._machine_memory() == memory
+
+
+def test_as_many_files_may_be_open_as_the_system_allows():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1] - 1, before[1]))
+    open_many_files()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_versions_are_recorded():

@@ -15,7 +15,7 @@ from processes import RECIPE, said, start
 
 from jaxcnn.data import load_dataset
 from jaxcnn.errors import InputError, LostHostError
-from jaxcnn.runs.training import seeing_lost_hosts
+from jaxcnn.runs.hosts import seeing_lost_hosts
 from jaxcnn.training import Checkpoints, create_train_state
 
 SHARED = replace(RECIPE, num_epochs=2, batch_size=100)  # 5 whole steps of 512 images, and one of 12

@@ -109,6 +109,7 @@ def test_a_record_that_is_damaged_ends_the_run_which_goes_on_when_it_is_mended(
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert "cannot be read as images with labels prepared by TFDS" in line
+    assert "when that is mended, the same command with the same --workdir goes on" in line
     file.write_bytes(whole)
     assert train("run", "--stream") == 0
     assert train("resident") == 0
@@ -120,9 +121,10 @@ def test_a_record_that_is_damaged_ends_the_run_which_goes_on_when_it_is_mended(
     )
 
 
-def test_what_cannot_be_streamed_is_refused(refused, prepared, tmp_path):
-    info = prepared / "3.0.1" / "dataset_info.json"
-    info.write_text(info.read_text().replace('"fileFormat": "array_record"', '"fileFormat": "tfrecord"'))
-    refused(
-        ["train", "lenet", "--data", f"tfds:{prepared}", "--stream"], "`--stream` of what TFDS prepared as tfrecord"
-    )
+def test_a_run_whose_images_became_other_ones_is_refused(train, prepared, tmp_path, capsys):
+    assert train("run", "--stream", "--limit", "500") == 0
+    for name in ("dataset_info.json",):
+        info = prepared / "3.0.1" / name
+        info.write_text(info.read_text().replace('"512"', '"499"'))
+    assert train("run", "--stream", "--limit", "500") == 2
+    assert "is of another run: data num_examples [500, 256] there and [499, 256] here" in capsys.readouterr().err

@@ -1,5 +1,8 @@
 """What is streamed to the device gives what lies there gives, bit for bit."""
 
+import time
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +10,7 @@ import optax
 import pytest
 from networks import Small
 
-from jaxcnn.data import Augmentation, StoredExamples
+from jaxcnn.data import Augmentation, StoredExamples, examples
 from jaxcnn.training import (
     ALONE,
     ChunkResult,
@@ -107,29 +110,50 @@ def test_only_the_first_epoch_compiles(sample, monkeypatch, caplog):
 def test_no_more_is_read_than_a_window_ahead(sample, monkeypatch):
     """So that a data set of any size takes the memory of a few windows."""
     monkeypatch.setattr(windows, "WINDOW_BYTES", 2 * OF_STEP)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(examples, "_cores", lambda: 1)
     read = []
 
     def fetch(places):
         read.append(len(places))
         return sample.train_images[places], sample.train_labels[places]
 
-    examples = StoredExamples(512, fetch)
-    dataset = sample.streamed()
-    dataset = type(dataset)(examples, dataset.test, dataset.class_names, dataset.image_shape)
-    stream = Streamed(dataset, ALONE, 50).train(jnp.arange(512), 0)
+    dataset = replace(sample.streamed(), train=StoredExamples(512, fetch))
+    stream = Streamed(dataset, ALONE, 50, 1e9).train(jnp.arange(512), 0)
     shapes = []
     for number, window in enumerate(stream, start=1):
-        assert len(read) <= 4 * number + 4
+        assert sum(read) <= 200 * number + 200
         assert (window.first, window.stop) == (4 * (number - 1), min(4 * number, 11))
         shapes.append(window.images.shape)
     assert shapes == [(200, 28, 28, 1)] * 3
     assert sum(read) == 512
 
 
+def test_a_window_is_no_longer_than_its_reading_may_take(sample):
+    """So that a chunk, after which a signal is seen, does not wait for a window of images that are slow to read."""
+
+    class Slow:
+        """Examples of which a batch takes a fifth of a second."""
+
+        def __len__(self):
+            return 512
+
+        def batches(self, places, *, ahead):
+            for batch in sample.train.batches(places, ahead=ahead):
+                time.sleep(0.2)
+                yield batch
+
+        def limit(self, count):  # noqa: ARG002
+            return self
+
+    stream = Streamed(replace(sample.streamed(), train=Slow()), ALONE, 50, 0.3).train(jnp.arange(512), 0)
+    found = list(stream)
+    assert [window.stop - window.first for window in found] == [2] * 5 + [1]
+    assert len({window.images.shape for window in found}) == 1
+
+
 def test_a_batch_of_more_than_there_are_takes_no_more_memory_than_they_do(sample):
     huge = 2**31 - 1
-    window = next(Streamed(sample.limit(8).streamed(), ALONE, huge).train(jnp.arange(8), 0))
+    window = next(Streamed(sample.limit(8).streamed(), ALONE, huge, 1e9).train(jnp.arange(8), 0))
     assert window.images.shape == (8, 28, 28, 1)
     (epoch,) = fit(starts(1)[0], sample.limit(8).streamed(), num_epochs=1, batch_size=huge)
     assert_same([epoch], fit(starts(1)[0], sample.limit(8), num_epochs=1, batch_size=huge))
@@ -139,9 +163,10 @@ def test_a_window_of_all_and_of_some_hold_the_examples_of_each_step(sample, monk
     monkeypatch.setattr(windows, "WINDOW_BYTES", 4 * OF_STEP)
     orders = jnp.asarray(np.random.default_rng(0).permuted(np.tile(np.arange(512), (2, 1)), axis=1), jnp.int32)
     layout = Layout("in turn", CPUS[:1])
-    for kind, dataset in ((Resident, sample), (Streamed, sample.streamed())):
+    kinds = Resident(sample, layout, BATCH), Streamed(sample.streamed(), layout, BATCH, 1e9)
+    for kind in kinds:
         seen = np.full((2, 512), -1)
-        for window in kind(dataset, layout, BATCH).train(orders, 0):
+        for window in kind.train(orders, 0):
             for start, stop, rows in window.spans(spans_of(512, BATCH)):
                 for step in range(start, stop):
                     places = np.asarray(window.order)[:, (step - window.first) * BATCH :][:, :rows]
