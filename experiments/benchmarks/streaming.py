@@ -27,7 +27,7 @@ from jaxcnn.runs.environment import describe_devices, software_versions
 
 WHOLE = {"lenet": 235}
 """How many steps a whole epoch has, where that is short enough; of others there are three windows."""
-FEW = 21
+FEW = 14
 
 
 def main(

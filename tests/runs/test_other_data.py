@@ -87,7 +87,7 @@ def test_idx_files_keep_their_size_and_names(sample, tmp_path, capsys):
 
 
 def test_several_seeds_learn_a_folder_at_once(folder, tmp_path, capsys):
-    command = ["train", "lenet_bn", "--data", f"folder:{folder}", "--epochs", "1", "--batch-size", "8", "--seeds", "2"]
+    command = ["train", "lenet", "--data", f"folder:{folder}", "--epochs", "1", "--batch-size", "8", "--seeds", "2"]
     assert cli.main([*command, "--workdir", str(tmp_path / "runs")]) == 0
     assert "2 finished" in capsys.readouterr().out
     assert TrainedRun.open(tmp_path / "runs" / "seed-1").config.data.class_names == ("blue", "green", "red")
