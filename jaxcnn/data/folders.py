@@ -35,7 +35,7 @@ def load_folder(
         image_size: height and width of the images, and what becomes of pictures, as in `read_pictures`.
         room: bytes that the images may take; where they would take more, they stay in their files and are streamed from
             there. None for any number.
-        limit: how many pictures of each split are taken, the first; None for all.
+        limit: how many pictures of each split are taken, the first; None for all. Colour in any makes colour of them.
 
     Returns:
         Gray images if every picture is gray by its form, else colour, and labels.
@@ -56,24 +56,35 @@ def load_folder(
             )
     else:
         train, test = _hold_out(directory, _find_classes(directory))
-    (pictures, labels), (test_pictures, test_labels) = _in_turn(train, limit), _in_turn(test, limit)
-    shape = None if room is None else _shape_beyond(room, pictures + test_pictures, image_size)
+    (pictures, labels), (test_pictures, test_labels) = _in_turn(train), _in_turn(test)
+    channels = None  # is seen as they are read
+    if limit is not None:  # which leaves the form of the images as it is
+        channels = _channels_of(pictures + test_pictures)
+        pictures, labels = pictures[:limit], labels[:limit]
+        test_pictures, test_labels = test_pictures[:limit], test_labels[:limit]
+    shape = None if room is None else _shape_beyond(room, pictures + test_pictures, image_size, channels)
     if shape is not None:
         return StreamedDataset(
             _stored(pictures, labels, image_size, shape), _stored(test_pictures, test_labels, image_size, shape),
             tuple(train), shape,
         )  # fmt: skip
-    images = read_pictures(pictures + test_pictures, image_size)
+    images = read_pictures(pictures + test_pictures, image_size, channels=channels)
     return Dataset(images[: len(pictures)], labels, images[len(pictures) :], test_labels, tuple(train))
 
 
-def _shape_beyond(room: int, pictures: Sequence[Picture], image_size: int | None) -> tuple[int, int, int] | None:
-    """The shape of the images, if they take more than `room` bytes; only then every picture is opened for it."""
-    height, width, colours = shape_of(pictures, image_size, channels=3)
+def _channels_of(pictures: Sequence[Picture]) -> int:
+    return 1 if all_gray(pictures) else 3
+
+
+def _shape_beyond(
+    room: int, pictures: Sequence[Picture], image_size: int | None, channels: int | None
+) -> tuple[int, int, int] | None:
+    """The shape of the images, if they take more than `room` bytes; only then their channels are looked for."""
+    height, width, most = shape_of(pictures, image_size, channels or 3)
     values = len(pictures) * height * width
-    if values * colours <= room:
+    if values * most <= room:
         return None
-    channels = 1 if all_gray(pictures) else colours
+    channels = channels or _channels_of(pictures)
     return (height, width, channels) if values * channels > room else None
 
 
@@ -122,9 +133,8 @@ def _hold_out(directory: Path, classes: Files) -> tuple[Files, Files]:
     return train, test
 
 
-def _in_turn(classes: Files, limit: int | None) -> tuple[list[Picture], np.ndarray]:
-    """The files with their labels, up to the limit: the first of each class, the second of each, and so on."""
+def _in_turn(classes: Files) -> tuple[list[Picture], np.ndarray]:
+    """The files with their labels: the first of each class, the second of each, and so on."""
     turns = itertools.zip_longest(*classes.values())
     pairs = [((str(file), file), label) for turn in turns for label, file in enumerate(turn) if file is not None]
-    pairs = pairs[:limit]
     return [picture for picture, _ in pairs], np.array([label for _, label in pairs], np.uint8)

@@ -36,9 +36,8 @@ def load_data(config: RunConfig, source: str | None = None) -> Dataset | Streame
         InputError: if it cannot be read, or is not of the form that the run was trained on.
     """
     open_many_files()
-    dataset = load_dataset(
-        source or config.data.source, image_size=config.recipe.image_size, room=room_for_images(), limit=config.limit
-    )
+    place = source or config.data.source
+    dataset = load_dataset(place, image_size=config.recipe.image_size, room=room_for_images())
     config.check_data(dataset)
     return dataset
 

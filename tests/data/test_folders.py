@@ -194,12 +194,14 @@ def test_they_are_streamed_where_they_take_more_than_there_is_room_for(split):
     assert isinstance(load_folder(split, room=3 * nbytes), Dataset)
 
 
-def test_a_limit_counts_before_the_room(split):
-    (split / "train" / "cat" / "002.png").write_bytes(b"never read")
+def test_a_limit_counts_before_the_room_and_leaves_the_form_as_it_is(split):
     assert isinstance(load_folder(split, room=4 * 9, limit=2), Dataset)
     streamed = load_folder(split, room=4 * 9 - 1, limit=2)
     assert isinstance(streamed, StreamedDataset)
     assert [len(streamed.train), len(streamed.test)] == [2, 2]
+    Image.new("RGB", (3, 3)).save(split / "train" / "cat" / "002.png")
+    assert load_folder(split, limit=2).image_shape == load_folder(split, room=0, limit=2).image_shape == (3, 3, 3)
+    assert isinstance(load_folder(split, room=4 * 9, limit=2), StreamedDataset)
 
 
 def test_of_files_that_are_streamed_damage_is_found_as_they_are_read(split):
