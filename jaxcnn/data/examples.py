@@ -12,7 +12,7 @@ Batch = tuple[np.ndarray, np.ndarray]
 """Images, (n, H, W, C), uint8, and their labels, (n,), uint8."""
 
 _MOST_THREADS = 16
-_PIECE = 32  # examples that a thread reads at a time: many records of array_record take little more than one
+_PIECE = 64  # examples that a thread reads at a time: many records of array_record take little more than one
 
 
 @runtime_checkable

@@ -87,5 +87,5 @@ def test_large_batches_are_read_in_pieces_so_that_many_threads_hold_little(monke
     np.testing.assert_array_equal(labels, order[:2000] % 256)
     time.sleep(0.2)
     batches.close()
-    assert max(fetched) == 32
-    assert sum(fetched) <= 2 * 2000 + 32
+    assert max(fetched) == examples._PIECE
+    assert sum(fetched) <= 2000 + 2 * 16 * examples._PIECE + examples._PIECE
