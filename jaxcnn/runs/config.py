@@ -31,13 +31,13 @@ class DataForm:
         source: as `data.load_dataset` takes it; None for Fashion-MNIST.
         class_names: the name of each class.
         image_shape: height, width and channels of its images.
-        num_examples: how many there are to train and to test on, up to the run's limit.
+        num_examples: how many there are to train and to test on, up to the run's limit; None where that was not kept.
     """
 
     source: str | None
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
-    num_examples: tuple[int, int]
+    num_examples: tuple[int, ...] | None
 
 
 FASHION_MNIST = DataForm(None, FASHION_MNIST_CLASSES, (28, 28, 1), (60_000, 10_000))
@@ -106,7 +106,7 @@ class RunConfig:
                 "source": self.data.source,
                 "class_names": list(self.data.class_names),
                 "image_shape": list(self.data.image_shape),
-                "num_examples": list(self.data.num_examples),
+                "num_examples": None if self.data.num_examples is None else list(self.data.num_examples),
             }
         return config
 
@@ -148,9 +148,13 @@ class RunConfig:
                 recipe = recipe.on_other_data()
                 data = config["data"]
                 height, width, channels = map(int, data["image_shape"])
-                train, test = map(int, data["num_examples"])
-                names = tuple(map(str, data["class_names"]))
-                others["data"] = DataForm(str(data["source"]), names, (height, width, channels), (train, test))
+                counts = data.get("num_examples")
+                others["data"] = DataForm(
+                    str(data["source"]),
+                    tuple(map(str, data["class_names"])),
+                    (height, width, channels),
+                    None if counts is None else tuple(map(int, counts)),
+                )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"not the config of a run ({error})") from error
         return cls(recipe, **others)

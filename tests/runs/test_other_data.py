@@ -65,6 +65,16 @@ def test_it_goes_on_with_the_same_data_alone(run, folder, tmp_path, capsys):
     assert "for a run of 3 classes" in capsys.readouterr().err
 
 
+def test_a_run_that_has_not_kept_how_many_images_it_is_of_is_opened_and_not_gone_on_with(run, folder, capsys):
+    config = json.loads((run / "config.json").read_text())
+    del config["data"]["num_examples"]
+    (run / "config.json").write_text(json.dumps(config))
+    assert cli.main(["evaluate", str(run)]) == 0
+    command = ["train", "lenet_bn", "--epochs", "8", "--batch-size", "8", "--workdir", str(run)]
+    assert cli.main([*command, "--data", f"folder:{folder}"]) == 2
+    assert "is of another run: data num_examples None there and [48, 12] here" in capsys.readouterr().err
+
+
 def test_data_that_cannot_be_read_and_a_ground_are_refused(run, folder, capsys):
     assert cli.main(["evaluate", str(run), "--data", "tfds:nowhere"]) == 2
     assert "nowhere cannot be read" in capsys.readouterr().err
