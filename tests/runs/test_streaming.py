@@ -123,8 +123,7 @@ def test_a_record_that_is_damaged_ends_the_run_which_goes_on_when_it_is_mended(
 
 def test_a_run_whose_images_became_other_ones_is_refused(train, prepared, tmp_path, capsys):
     assert train("run", "--stream", "--limit", "500") == 0
-    for name in ("dataset_info.json",):
-        info = prepared / "3.0.1" / name
-        info.write_text(info.read_text().replace('"512"', '"499"'))
+    info = prepared / "3.0.1" / "dataset_info.json"
+    info.write_text(info.read_text().replace('"512"', '"499"'))
     assert train("run", "--stream", "--limit", "500") == 2
     assert "is of another run: data num_examples [500, 256] there and [499, 256] here" in capsys.readouterr().err
