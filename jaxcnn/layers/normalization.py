@@ -2,10 +2,11 @@
 
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from jaxcnn import ops
 
@@ -71,8 +72,16 @@ class BatchNorm(nn.Module):
         return y
 
 
+def uniform_scale(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
+    """Initial scales (gamma) drawn from U(0, 1), as PyTorch's batch norm drew them before version 1.2."""
+    return jax.random.uniform(key, shape, dtype)
+
+
 library_batch_norm = partial(nn.BatchNorm, momentum=0.9, epsilon=1e-5, use_fast_variance=False)
-"""Flax's own batch norm with the documented constants, and the variance summed in two passes, which loses less."""
+"""Flax's own batch norm with the book's constants, and the variance summed in two passes, which loses less."""
+
+uniform_scale_batch_norm = partial(library_batch_norm, scale_init=uniform_scale)
+"""`library_batch_norm` as the book's runs began it: scales from U(0, 1), each layer's from a key of its own."""
 
 scratch_batch_norm = partial(BatchNorm, initial_var=0.0)
-"""The chapter's layer from scratch, whose moving variance begins at zero."""
+"""The chapter's layer from scratch: the moving variance begins at zero, scales at 1."""

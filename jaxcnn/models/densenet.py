@@ -69,11 +69,17 @@ class Transition(nn.Module):
 
     Attributes:
         features: channels of the output.
+        clip_window: whether the pooling window is clipped to a map of one pixel, whose mean is the pixel itself, so
+            that the map stays as it is. Where it is not, such a map is an error.
         norm: makes a normalisation layer.
         dtype: type of the computation.
+
+    Raises:
+        ValueError: if the map has one row or column and `clip_window` is false.
     """
 
     features: int
+    clip_window: bool = False
     norm: Callable[..., nn.Module] = library_batch_norm
     dtype: DTypeLike = jnp.float32
 
@@ -81,7 +87,8 @@ class Transition(nn.Module):
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h_out w_out features"]:
         """The output for `x`, (N, H, W, C), as (N, H // 2, W // 2, features)."""
         x = ConvBlock(self.features, 1, norm=self.norm, dtype=self.dtype, name="conv_block")(x, train=train)
-        return ops.avg_pool2d(x, 2)
+        _, height, width, _ = x.shape
+        return ops.avg_pool2d(x, (min(2, height), min(2, width)) if self.clip_window else 2)
 
 
 class DenseNet(nn.Module):
@@ -91,24 +98,30 @@ class DenseNet(nn.Module):
         dense blocks with transitions between them, each of which halves the channels,
         norm, relu, global average pool, dense num_classes
 
-    It has 758,226 parameters on grayscale images with 10 classes; with four blocks 29x29 is the smallest image, since
-    each transition halves the size.
+    It has 758,226 parameters on grayscale images with 10 classes. Each transition halves the size, so with four blocks
+    29x29 is the smallest image.
+
+    The book trains it on 28x28. There the last transition pools a map of one pixel, which PyTorch before 1.2 left as it
+    was and later versions refuse. `clip_window=True` takes such images, of any size, by that rule.
 
     Attributes:
         growth_rate: channels that each convolution in a block adds.
         block_sizes: convolutions in each block.
         num_classes: how many logits there are.
+        clip_window: whether transitions leave maps of one pixel as they are, as for `Transition`.
         norm: makes a normalisation layer, called with `use_running_average` and `dtype`.
         dtype: type of the computation; parameters and statistics stay float32.
 
     Raises:
-        ValueError: if the image is too small.
+        ValueError: if the image is too small and `clip_window` is false.
 
     Examples:
         >>> import jax
-        >>> images = jnp.zeros((2, 96, 96, 1))
-        >>> jax.eval_shape(partial(DenseNet().init_with_output, train=False), jax.random.key(0), images)[0].shape
-        (2, 10)
+        >>> def logits_of(model, size):
+        ...     init = partial(model.init_with_output, train=False)
+        ...     return jax.eval_shape(init, jax.random.key(0), jnp.zeros((2, size, size, 1)))[0]
+        >>> logits_of(DenseNet(), 96).shape, logits_of(DenseNet(clip_window=True), 28).shape
+        ((2, 10), (2, 10))
 
     References:
         Section 4.12.
@@ -117,14 +130,16 @@ class DenseNet(nn.Module):
     growth_rate: int = 32
     block_sizes: tuple[int, ...] = (4, 4, 4, 4)
     num_classes: int = 10
+    clip_window: bool = False
     norm: Callable[..., nn.Module] = library_batch_norm
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n num_classes"]:
         """Logits of the images `x`, (N, H, W, C), as (N, num_classes)."""
-        # The stem leaves a quarter, rounded up; each transition halves that, rounded down, and one pixel must be left.
-        check_image_size(self, x, 4 * (2 ** (len(self.block_sizes) - 1) - 1) + 1)
+        if not self.clip_window:
+            # The stem leaves a quarter, rounded up; each transition halves that, rounded down; one pixel must be left.
+            check_image_size(self, x, 4 * (2 ** (len(self.block_sizes) - 1) - 1) + 1)
         norm = partial(self.norm, use_running_average=not train, dtype=self.dtype)
         kinds = {"norm": self.norm, "dtype": self.dtype}
         x = Conv(64, 7, strides=2, padding=3, dtype=self.dtype, name="conv1")(x)
@@ -132,6 +147,7 @@ class DenseNet(nn.Module):
         for number, num_convs in enumerate(self.block_sizes, start=1):
             x = DenseBlock(num_convs, self.growth_rate, name=f"block{number}", **kinds)(x, train=train)
             if number < len(self.block_sizes):
-                x = Transition(x.shape[-1] // 2, name=f"transition{number}", **kinds)(x, train=train)
+                half = x.shape[-1] // 2
+                x = Transition(half, self.clip_window, name=f"transition{number}", **kinds)(x, train=train)
         x = nn.relu(norm(name="norm2")(x))
         return Dense(self.num_classes, dtype=self.dtype, name="dense")(ops.global_avg_pool2d(x))

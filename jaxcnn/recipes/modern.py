@@ -3,7 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+from flax import linen as nn
+
+from jaxcnn import models
 from jaxcnn.data import Augmentation
+from jaxcnn.layers import library_batch_norm
 from jaxcnn.recipes.documented import RECIPES
 from jaxcnn.recipes.recipe import Recipe
 
@@ -19,6 +23,8 @@ def _modern(
     name: str,
     learning_rate: float,
     *,
+    image_size: int,
+    model: nn.Module | None = None,
     batch_size: int = 256,
     weight_decay: float = 0.05,
     label_smoothing: float = 0.05,
@@ -32,6 +38,8 @@ def _modern(
         title=f"{documented.title}, trained as is done today",
         is_documented=False,
         caveat="",
+        model=documented.model if model is None else model,
+        image_size=image_size,
         one_cycle=True,
         learning_rate=learning_rate,
         batch_size=batch_size,
@@ -45,15 +53,17 @@ def _modern(
 MODERN_RECIPES = {
     recipe.name: recipe
     for recipe in (
-        _modern("lenet", 0.01, init_gain=4.0, weight_decay=0.0, **_SMALL),
-        _modern("alexnet", 0.0005),
-        _modern("vgg", 0.001),
-        _modern("nin", 0.001),
-        _modern("googlenet", 0.001),
-        _modern("lenet_bn_scratch", 0.04, weight_decay=0.02, **_SMALL),
-        _modern("lenet_bn", 0.04, weight_decay=0.02, **_SMALL),
-        _modern("resnet", 0.003),
-        _modern("densenet", 0.003),
+        _modern("lenet", 0.01, image_size=28, init_gain=4.0, weight_decay=0.0, **_SMALL),
+        _modern("alexnet", 0.0005, image_size=224),
+        _modern("vgg", 0.001, image_size=224),
+        _modern("nin", 0.001, image_size=224),
+        _modern("googlenet", 0.001, image_size=96),
+        _modern("lenet_bn_scratch", 0.04, image_size=28, weight_decay=0.02, **_SMALL),
+        _modern(
+            "lenet_bn", 0.04, image_size=28, model=models.LeNet(norm=library_batch_norm), weight_decay=0.02, **_SMALL
+        ),
+        _modern("resnet", 0.003, image_size=96, model=models.ResNet18()),
+        _modern("densenet", 0.003, image_size=96, model=models.DenseNet()),
     )
 }
 """Every modern recipe by its name, in the chapter's order. The networks are as documented."""
