@@ -5,7 +5,7 @@ layers    thin Linen modules over them
 models    the networks
 data      Fashion-MNIST, wherever it lies
 training  state, steps, loop, checkpoints
-recipes   the documented experiments
+recipes   the book's experiments
 runs      a recipe carried out into a directory, as the command line does it
 """
 

@@ -16,7 +16,7 @@ from typing import Annotated, Literal, ParamSpec
 import tyro
 from rich.console import Console
 
-from jaxcnn import interop, recipes, runs
+from jaxcnn import interop, recipes, reproduction, runs
 from jaxcnn.data import load_dataset, load_fashion_mnist, prepare_tfds
 from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 
@@ -150,13 +150,16 @@ def reproduce(
     device: str | None = None,
     dtype: str = "float32",
 ) -> None:
-    """Carry out the documented experiments and show their figures beside the documented. Runs that are there go on.
+    """Carry out the book's experiments and show their figures beside the book's, the cheapest experiment first.
+
+    The same command resumes what was cut off. Several processes may work in one directory, each on a run of its own.
 
     Args:
-        names: the recipes; the nine documented ones unless given.
-        seeds: how many runs each.
-        out: directory for the runs, reproduction.json and the table of them, reproduction.md.
-        epochs: epochs to train; as documented unless given.
+        names: the recipes; the book's nine unless given.
+        seeds: how many runs of each.
+        out: directory for the runs, and for reproduction.json and the table reproduction.md, which are written anew
+            after each epoch.
+        epochs: epochs to train; the book's unless given.
         data: directory of Fashion-MNIST; looked for, then fetched, unless given.
         limit: use the first so many images of each split alone.
         device: cpu, gpu or tpu; the best one there is unless given.
@@ -167,7 +170,7 @@ def reproduce(
     runs.keep_memory()
     dataset = load_fashion_mnist(data)
     runs.keep_compiled_programs()
-    runs.reproduce(
+    reproduction.reproduce(
         names, dataset, out, Console(), seeds=seeds, num_epochs=epochs, limit=limit, device=device, dtype=dtype
     )
 
@@ -216,15 +219,18 @@ def predict(
 @app.command
 @_called_later
 def report(run: RunPath, *, data: str | None = None, out: Path | None = None) -> None:
-    """Write a page of HTML about a run, or about all runs in a directory, to look at in a browser.
+    """Write a page of HTML about a run, about all runs in a directory, or about a reproduction, for a browser.
 
     Args:
-        run: the directory of a run, or one with runs in it.
+        run: the directory of a run, one with runs in it, or that of jaxcnn reproduce; or a reproduction.json.
         data: the data, as for train; that which the run was trained on unless given.
-        out: the file; report.html in the directory unless given.
+        out: the file; report.html in the directory, or beside the file, unless given.
     """
-    from jaxcnn.report import write_report  # here, because matplotlib takes long to import
+    from jaxcnn.report import write_report, write_reproduction_report  # here, because matplotlib imports slowly
 
+    if run.is_file() or (run / reproduction.RESULTS_FILE).is_file():
+        Console().print(f"wrote {write_reproduction_report(run, out)}", highlight=False, soft_wrap=True)
+        return
     first, *_ = runs.find_runs(run)
     dataset = runs.load_data(runs.TrainedRun.open(first).config, data)
     runs.keep_compiled_programs()

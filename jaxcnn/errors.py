@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class InUseError(InputError):
+    """Another process uses the directory of a run."""
+
+
 class RunError(Exception):
     """A run cannot go on, though what it was given can be used: a disk is full, or its numbers are not finite.
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from jaxcnn import cli, data, runs
 from jaxcnn.data import facts, sources, tfds_directory
 from jaxcnn.data.idx import idx_sha256
-from jaxcnn.recipes import RECIPES
+from jaxcnn.recipes import RECIPES, get_recipe
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -80,6 +80,31 @@ def carried_out(sample, tmp_path_factory):
     recipe = replace(RECIPES["lenet_bn"], num_epochs=2, batch_size=64)
     runs.train(runs.RunConfig(recipe), sample, workdir, Console(file=io.StringIO()))
     return workdir
+
+
+@pytest.fixture
+def results_of():
+    """Gives the results of runs of a recipe with the book's own figures, or with others in the last epoch."""
+
+    def make(name, *, last=({}, {}, {}), epochs=5, limit=None, **settings):
+        """Results with a run for each entry of `last`, which changes the metrics of its last epoch."""
+        runs = []
+        for seed, changes in enumerate(last):
+            metrics = [
+                {
+                    "epoch": number, "train_loss": epoch.loss, "train_accuracy": epoch.train_accuracy, "test_loss": 0.5,
+                    "test_accuracy": epoch.test_accuracy, "seconds": 1.0, "images_per_second": 1.0,
+                    "compile_seconds": 0.0,
+                }
+                for number, epoch in enumerate(get_recipe(name).reference[:epochs], start=1)
+            ]  # fmt: skip
+            metrics[-1] |= changes
+            status = "finished" if epochs == 5 else "unfinished"
+            run = {**get_recipe(name).settings(), "seed": seed, "limit": limit, "status": status, "epochs": metrics}
+            runs.append(run | settings)
+        return {"runs": runs}
+
+    return make
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import jax
 from flax import linen as nn
 from rich.console import Console
 
-from jaxcnn import errors, layers, runs
+from jaxcnn import errors, layers, reproduction, runs
 from jaxcnn.recipes import MODERN_RECIPES
 
 
@@ -63,6 +63,13 @@ def start(dataset, workdir, compiled, *, recipe=RECIPE, every=5, terminal=False,
     return process
 
 
+def start_reproduction(names, dataset, root, compiled, **options):
+    """A process that reproduces experiments in `root`, with compiled programs kept in the directory `compiled`."""
+    process = _processes.Process(target=_reproduce, args=(names, dataset, root, compiled, options), daemon=True)
+    process.start()
+    return process
+
+
 def said(workdir, host=None):
     """The line that the command line would have ended with."""
     return _file_of_line(workdir, host).read_text()
@@ -74,11 +81,7 @@ def _file_of_line(workdir, host):
 
 def _carry_out(dataset, workdir, compiled, recipe, every, terminal, file_size, user, host):
     """Train, and end as the command line does; the line that it would print goes into a file beside the run."""
-    faulthandler.dump_traceback_later(_LIMIT, exit=True)
-    jax.config.update("jax_enable_compilation_cache", True)
-    jax.config.update("jax_compilation_cache_dir", str(compiled))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    _prepare(compiled)
     code = 0
     if host is not None:
         port, number, count = host
@@ -111,3 +114,17 @@ def _carry_out(dataset, workdir, compiled, recipe, every, terminal, file_size, u
     if code in (1, 2):
         runs.leave_hosts(code)
     raise SystemExit(code)
+
+
+def _reproduce(names, dataset, root, compiled, options):
+    _prepare(compiled)
+    reproduction.reproduce(names, dataset, root, Console(file=io.StringIO()), **options)
+
+
+def _prepare(compiled):
+    """End if it hangs, and keep compiled programs in the directory `compiled`."""
+    faulthandler.dump_traceback_later(_LIMIT, exit=True)
+    jax.config.update("jax_enable_compilation_cache", True)
+    jax.config.update("jax_compilation_cache_dir", str(compiled))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    logging.getLogger("absl").setLevel(logging.CRITICAL)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from jaxcnn import cli
-from jaxcnn.recipes import MODERN_RECIPES, RECIPES
+from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE
 
 pytestmark = pytest.mark.usefixtures("log_levels_as_before")
 
@@ -17,14 +17,28 @@ def test_list_shows_every_recipe_on_a_line_of_eighty(capsys):
     for name, recipe in RECIPES.items():
         (line,) = [line for line in lines if line.split()[:1] == [name]]
         assert f"{recipe.num_parameters:,}" in line
-        assert f"{recipe.documented[-1].test_accuracy:.3f}" in line
+        assert f"{recipe.reference[-1].test_accuracy:.3f}" in line
     for name, recipe in MODERN_RECIPES.items():
         (line,) = [line for line in lines if line.split()[:1] == [name]]
         assert f"{recipe.learning_rate:g}" in line
     assert max(map(len, lines)) <= 80
 
 
-def test_summary_shows_layers_parameters_operations_and_the_documented_shapes(capsys):
+def test_list_names_the_book_and_says_how_its_runs_were_made(capsys):
+    assert cli.main(["list"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"The book: {SOURCE}." in shown
+    assert HOW_THE_RUNS_WERE_MADE in shown
+
+
+def test_summary_says_how_the_books_run_was_made(capsys):
+    assert cli.main(["summary", "densenet"]) == 0
+    shown = capsys.readouterr().out
+    assert "gamma from U(0, 1)" in shown
+    assert "The last transition pools a map of one pixel" in shown
+
+
+def test_summary_shows_layers_parameters_operations_and_the_reference_shapes(capsys):
     assert cli.main(["summary", "lenet"]) == 0
     shown = capsys.readouterr().out
     for part in ("conv2", "float32[1,8,8,16]", "flops", "Total Parameters: 44,426", "256 -> 120 -> 84 -> 10"):
@@ -37,9 +51,11 @@ def test_train_carries_out_a_recipe(on_sample, tmp_path, capsys):
     assert cli.main(["train", "lenet", *options.split(), "--workdir", str(run)]) == 0
     config = json.loads((run / "config.json").read_text())
     assert config == {
-        "format": 1, "recipe": "lenet", "image_size": 28, "batch_size": 64, "learning_rate": 0.002, "num_epochs": 1,
-        "seed": 5, "dtype": "bfloat16", "matmul_precision": "default", "limit": 128,
-        "deterministic": False,
+        "format": 2, "recipe": "lenet", "image_size": 28, "batch_size": 64, "learning_rate": 0.002, "num_epochs": 1,
+        "model": {"class": "jaxcnn.models.lenet.LeNet", "num_classes": 10, "norm": None}, "one_cycle": False,
+        "weight_decay": 0.0, "label_smoothing": 0.0, "init_gain": None, "augmentation": None, "seed": 5,
+        "dtype": "bfloat16", "matmul_precision": "default", "limit": 128, "deterministic": False,
+        "jax": {"default_prng_impl": "threefry2x32", "enable_x64": False, "threefry_partitionable": True},
     }  # fmt: skip
     assert on_sample == [None]
     assert "finished after 1 of 1 epochs" in capsys.readouterr().out

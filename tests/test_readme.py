@@ -16,7 +16,7 @@ from rich.console import Console
 
 from jaxcnn import cli, interop, models, recipes, runs
 from jaxcnn.recipes import Recipe
-from jaxcnn.runs.reproduction import as_markdown
+from jaxcnn.reproduction import as_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -83,7 +83,7 @@ def test_shows_the_list_as_it_is():
     assert table.strip("\n") in lines
 
 
-def test_shows_what_was_measured_beside_the_documented_figures():
+def test_shows_what_was_measured_beside_the_books_figures():
     results = json.loads((RESULTS / "reproduction-cpu-2-cores.json").read_text(encoding="utf-8"))
     assert as_markdown(results) in README
 

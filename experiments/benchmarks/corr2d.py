@@ -1,4 +1,4 @@
-"""`ops.corr2d` beside what else computes it: the documented loop over pixels, SciPy, and XLA's own convolution.
+"""`ops.corr2d` beside what else computes it: the book's loop over pixels, SciPy, and XLA's own convolution.
 
     python experiments/benchmarks/corr2d.py [--size 512] [--kernel-size 11] [--repeats 9] [--output FILE]
 
@@ -29,7 +29,7 @@ OURS = "ops.corr2d"
 
 
 def pixel_loop(x: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """The documented definition in NumPy, one output pixel after the other."""
+    """The book's definition in NumPy, one output pixel after the other."""
     y = np.zeros((x.shape[0] - k.shape[0] + 1, x.shape[1] - k.shape[1] + 1), x.dtype)
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):

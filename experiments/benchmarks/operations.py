@@ -1,4 +1,4 @@
-"""Convolutions and pools in the forms that `jaxcnn.ops` chooses between, at sizes of the documented networks.
+"""Convolutions and pools in the forms that `jaxcnn.ops` chooses between, at sizes of the book's networks.
 
     python experiments/benchmarks/operations.py [--repeats 9] [--output FILE]
 

@@ -1,4 +1,4 @@
-"""The documented networks in PyTorch, written from their description, layers made in the documented order.
+"""The book's networks in PyTorch, written from their description, layers made in the book's order.
 
 What the benchmarks run beside, and what the tests hold this package's networks and weights against.
 """
@@ -164,6 +164,13 @@ class DenseBlock(nn.Module):
         return x
 
 
+class Halving(nn.Module):
+    """Average pooling of 2x2. The window is clipped to a map of one pixel, as PyTorch did before version 1.2."""
+
+    def forward(self, x):
+        return F.avg_pool2d(x, [min(2, size) for size in x.shape[2:]])
+
+
 def densenet():
     layers, channels = [nn.Conv2d(1, 64, 7, 2, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)], 64
     for number in range(4):
@@ -171,14 +178,14 @@ def densenet():
         channels += 4 * 32
         if number < 3:
             half = channels // 2
-            layers += [nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, half, 1), nn.AvgPool2d(2, 2)]
+            layers += [nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, half, 1), Halving()]
             channels = half
     head = [nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10)]
     return nn.Sequential(*layers, *head)
 
 
 def build(name, image_size, *, dropout=0.5):
-    """The documented network of this name, for grayscale images of this size, as it begins."""
+    """The book's network of this name, for grayscale images of this size, as it begins."""
     match name:
         case "lenet":
             return lenet()
@@ -199,4 +206,4 @@ def build(name, image_size, *, dropout=0.5):
         case "densenet":
             return densenet()
         case _:
-            raise ValueError(f"no network {name!r} is documented")
+            raise ValueError(f"the book has no network {name!r}")

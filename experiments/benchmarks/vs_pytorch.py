@@ -7,7 +7,7 @@ random, lies on the device as uint8, and a step means shuffled rows, the cast, t
 and Adam. Compiling is timed apart. Shown are medians; every sample is kept in the JSON.
 
 PyTorch comes as an expert would have it: the data resident, no `.item()` a step, both memory formats, compiled, with
-the fused Adam; on a GPU also as documented, with a DataLoader, and tuned: channels_last, bfloat16 autocast,
+the fused Adam; on a GPU also as the book does it, with a DataLoader, and tuned: channels_last, bfloat16 autocast,
 max-autotune with CUDA graphs. Every process keeps the memory that it frees, as `jaxcnn train` does: PyTorch's steps too
 are faster so.
 """
@@ -39,7 +39,7 @@ OURS = ("jaxcnn", "jaxcnn, step by step", "jaxcnn, bfloat16")
 
 ON_CPU = ("jaxcnn", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "jaxcnn, step by step")
 ON_GPU = (
-    "jaxcnn", "jaxcnn, bfloat16", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "PyTorch, documented",
+    "jaxcnn", "jaxcnn, bfloat16", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "PyTorch, as the book",
     "PyTorch, tuned", "jaxcnn, step by step",
 )  # fmt: skip
 
@@ -136,7 +136,7 @@ def pytorch_samples(task: Task, contestant: str) -> Iterator[float]:
     torch.backends.cudnn.benchmark = True
     network = torch_networks.build(task.recipe, recipe.image_size).to(device)
     network = network.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue] -- PyTorch's types lack it
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused="documented" not in contestant)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused="as the book" not in contestant)
     dataset = random_dataset()
     images = torch.tensor(dataset.train_images).permute(0, 3, 1, 2).to(device)
     labels = torch.tensor(dataset.train_labels).long().to(device)
@@ -171,19 +171,19 @@ def pytorch_samples(task: Task, contestant: str) -> Iterator[float]:
             for rows in order.split(task.batch_size)[: len(images) // task.batch_size]:
                 yield images[rows], labels[rows]
 
-    def documented_batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def book_batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         examples = torch.utils.data.TensorDataset(images.cpu(), labels.cpu())
         loader = torch.utils.data.DataLoader(examples, task.batch_size, shuffle=True, num_workers=4, drop_last=True)
         while True:
             for x, y in loader:
                 yield x.to(device), y.to(device)
 
-    feed = documented_batches() if "documented" in contestant else batches()
+    feed = book_batches() if "as the book" in contestant else batches()
 
     def run(count: int) -> None:
         for _ in range(count):
             step(*next(feed))
-            if "documented" in contestant:
+            if "as the book" in contestant:
                 total_loss.item()
         if device.type == "cuda":
             torch.cuda.synchronize()
@@ -368,7 +368,7 @@ def main(
         device: 'cpu' or 'gpu'.
         repeats: samples of each contestant.
         sample_seconds: about how long a sample takes; at least one step.
-        batch_size: examples a step; the documented unless given.
+        batch_size: examples a step; the recipe's unless given.
         contestants: who takes part besides 'jaxcnn'; all that the device knows unless given.
         output: JSON file for the results, written after each recipe; those of other recipes that are in it stay. None
             unless given.

@@ -25,7 +25,7 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 #
 # The network takes any image of at least 67x67, which is quicker here. Dropout needs randomness, and randomness is
 # never hidden: the state holds a key, and each step derives its own from it. `jaxcnn train alexnet` trains as
-# documented, on all images at 224x224.
+# the book does, on all images at 224x224.
 
 # %%
 few = data.load_fashion_mnist().limit(32)

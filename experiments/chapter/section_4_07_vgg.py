@@ -5,7 +5,7 @@
 #
 # VGG makes the pattern explicit. A block is some 3x3 convolutions with padding 1, which keep the size, and a
 # max-pooling that halves it. Two 3x3 kernels one behind the other see 5x5 pixels with 18 weights a channel instead of
-# 25, and have a relu in between. The whole network is a list of (convolutions, channels); here, as in the documented
+# 25, and have a relu in between. The whole network is a list of (convolutions, channels); here, as in the book's
 # run, with every width divided by 4.
 
 # %%
@@ -31,7 +31,7 @@ print()
 # %% [markdown]
 # ## A short training
 #
-# Five halvings leave one pixel of 32x32, the smallest image. `jaxcnn train vgg` trains as documented, at 224x224.
+# Five halvings leave one pixel of 32x32, the smallest image. `jaxcnn train vgg` trains as the book does, at 224x224.
 
 # %%
 few = data.load_fashion_mnist().limit(32)

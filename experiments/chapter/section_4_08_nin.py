@@ -7,7 +7,7 @@
 # Behind each convolution come two of 1x1, a small dense network applied at every pixel. The last block has a channel
 # for each class, and the mean over its pixels is the logit. Two million parameters do what took AlexNet 46.8.
 #
-# As documented, the last block ends in a relu like the others, so a logit is never negative. Where a class's channel
+# As in the book, the last block ends in a relu like the others, so a logit is never negative. Where a class's channel
 # is zero on every pixel, its gradient is zero too.
 
 # %%
@@ -23,7 +23,7 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 # %% [markdown]
 # ## A short training
 #
-# At 67x67, the smallest. So few steps barely move it; `jaxcnn train nin` trains as documented, at 224x224 and with
+# At 67x67, the smallest. So few steps barely move it; `jaxcnn train nin` trains as the book does, at 224x224 and with
 # twice the others' learning rate.
 
 # %%

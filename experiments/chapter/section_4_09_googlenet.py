@@ -7,7 +7,7 @@
 # and one with max-pooling, all on the same input, and puts their channels side by side. Convolutions of 1x1 before
 # the large kernels keep the work small.
 #
-# The paper has a relu behind those reductions, the documented network has none; `GoogLeNet(activate_reductions=True)`
+# The paper has a relu behind those reductions, the book's network has none; `GoogLeNet(activate_reductions=True)`
 # is the paper's.
 
 # %%
@@ -24,7 +24,7 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 # ## A short training
 #
 # Without batch normalisation, and started as PyTorch starts its layers, the signal fades on its way through the many
-# layers: the documented run spends its first epoch, 235 steps, guessing: one in ten is right. A few steps only show
+# layers: the book's run spends its first epoch, 235 steps, guessing: one in ten is right. A few steps only show
 # where that begins. `jaxcnn train googlenet` goes on for five epochs.
 
 # %%

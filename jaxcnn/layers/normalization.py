@@ -1,5 +1,6 @@
 """Batch normalisation as a layer that keeps its moving statistics in `batch_stats`."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -72,7 +73,7 @@ class BatchNorm(nn.Module):
         return y
 
 
-def uniform_scale(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
+def uniform_scale(key: PRNGKeyArray, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
     """Initial scales (gamma) drawn from U(0, 1), as PyTorch's batch norm drew them before version 1.2."""
     return jax.random.uniform(key, shape, dtype)
 

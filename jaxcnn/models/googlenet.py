@@ -21,7 +21,7 @@ class Inception(nn.Module):
         c2: channels of the two convolutions of the second.
         c3: channels of the two convolutions of the third.
         c4: channels of the fourth.
-        activate_reductions: whether a relu follows the first convolution of paths two and three: not as documented,
+        activate_reductions: whether a relu follows the first convolution of paths two and three: not as in the book,
             but as in the paper.
         dtype: type of the computation.
     """

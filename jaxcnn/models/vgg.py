@@ -12,7 +12,7 @@ from jaxcnn.layers import Conv, Dense, Flatten
 from jaxcnn.models.image_size import check_image_size
 
 VGG11_ARCH = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
-"""(convolutions, channels) of each block of the documented network."""
+"""(convolutions, channels) of each block of the book's network."""
 
 
 class VGGBlock(nn.Module):
@@ -83,7 +83,7 @@ class VGG(nn.Module):
 
 
 def VGG11(ratio: int = 1, **attributes) -> VGG:  # noqa: N802 -- named as the networks are
-    """The documented VGG of eight convolutions, every width divided by `ratio`.
+    """The book's VGG of eight convolutions, every width divided by `ratio`.
 
     With ratio 4, the one that the chapter trains, it has 8,060,234 parameters on grayscale images of 224x224.
 

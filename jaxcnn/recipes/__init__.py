@@ -1,11 +1,14 @@
-"""The experiments: `RECIPES`, the nine documented ones, and `MODERN_RECIPES`, as these networks are trained today."""
+"""The experiments: `RECIPES`, the nine of the book, and `MODERN_RECIPES`, as these networks are trained today."""
 
 from jaxcnn.errors import InputError
-from jaxcnn.recipes.documented import RECIPES
 from jaxcnn.recipes.modern import MODERN_RECIPES
-from jaxcnn.recipes.recipe import DocumentedEpoch, Recipe
+from jaxcnn.recipes.recipe import Recipe, ReferenceEpoch
+from jaxcnn.recipes.reference import HOW_THE_RUNS_WERE_MADE, RECIPES, SOURCE
 
-__all__ = ["ALL_RECIPES", "MODERN_RECIPES", "RECIPES", "DocumentedEpoch", "Recipe", "get_recipe"]
+__all__ = [
+    "ALL_RECIPES", "HOW_THE_RUNS_WERE_MADE", "MODERN_RECIPES", "RECIPES", "SOURCE", "Recipe", "ReferenceEpoch",
+    "get_recipe",
+]  # fmt: skip
 
 ALL_RECIPES = RECIPES | MODERN_RECIPES
 """Every recipe by its name."""

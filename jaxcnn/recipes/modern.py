@@ -1,4 +1,4 @@
-"""The networks trained as is done today, in the documented number of epochs."""
+"""The networks trained as is done today, in as many epochs as the book takes."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,8 +8,8 @@ from flax import linen as nn
 from jaxcnn import models
 from jaxcnn.data import Augmentation
 from jaxcnn.layers import library_batch_norm
-from jaxcnn.recipes.documented import RECIPES
 from jaxcnn.recipes.recipe import Recipe
+from jaxcnn.recipes.reference import RECIPES
 
 _HE = 6**0.5  # initial kernels uniform in ±sqrt(6 / fan_in)
 _FLIPS_AND_SHIFTS = Augmentation(flip=True, shift=2)
@@ -31,14 +31,15 @@ def _modern(
     init_gain: float = _HE,
     augmentation: Augmentation | None = _FLIPS_AND_SHIFTS,
 ) -> Recipe:
-    documented = RECIPES[name]
+    reference = RECIPES[name]
     return replace(
-        documented,
+        reference,
         name=f"{name}_modern",
-        title=f"{documented.title}, trained as is done today",
-        is_documented=False,
+        title=f"{reference.title}, trained as is done today",
+        is_reference=False,
+        note="",
         caveat="",
-        model=documented.model if model is None else model,
+        model=reference.model if model is None else model,
         image_size=image_size,
         one_cycle=True,
         learning_rate=learning_rate,
@@ -66,4 +67,7 @@ MODERN_RECIPES = {
         _modern("densenet", 0.003, image_size=96, model=models.DenseNet()),
     )
 }
-"""Every modern recipe by its name, in the chapter's order. The networks are as documented."""
+"""Every modern recipe by its name, in the chapter's order.
+
+The networks are the book's; their batch norm begins with scales of 1.
+"""

@@ -1,9 +1,10 @@
-"""What an experiment is: network, data size, hyperparameters and the documented figures."""
+"""What an experiment is: network, data size, hyperparameters and the book's figures."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,23 +13,28 @@ from flax import linen as nn
 from jaxtyping import Array, ArrayLike, PyTree
 
 from jaxcnn.data import Augmentation
+from jaxcnn.recipes.description import describe
+
+_ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat", "is_reference")
 
 
 @dataclass(frozen=True)
-class DocumentedEpoch:
-    """What the documentation says of one epoch.
+class ReferenceEpoch:
+    """What the book prints of one epoch.
 
     Attributes:
         loss: mean over the epoch's steps of their mean cross-entropy, in nats.
         train_accuracy: share of the training examples right during the epoch.
         test_accuracy: share of the test examples right after the epoch.
-        seconds: how long it took, on a GPU that is not documented.
+        seconds: how long it took, on a GPU that the book does not name.
+        on_plateau: whether the loss stood still for some of its steps. How many is chance, so that it is not compared.
     """
 
     loss: float
     train_accuracy: float
     test_accuracy: float
     seconds: float
+    on_plateau: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,25 +44,26 @@ class Recipe:
     Attributes:
         name: what the command line calls it.
         title: what the network is called.
-        section: the section that documents it; empty where none does.
+        section: of the book; empty where none has it.
         model: the network.
         num_parameters: how many parameters it has on grayscale images with 10 classes.
         image_size: height and width that the images are resized to.
         batch_size: examples a step; the last step of an epoch takes what is left.
         learning_rate: that of Adam; the highest one of a one-cycle schedule.
         num_epochs: epochs trained.
-        documented_shapes: of the image and the main activations in their order, height x width x channels. ResNet's
-            are documented at 224 pixels, all others at `image_size`.
-        documented: the documented figures, an entry an epoch; empty where there are none.
-        documented_norm: gamma and beta of the first batch norm after the documented run, where they are documented.
-        caveat: why a run may give others, where that is known.
-        is_documented: whether it is carried out as documented, so that the figures should be the documented ones.
+        reference_shapes: of the image and the main activations in their order, height x width x channels. The book
+            prints ResNet's at 224 pixels, DenseNet's at 96 and all others at `image_size`.
+        reference: the book's figures, an entry an epoch; empty where there are none.
+        reference_norm: gamma and beta of the first batch norm after the book's run, where it prints them.
+        note: how the book's run was made, where the book does not say so.
+        caveat: why a run may give other figures, where that is known.
+        is_reference: whether it is carried out as in the book, so that the figures should be the book's.
         one_cycle: whether the learning rate rises from a 25th over the first 30 % of the steps and then falls to
             almost 0, each as half a cosine.
         weight_decay: share of the kernels, times the learning rate, that each step takes off them (AdamW).
         label_smoothing: as for `training.train_step`.
-        init_gain: kernels begin uniform in ±init_gain / sqrt(fan_in) and biases at 0; None for as documented. The
-            square root of 6 is He's initialisation.
+        init_gain: kernels begin uniform in ±init_gain / sqrt(fan_in) and biases at 0; None for PyTorch's
+            default. The square root of 6 is He's initialisation.
         augmentation: what is done to the training images; None for nothing.
 
     References:
@@ -71,13 +78,14 @@ class Recipe:
     image_size: int
     learning_rate: float
     section: str = ""
-    documented_shapes: str = field(default="", repr=False)
-    documented: tuple[DocumentedEpoch, ...] = field(default=(), repr=False)
-    documented_norm: tuple[tuple[float, ...], tuple[float, ...]] | None = field(default=None, repr=False)
+    reference_shapes: str = field(default="", repr=False)
+    reference: tuple[ReferenceEpoch, ...] = field(default=(), repr=False)
+    reference_norm: tuple[tuple[float, ...], tuple[float, ...]] | None = field(default=None, repr=False)
+    note: str = field(default="", repr=False)
     caveat: str = field(default="", repr=False)
     batch_size: int = 256
     num_epochs: int = 5
-    is_documented: bool = True
+    is_reference: bool = True
     one_cycle: bool = False
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
@@ -85,8 +93,16 @@ class Recipe:
     augmentation: Augmentation | None = None
 
     def on_other_data(self) -> "Recipe":
-        """The same without what is documented, which is of Fashion-MNIST."""
-        return replace(self, section="", documented=(), documented_norm=None, caveat="", is_documented=False)
+        """The same without the book's figures, which are of Fashion-MNIST."""
+        return replace(self, section="", reference=(), reference_norm=None, note="", caveat="", is_reference=False)
+
+    def settings(self) -> dict[str, Any]:
+        """All that decides what a run of this recipe computes, as JSON holds it.
+
+        The network is described by its class and fields. The book's figures and the words about them are left out.
+        """
+        names = [field.name for field in fields(self) if field.name not in (*_ABOUT, "name", "num_parameters")]
+        return {"recipe": self.name} | {name: describe(getattr(self, name)) for name in names}
 
     @property
     def rule(self) -> str:
@@ -106,7 +122,7 @@ class Recipe:
         return ", ".join(words)
 
     def optimizer(self, num_examples: int = 60_000, *, rate_as_data: bool = False) -> optax.GradientTransformation:
-        """Adam with the documented constants, decay and schedule as the recipe has them.
+        """Adam with the book's constants, decay and schedule as the recipe has them.
 
         Args:
             num_examples: of an epoch, which set the length of the schedule.

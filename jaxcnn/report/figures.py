@@ -28,18 +28,18 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochFigures]], *, kind: str) -> str:
-    """Loss or accuracy by epoch: the mean of the runs with the band from least to largest, and what is documented.
+    """Loss or accuracy by epoch: the mean of the runs with the band from smallest to largest, and the book's.
 
     Args:
-        recipe: whose documented figures are drawn, dashed, where it has any.
+        recipe: whose reference is drawn, dashed, where it has any.
         runs: of each run, the figures of its epochs.
         kind: 'loss' or 'accuracy'.
     """
     lines = {f"train_{kind}": (_BLUE, "o", "training"), f"test_{kind}": (_ORANGE, "s", "test")}
-    told = {
-        "train_loss": [epoch.loss for epoch in recipe.documented],
-        "train_accuracy": [epoch.train_accuracy for epoch in recipe.documented],
-        "test_accuracy": [epoch.test_accuracy for epoch in recipe.documented],
+    reference = {
+        "train_loss": [epoch.loss for epoch in recipe.reference],
+        "train_accuracy": [epoch.train_accuracy for epoch in recipe.reference],
+        "test_accuracy": [epoch.test_accuracy for epoch in recipe.reference],
     }
     epochs = np.arange(1, min(map(len, runs)) + 1)
     with rc_context(_STYLE):
@@ -49,11 +49,12 @@ def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochFigures]], *, kind:
             values = np.array([[getattr(epoch, name) for epoch in run[: len(epochs)]] for run in runs])
             axes.plot(epochs, values.mean(axis=0), color=colour, marker=mark, label=words)
             axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
-            if told.get(name):
-                documented = np.arange(1, len(told[name]) + 1)
+            if reference.get(name):
+                reference_epochs = np.arange(1, len(reference[name]) + 1)
                 axes.plot(
-                    documented, told[name], color=colour, marker=mark, markerfacecolor="white", linestyle="--",
-                    label=f"{words}, documented",
+                    reference_epochs, reference[name], color=colour, marker=mark, markerfacecolor="white",
+                    linestyle="--",
+                    label=f"{words}, the book",
                 )  # fmt: skip
         axes.set_xlabel("epoch")
         axes.set_ylabel("cross-entropy, nats" if kind == "loss" else "accuracy")

@@ -1,6 +1,5 @@
 """The page: what is shown of runs, and in what order."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,11 @@ from jaxtyping import Float
 
 from jaxcnn.data import Dataset, StreamedDataset
 from jaxcnn.errors import InputError
-from jaxcnn.recipes import ALL_RECIPES, get_recipe
+from jaxcnn.recipes import ALL_RECIPES, SOURCE, get_recipe
 from jaxcnn.report import figures
 from jaxcnn.report.activations import find_activations
-from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, evaluate, find_runs
+from jaxcnn.report.rendering import embed_figure, write_page
+from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, evaluate, find_runs, flatten_config
 
 _MOST_LAYERS = 8  # a row each
 _MOST_CHANNELS = 16  # two bars each
@@ -38,8 +38,6 @@ def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | Non
     Raises:
         InputError: if there are no runs, one cannot be read or is of other data, or the file cannot be written.
     """
-    import jinja2
-
     runs = [TrainedRun.open(directory) for directory in find_runs(path)]
     runs = [run for run in runs if run.epochs]
     if not runs:
@@ -49,19 +47,12 @@ def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | Non
     groups: dict[str, list[TrainedRun]] = {}
     for run in sorted(runs, key=lambda run: list(ALL_RECIPES).index(run.config.recipe.name)):
         groups.setdefault(str(replace(run.config, seed=0).as_json()), []).append(run)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("jaxcnn.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    page = environment.get_template("page.html").render(
-        data=runs[0].config.data.source or "Fashion-MNIST",
-        groups=[_group(group, list(groups.values()), dataset, path) for group in groups.values()],
-    )
-    out = out or path / "report.html"
-    try:
-        out.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror}): give another --out") from error
-    return out
+    content = {
+        "data": runs[0].config.data.source or "Fashion-MNIST",
+        "source": SOURCE,
+        "groups": [_group(group, list(groups.values()), dataset, path) for group in groups.values()],
+    }
+    return write_page("page.html", content, out or path / "report.html")
 
 
 def _group(
@@ -73,9 +64,9 @@ def _group(
     evaluation = evaluate(first, dataset)
     every = [run.epochs for run in runs]
     shown = [
-        _figure("Loss by epoch", figures.draw_curves(recipe, every, kind="loss"), _curve_words(runs)),
-        _figure("Accuracy by epoch", figures.draw_curves(recipe, every, kind="accuracy"), _curve_words(runs)),
-        _figure(
+        embed_figure("Loss by epoch", figures.draw_curves(recipe, every, kind="loss"), _curve_words(runs)),
+        embed_figure("Accuracy by epoch", figures.draw_curves(recipe, every, kind="accuracy"), _curve_words(runs)),
+        embed_figure(
             "Confusion", figures.draw_confusion(evaluation.confusion, dataset.class_names),
             "Test images by what they are (rows) and what the network takes them for (columns).",
         ),
@@ -87,7 +78,7 @@ def _group(
         "title": ", ".join([recipe.title, *_apart(first.config, [group[0].config for group in groups])]),
         "runs": [{"path": run.path.relative_to(root), "seed": run.config.seed, "last": run.epochs[-1]} for run in runs],
         "epochs": [
-            {"documented": recipe.documented[number] if number < len(recipe.documented) else None, "run": epoch}
+            {"reference": recipe.reference[number] if number < len(recipe.reference) else None, "run": epoch}
             for number, epoch in enumerate(first.epochs)
         ],
         "evaluation": evaluation,
@@ -95,7 +86,7 @@ def _group(
         "seconds": sum(epoch.seconds for epoch in first.epochs),
         "compile_seconds": sum(epoch.compile_seconds for epoch in first.epochs),
         "command": command_of(first.config),
-        "config": first.config.as_json(),
+        "config": flatten_config(first.config.as_json()),
         "made": {"device": first.summary.get("device", "not known"), **first.summary.get("versions", {})},
         "figures": shown,
     }
@@ -103,11 +94,11 @@ def _group(
 
 def _apart(config: RunConfig, others: Sequence[RunConfig]) -> list[str]:
     """What tells `config` from those of `others` that have the same recipe."""
-    forms = [other.as_json() for other in others if other.recipe.name == config.recipe.name]
+    forms = [flatten_config(other.as_json()) for other in others if other.recipe.name == config.recipe.name]
     return [
         f"{name.replace('_', ' ')} {value}"
-        for name, value in config.as_json().items()
-        if name != "seed" and any(form[name] != value for form in forms)
+        for name, value in flatten_config(config.as_json()).items()
+        if name != "seed" and any(form.get(name) != value for form in forms)
     ]
 
 
@@ -132,15 +123,10 @@ def command_of(config: RunConfig) -> str:
     return " ".join(["jaxcnn train", recipe.name, *words, *(["--deterministic"] if config.deterministic else [])])
 
 
-def _figure(title: str, svg: str, words: str) -> dict[str, str]:
-    source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-    return {"title": title, "source": source, "words": words}
-
-
 def _curve_words(runs: Sequence[TrainedRun]) -> str:
     of_runs = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the band from least to largest"
-    documented = "; dashed, open marks: as documented" if runs[0].config.recipe.documented else ""
-    return f"Solid: {of_runs}{documented}."
+    reference = "; dashed, open marks: the book" if runs[0].config.recipe.reference else ""
+    return f"Solid: {of_runs}{reference}."
 
 
 def _by_class(evaluation: Evaluation) -> list[float | None]:
@@ -162,7 +148,7 @@ def _mistakes(evaluation: Evaluation, dataset: Dataset | StreamedDataset) -> lis
         for row in surest
     ]
     return [
-        _figure(
+        embed_figure(
             "The surest mistakes", figures.draw_pictures(images[..., 0], titles),
             "Above each: what it is taken for, with the probability, and what it is.",
         )
@@ -182,11 +168,11 @@ def _inside(run: TrainedRun, dataset: Dataset | StreamedDataset) -> list[dict[st
     ]
     chosen = np.unique(np.linspace(0, len(outermost) - 1, _MOST_LAYERS).round().astype(int))
     shown = [
-        _figure(
+        embed_figure(
             "First-layer kernels", figures.draw_kernels(params[f"{first}/kernel"]),
             f"The weights of {first}, a square for each output channel.",
         ),
-        _figure(
+        embed_figure(
             "Feature maps", figures.draw_feature_maps(image[0, :, :, 0], [outermost[number] for number in chosen]),
             f"What the layers make of one test image, of {dataset.class_names[label]}: the first "
             "channels of each, each on a scale of its own.",
@@ -195,9 +181,9 @@ def _inside(run: TrainedRun, dataset: Dataset | StreamedDataset) -> list[dict[st
     gamma, beta = params.get("norm1/scale"), params.get("norm1/bias")
     if gamma is not None and beta is not None and len(gamma) <= _MOST_CHANNELS:
         words = f"gamma {_numbers(gamma)}; beta {_numbers(beta)}."
-        if (told := run.config.recipe.documented_norm) is not None:
-            words += f" Documented after a run: gamma {_numbers(told[0])}; beta {_numbers(told[1])}."
-        shown.append(_figure("Gamma and beta of the first batch norm", figures.draw_norm(gamma, beta), words))
+        if (reference := run.config.recipe.reference_norm) is not None:
+            words += f" The book's after its run: gamma {_numbers(reference[0])}; beta {_numbers(reference[1])}."
+        shown.append(embed_figure("Gamma and beta of the first batch norm", figures.draw_norm(gamma, beta), words))
     return shown
 
 

@@ -20,6 +20,7 @@ _LEAST_RATE, _MOST_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.fl
 _MOST = int(np.iinfo(np.int32).max)  # of what is counted on the device
 
 DTYPES = ("float32", "bfloat16")
+_JAX_SETTINGS = ("default_prng_impl", "enable_x64", "threefry_partitionable")
 _HYPERPARAMETERS = {"image_size": int, "batch_size": int, "learning_rate": float, "num_epochs": int}
 
 
@@ -87,19 +88,14 @@ class RunConfig:
             raise InputError(f"a limit of {self.limit} images: at least 1 is needed")
 
     def as_json(self) -> dict[str, Any]:
-        """The config as config.json holds it."""
-        recipe = self.recipe
-        config = {
-            "recipe": recipe.name,
-            "image_size": recipe.image_size,
-            "batch_size": recipe.batch_size,
-            "learning_rate": recipe.learning_rate,
-            "num_epochs": recipe.num_epochs,
+        """The config as config.json holds it, with JAX's settings that decide numbers."""
+        config = self.recipe.settings() | {
             "seed": self.seed,
             "dtype": self.dtype,
             "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
             "limit": self.limit,
             "deterministic": self.deterministic,
+            "jax": {name: jax.config.values[f"jax_{name}"] for name in _JAX_SETTINGS},
         }
         if self.data != FASHION_MNIST:
             config["data"] = {

@@ -13,13 +13,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcnn.errors import InputError, RunError
+from jaxcnn.errors import InputError, InUseError, RunError
 from jaxcnn.runs.hosts import is_first_host
 from jaxcnn.training.state import Variables
 
 _LOGGER = logging.getLogger(__name__)
 
-FORMAT = 1  # of what a run leaves; a number higher where an older jaxcnn could not go on with it
+FORMAT = 2  # of what a run leaves; a number higher where an older jaxcnn could not go on with it
+# 1: config.json holds no network, and of the recipe's settings only those that the command line can change.
 
 
 class RunDirectory:
@@ -49,13 +50,13 @@ class RunDirectory:
             return
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._descriptor = _lock(path)
+            self._descriptor = lock_directory(path)
         except OSError as error:
             raise InputError(
                 f"{path} cannot be a run's directory ({error.strerror}): give another --workdir"
             ) from error
         try:
-            self._take({"format": FORMAT, **config})
+            self._take(config)
         except BaseException:
             self._unlock()
             raise
@@ -66,13 +67,13 @@ class RunDirectory:
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             raise InputError(f"{path} cannot be read or written to: change its permissions or give another --workdir")
         if (path / "config.json").exists():
-            _check_same(path, config)
+            check_same_config(path, config)
         elif any(other.name != ".config.json" for other in path.iterdir()):
             raise InputError(
                 f"{path} holds other things than a run: a run needs a directory of its own; give another --workdir"
             )
         else:
-            self._write("config.json", json.dumps(config, indent=2) + "\n")
+            self._write("config.json", json.dumps({"format": FORMAT, **config}, indent=2) + "\n")
 
     def __enter__(self) -> "RunDirectory":
         return self
@@ -122,19 +123,23 @@ class RunDirectory:
             ) from error
 
 
-def _lock(path: Path) -> int:
+def lock_directory(path: Path, *, wait: bool = False) -> int:
     """The directory, open, and locked where the system can do that; closing it ends the lock, as any end does.
 
+    Args:
+        path: the directory.
+        wait: whether to wait for a process that has locked it.
+
     Raises:
-        InputError: if another process has locked it.
+        InUseError: if another process has locked it, and `wait` is false.
         OSError: if it cannot be opened.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise InputError(f"{path} is in use by another process: wait for its end or give another --workdir") from error
+        raise InUseError(f"{path} is in use by another process: wait for its end or give another --workdir") from error
     except OSError as error:
         _LOGGER.warning("%s cannot be locked (%s): let no other process use it", path, error.strerror)
     return descriptor
@@ -162,6 +167,20 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl of the run in the directory `path`, one for each finished epoch; none without it.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    try:
+        return [dict(json.loads(line)) for line in (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path / 'metrics.jsonl'} cannot be read ({error}): give another directory") from error
+
+
 def read_summary(path: Path) -> dict[str, Any]:
     """What the summary.json of the run in the directory `path` holds; nothing where it has not ended.
 
@@ -176,9 +195,18 @@ def read_summary(path: Path) -> dict[str, Any]:
         raise InputError(f"{path / 'summary.json'} cannot be read ({error}): give another directory") from error
 
 
-def _check_same(path: Path, config: dict[str, Any]) -> None:
-    """An InputError unless the run in `path` has `config`."""
-    found, config = _flat(read_config(path)), _flat(config)
+def check_same_config(path: Path, config: dict[str, Any]) -> None:
+    """See that the run in `path` was asked for with `config`.
+
+    Raises:
+        InputError: if it was not, with the differences; or if its config cannot be read.
+    """
+    found, config = flatten_config(read_config(path)), flatten_config({"format": FORMAT, **config})
+    if found["format"] < FORMAT:
+        raise InputError(
+            f"{path} is of an older jaxcnn (format {found['format']}, now {FORMAT}), which recorded fewer settings: it "
+            "can be evaluated, reported on and exported, but not resumed; give another --workdir"
+        )
     keys = [key for key in {**found, **config} if found.get(key) != config.get(key)]
     if keys:
         differences = ", ".join(f"{key} {found.get(key)} there and {config.get(key)} here" for key in keys)
@@ -187,11 +215,17 @@ def _check_same(path: Path, config: dict[str, Any]) -> None:
         )
 
 
-def _flat(config: dict[str, Any]) -> dict[str, Any]:
-    """A config with what a mapping in it holds beside the rest, under the names of both."""
+def flatten_config(config: dict[str, Any]) -> dict[str, Any]:
+    """`config` with what a mapping in it holds beside the rest, under the names of both.
+
+    Examples:
+        >>> flatten_config({"seed": 0, "model": {"norm": {"momentum": 0.9}}})
+        {'seed': 0, 'model norm momentum': 0.9}
+    """
     flat = {}
     for key, value in config.items():
-        flat |= {f"{key} {inner}": held for inner, held in value.items()} if isinstance(value, dict) else {key: value}
+        inner = flatten_config(value) if isinstance(value, dict) else {}
+        flat |= {f"{key} {name}": held for name, held in inner.items()} or {key: value}
     return flat
 
 

@@ -26,6 +26,7 @@ _LOGGER = logging.getLogger(__name__)
 _KEEPING = {-1: -1, -4: 0, -8: 1}
 _GROUPS, _GROUPS_OF_PROCESS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _MB = 1_000_000
+_VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2", "sve": "SVE", "asimd": "NEON"}  # the widest first
 _RECORDED = ("jaxcnn", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -155,19 +156,31 @@ def _groups() -> Iterator[Path]:
 
 def _processor() -> str:
     """A name for this kind of processor: of its instructions where Linux tells them."""
+    return f"{platform.machine()}-{hashlib.sha256(_instructions().encode()).hexdigest()[:8]}"
+
+
+def _instructions() -> str:
+    """The instructions of this processor where Linux lists them, else the processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    instructions = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
-    return f"{platform.machine()}-{hashlib.sha256(instructions.encode()).hexdigest()[:8]}"
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
 
 
 def describe_devices(devices: Sequence[Device]) -> str:
-    """`devices`, of one kind, in words, such as 'cpu, x86_64' or 'gpu, NVIDIA H100, 8 devices'."""
+    """`devices`, of one kind, in words, such as 'cpu, x86_64 AVX-512, 2 cores' or 'gpu, NVIDIA H100, 8 devices'."""
     first = devices[0]
-    kind = platform.machine() if first.platform == "cpu" else first.device_kind
-    return f"{first.platform}, {kind}{f', {len(devices)} devices' if len(devices) > 1 else ''}"
+    words = [first.platform, _describe_processor() if first.platform == "cpu" else first.device_kind]
+    return ", ".join([*words, *([f"{len(devices)} devices"] if len(devices) > 1 else [])])
+
+
+def _describe_processor() -> str:
+    """Instruction set and cores, which decide how fast a processor is, such as 'x86_64 AVX-512, 2 cores'."""
+    instructions = _instructions().split()
+    widest = next((words for flag, words in _VECTORS.items() if flag in instructions), "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{platform.machine()} {widest}".strip() + f", {cores} core{'s' if cores != 1 else ''}"
 
 
 def software_versions() -> dict[str, str]:

@@ -7,19 +7,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jaxcnn.recipes import MODERN_RECIPES, RECIPES, Recipe
+from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE, Recipe
 
 
 def list_recipes(console: Console) -> None:
-    """Show every recipe, a line each: the documented ones with the figures of their last epoch, the modern ones."""
+    """Show every recipe, a line each: the book's with the figures of their last epoch, the modern ones."""
     table = Table(
-        title="jaxcnn train NAME; documented loss and accuracies after 5 epochs", box=box.SIMPLE_HEAD, pad_edge=False
+        title="jaxcnn train NAME; the book's loss and accuracies after 5 epochs", box=box.SIMPLE_HEAD, pad_edge=False
     )
     table.add_column("name", no_wrap=True)
     for heading in ("sect.", "parameters", "size", "rate", "loss", "train", "test"):
         table.add_column(heading, justify="right", no_wrap=True)
     for recipe in RECIPES.values():
-        last = recipe.documented[-1]
+        last = recipe.reference[-1]
         table.add_row(
             recipe.name,
             recipe.section,
@@ -31,6 +31,8 @@ def list_recipes(console: Console) -> None:
             f"{last.test_accuracy:.3f}",
         )
     console.print(table)
+    console.print(f"The book: {SOURCE}.", highlight=False)
+    console.print(f"{HOW_THE_RUNS_WERE_MADE}\n", highlight=False)
     table = Table(
         title="the same networks as they are trained today", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
@@ -50,9 +52,10 @@ def list_recipes(console: Console) -> None:
 
 
 def summarize(recipe: Recipe, console: Console) -> None:
-    """Show the recipe's network: its layers with shapes, parameters and operations, and the documented shapes.
+    """Show the recipe's network: its layers, the book's shapes, and how the book's run was made.
 
-    Operations are those that XLA counts for one image, forward; one multiplication and one addition are two.
+    Each layer has its shapes, parameters and operations, as XLA counts them for one image, forward; one multiplication
+    and one addition are two.
     """
     images = jnp.zeros((1, recipe.image_size, recipe.image_size, 1))
     table = recipe.model.tabulate(
@@ -64,6 +67,8 @@ def summarize(recipe: Recipe, console: Console) -> None:
         console_kwargs={"width": max(console.width, 120), "force_terminal": console.is_terminal},
     )
     console.print(Text.from_ansi(table.strip("\n")), soft_wrap=True)
-    if recipe.documented_shapes:
-        shapes = " -> ".join(recipe.documented_shapes.split())
-        console.print(f"documented shapes: {shapes}", highlight=False, soft_wrap=True)
+    if recipe.reference_shapes:
+        shapes = " -> ".join(recipe.reference_shapes.split())
+        console.print(f"the book's shapes: {shapes}", highlight=False, soft_wrap=True)
+    if recipe.note:
+        console.print(recipe.note, highlight=False, soft_wrap=True)

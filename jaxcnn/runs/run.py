@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ class Run:
         directory: where it leaves what it does.
         checkpoints: those in `directory`.
         state: the state after the steps that were taken.
+        after_epoch: called after each epoch, once its checkpoint is on disk.
         epochs: figures of the epochs that are done.
         metrics: what the steps of an epoch in progress gave; None between epochs.
         seconds: time that the epoch in progress took before this process.
@@ -40,6 +41,7 @@ class Run:
     directory: RunDirectory
     checkpoints: Checkpoints
     state: TrainState
+    after_epoch: Callable[[], None] | None = None
     epochs: list[EpochFigures] = field(default_factory=list)
     metrics: Metrics | None = None
     seconds: float = 0.0
@@ -90,6 +92,9 @@ class Run:
             self._write_metrics()
             accuracy, seconds = result.test_accuracy, 0.0
         self.checkpoints.save(result.state, history=self._history(seconds), accuracy=accuracy)
+        if self.after_epoch is not None and isinstance(result, EpochResult):
+            self.checkpoints.wait()
+            self.after_epoch()
 
     def summary(self, devices: Sequence[Device]) -> dict[str, Any]:
         """How it ended."""

@@ -4,14 +4,13 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from jaxcnn.recipes import DocumentedEpoch
+from jaxcnn.recipes import ReferenceEpoch
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.training import EpochFigures, ReplicasChunk
 
@@ -78,7 +77,7 @@ class Display:
         )
 
     def epoch(self, results: Sequence[tuple[RunConfig, EpochFigures]]) -> None:
-        """A line for the epoch of runs, one a learning rate, beside the documented one where there is one."""
+        """A line for the epoch of runs, one a learning rate, beside the book's where there is one."""
         compile_seconds = sum(result.compile_seconds for _, result in results)
         if compile_seconds:
             self.say(f"compiled in {compile_seconds:.1f} s")
@@ -95,9 +94,9 @@ class Display:
         if len(results) > 1:
             line += f" ({_least(results)} to {_most(results)})"
         line += f", {seconds} s"
-        documented = _documented(self._configs[0], number)
-        if documented is not None and len(self._rates) == 1:
-            line += "  [dim](documented: {}, {}, {}, {} s)[/dim]".format(*_told(documented))
+        reference = _reference(self._configs[0], number)
+        if reference is not None and len(self._rates) == 1:
+            line += "  [dim](the book: {}, {}, {}, {} s)[/dim]".format(*_reference_cells(reference))
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def end(self, runs: Sequence[tuple[RunConfig, Sequence[EpochFigures], str]], root: Path) -> None:
@@ -118,10 +117,10 @@ class Display:
         self.say(f"{', '.join(f'{count} {status}' for status, count in counts.items())}; the runs are in {root}")
 
     def _epochs(self, runs: Sequence[Sequence[EpochFigures]]) -> None:
-        """An epoch a line, each figure beside the documented one where there are such."""
+        """An epoch a line, each figure beside the book's where there is one."""
         title = self._recipe.title
-        if self._recipe.documented:
-            title += f", section {self._recipe.section}: documented / {_these(len(runs), 'run')}"
+        if self._recipe.reference:
+            title += f", section {self._recipe.section}: the book / {_these(len(runs), 'run')}"
         table = Table(title=title)
         table.add_column("epoch", justify="right")
         for heading in ("loss", "train acc", "test acc", "seconds", *(("least", "most") if len(runs) > 1 else ())):
@@ -129,9 +128,9 @@ class Display:
         for number in range(1, max(map(len, runs)) + 1):
             results = [epochs[number - 1] for epochs in runs if len(epochs) >= number]
             cells = _cells(results)
-            if self._recipe.documented:
-                told = _documented(self._configs[0], number)
-                beside = ["-"] * len(cells) if told is None else _told(told)
+            if self._recipe.reference:
+                reference = _reference(self._configs[0], number)
+                beside = ["-"] * len(cells) if reference is None else _reference_cells(reference)
                 beside_it = " /\n" if len(runs) > 1 else " / "
                 cells = [f"{one}{beside_it}{other}" for one, other in zip(beside, cells, strict=True)]
             bounds = (_least(results), _most(results)) if len(runs) > 1 else ()
@@ -204,11 +203,12 @@ def _these(count: int, what: str) -> str:
     return f"this {what}" if count == 1 else f"{count} {what}s"
 
 
-def _told(documented: DocumentedEpoch) -> list[str]:
-    loss, train_accuracy, test_accuracy, seconds = astuple(documented)
-    return [f"{loss:.4f}", f"{train_accuracy:.3f}", f"{test_accuracy:.3f}", f"{seconds:.1f}"]
+def _reference_cells(epoch: ReferenceEpoch) -> list[str]:
+    return [
+        f"{epoch.loss:.4f}", f"{epoch.train_accuracy:.3f}", f"{epoch.test_accuracy:.3f}", f"{epoch.seconds:.1f}"
+    ]  # fmt: skip
 
 
-def _documented(config: RunConfig, epoch: int) -> DocumentedEpoch | None:
-    documented = config.recipe.documented
-    return documented[epoch - 1] if epoch <= len(documented) else None
+def _reference(config: RunConfig, epoch: int) -> ReferenceEpoch | None:
+    reference = config.recipe.reference
+    return reference[epoch - 1] if epoch <= len(reference) else None

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +47,7 @@ def train(
     num_devices: int | None = None,
     checkpoint_every: Interval = TEN_MINUTES,
     keep_going: bool = False,
+    after_epoch: Callable[[], None] | None = None,
 ) -> list[EpochFigures]:
     """Carry out a run and keep it in `workdir`, or go on with the one that was begun there.
 
@@ -63,6 +64,7 @@ def train(
             for one, or for all of several hosts.
         checkpoint_every: how often to save inside an epoch.
         keep_going: whether to go on with numbers that are not finite.
+        after_epoch: called after each epoch, once its checkpoint is on disk.
 
     Returns:
         The figures of all its epochs.
@@ -78,7 +80,9 @@ def train(
     devices = find_devices(config.device, num_devices or (1 if jax.process_count() == 1 else None))
     alone = ALONE if len(devices) == 1 else Layout("split", devices)
     display = Display(console if is_first_host() else Console(quiet=True), [config])
-    (epochs,) = _carry_out({workdir: config}, dataset, workdir, display, devices, alone, checkpoint_every, keep_going)
+    (epochs,) = _carry_out(
+        {workdir: config}, dataset, workdir, display, devices, alone, checkpoint_every, keep_going, after_epoch
+    )
     return epochs
 
 
@@ -139,6 +143,7 @@ def _carry_out(
     alone: Layout,
     checkpoint_every: Interval,
     keep_going: bool,
+    after_epoch: Callable[[], None] | None = None,
 ) -> list[list[EpochFigures]]:
     """Carry out runs on `devices`, one that goes by itself laid out as `alone` says."""
     first = next(iter(configs.values()))
@@ -156,7 +161,7 @@ def _carry_out(
                     for config, directory in zip(configs.values(), taken, strict=True):
                         checkpoints = opened.enter_context(Checkpoints(directory.checkpoints))
                         state = config.initial_state(num_examples, dataset.num_classes, dataset.image_shape[2])
-                        runs.append(Run(config, directory, checkpoints, alone.place(state)))
+                        runs.append(Run(config, directory, checkpoints, alone.place(state), after_epoch))
                     for group in _in_step(runs, display):
                         start = _Start.of(group, dataset, devices, alone)
                         _go_on(group, start, dataset, display, signals, checkpoint_every, keep_going=keep_going)

@@ -88,6 +88,15 @@ class Checkpoints:
                     self._manager.delete(later)
             self._manager.save(step, args=items)
 
+    def wait(self) -> None:
+        """Wait until all that was saved is on disk.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        with self._writing():
+            self._manager.wait_until_finished()
+
     def restore(self, state: TrainState) -> TrainState:
         """The newest checkpoint that can be read, in the form of `state`.
 

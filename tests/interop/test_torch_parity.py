@@ -19,7 +19,7 @@ every_network = pytest.mark.parametrize("name", RECIPES)
 
 REDUCED = {
     "lenet": 28, "alexnet": 67, "vgg": 32, "nin": 67, "googlenet": 16, "lenet_bn_scratch": 28, "lenet_bn": 28,
-    "resnet": 16, "densenet": 32,
+    "resnet": 28, "densenet": 28,
 }  # fmt: skip
 """Sizes at which ten steps in double precision take seconds."""
 

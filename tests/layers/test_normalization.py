@@ -5,7 +5,7 @@ import pytest
 from flax import linen as nn
 
 from jaxcnn import ops
-from jaxcnn.layers import BatchNorm, library_batch_norm, scratch_batch_norm
+from jaxcnn.layers import BatchNorm, library_batch_norm, scratch_batch_norm, uniform_scale_batch_norm
 
 SHAPES = [(16, 3), (4, 5, 6, 3)]
 
@@ -42,12 +42,22 @@ def test_is_batch_norm_with_its_variables(shape):
 
 
 @pytest.mark.parametrize(("norm", "var"), [(BatchNorm, 1), (library_batch_norm, 1), (scratch_batch_norm, 0)])
-def test_begins_as_documented(norm, var):
+def test_begins_with_gamma_1_and_beta_0(norm, var):
     variables = norm(use_running_average=False).init(jax.random.key(0), jnp.full((4, 3), 7.0))
     np.testing.assert_array_equal(variables["params"]["scale"], np.ones(3))
     np.testing.assert_array_equal(variables["params"]["bias"], np.zeros(3))
     np.testing.assert_array_equal(variables["batch_stats"]["mean"], np.zeros(3))
     np.testing.assert_array_equal(variables["batch_stats"]["var"], np.full(3, var))
+
+
+def test_gamma_may_begin_uniform():
+    layer = uniform_scale_batch_norm(use_running_average=False)
+    gamma, other = (layer.init(jax.random.key(seed), jnp.ones((2, 4000)))["params"]["scale"] for seed in (0, 1))
+    assert 0 <= gamma.min() < gamma.max() < 1
+    counts, _ = np.histogram(gamma, bins=10, range=(0, 1))
+    assert counts.min() > 340  # of 400, three standard deviations
+    assert np.abs(gamma - other).max() > 0.9
+    np.testing.assert_array_equal(layer.init(jax.random.key(0), jnp.ones((2, 4)))["params"]["bias"], np.zeros(4))
 
 
 @pytest.mark.parametrize("norm", [BatchNorm, nn.BatchNorm])

@@ -1,4 +1,4 @@
-"""The documented blocks on the documented small inputs, and what a block refuses."""
+"""The book's blocks on the book's small inputs, and what a block refuses."""
 
 from functools import partial
 
@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networks import all_equations
+from networks import all_equations, drawn_variables
 
-from jaxcnn.models import VGG11, GoogLeNet
+from jaxcnn.models import VGG11, DenseNet, GoogLeNet
 from jaxcnn.models.densenet import DenseBlock, Transition
 from jaxcnn.models.googlenet import Inception
 from jaxcnn.models.resnet import Bottleneck, Residual
@@ -36,6 +36,44 @@ def test_a_dense_block_adds_channels_and_a_transition_takes_them_away():
     assert shape_of(Transition(10), (4, 8, 8, 23)) == (4, 4, 4, 10)
 
 
+@pytest.mark.parametrize(
+    ("x_shape", "pooled"), [((1, 1), (1, 1)), ((1, 3), (1, 1)), ((4, 1), (2, 1)), ((2, 2), (1, 1)), ((3, 5), (1, 2))]
+)
+def test_a_transition_may_leave_one_pixel_as_it_is(x_shape, pooled):
+    """With the identity in place of norm and convolution, the output is the mean over the clipped window."""
+    x = jax.random.uniform(jax.random.key(0), (2, *x_shape, 3))
+    params = {"conv_block": {"conv": {"kernel": jnp.eye(3)[None, None], "bias": jnp.zeros(3)}}}
+    block = Transition(3, clip_window=True, norm=lambda **_: lambda x: x)
+    y = block.apply({"params": params}, x, train=False)
+    rows, columns = (min(2, size) for size in x_shape)
+    expected = np.asarray(x)[:, : pooled[0] * rows, : pooled[1] * columns].reshape(
+        2, pooled[0], rows, pooled[1], columns, 3
+    )
+    np.testing.assert_allclose(y, expected.mean((2, 4)), rtol=1e-6)
+
+
+def test_a_transition_that_halves_one_pixel_is_refused_unless_asked_for():
+    with pytest.raises(ValueError, match="window"):
+        shape_of(Transition(10), (4, 1, 1, 23))
+
+
+@pytest.mark.parametrize(("sizes", "smallest"), [((4, 4, 4, 4), 29), ((4, 4, 4), 13), ((4,), 1)])
+def test_densenet_says_which_size_is_the_smallest_and_takes_smaller_ones_if_asked(sizes, smallest):
+    model = DenseNet(block_sizes=sizes)
+    assert shape_of(model, (1, smallest, smallest, 1)) == (1, 10)
+    assert shape_of(DenseNet(block_sizes=sizes, clip_window=True), (1, 1, 1, 1)) == (1, 10)
+    if smallest > 1:
+        with pytest.raises(ValueError, match=f"{smallest}x{smallest} is the smallest that works"):
+            shape_of(model, (1, smallest, smallest - 1, 1))
+
+
+def test_densenet_is_the_same_where_no_map_has_one_pixel():
+    x = jax.random.uniform(jax.random.key(0), (2, 32, 32, 1))
+    variables = drawn_variables(DenseNet(), x.shape)
+    logits = [DenseNet(clip_window=clip).apply(variables, x, train=False) for clip in (False, True)]
+    np.testing.assert_array_equal(*logits)
+
+
 def test_a_dense_block_keeps_its_input_in_front():
     x = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
     y, _ = DenseBlock(2, 5).init_with_output(jax.random.key(1), x, train=False)
@@ -51,10 +89,10 @@ def test_reductions_have_no_relu_unless_asked():
         "p2_2": {"kernel": jnp.full((3, 3, 3, 4), -1.0), "bias": jnp.zeros(4)},
     }
     negative = {"params": params}
-    documented = np.asarray(Inception(2, (3, 4), (3, 4), 2).apply(negative, x))[0, 2, 2, 2:6]
+    book = np.asarray(Inception(2, (3, 4), (3, 4), 2).apply(negative, x))[0, 2, 2, 2:6]
     paper = Inception(2, (3, 4), (3, 4), 2, activate_reductions=True)
     as_in_the_paper = np.asarray(paper.apply(negative, x))[0, 2, 2, 2:6]
-    np.testing.assert_array_equal(documented, np.full(4, 27.0))
+    np.testing.assert_array_equal(book, np.full(4, 27.0))
     np.testing.assert_array_equal(as_in_the_paper, np.zeros(4))
 
 
@@ -73,7 +111,7 @@ def test_a_ratio_that_does_not_divide_the_widths_is_said(ratio):
         VGG11(ratio=ratio)
 
 
-def test_vgg_at_full_width_passes_through_the_documented_widths():
+def test_vgg_at_full_width_passes_through_the_books_widths():
     model = VGG11()
     assert [features for _, features in model.conv_arch] == [64, 128, 256, 512, 512]
     assert model.hidden == 4096

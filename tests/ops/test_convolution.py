@@ -111,12 +111,12 @@ def test_a_convolution_without_anything_to_derive_passes_through_a_derivative():
         ((3, 5), (0, 1), (3, 4), (2, 2)),
     ],
 )
-def test_documented_shapes_of_padding_and_stride(kernel_size, padding, strides, expected):
+def test_reference_shapes_of_padding_and_stride(kernel_size, padding, strides, expected):
     y = ops.conv2d(jnp.ones((1, 8, 8, 1)), jnp.ones((*kernel_size, 1, 1)), strides=strides, padding=padding)
     assert y.shape == (1, *expected, 1)
 
 
-def test_documented_example():
+def test_the_books_example():
     x, kernel = jnp.arange(9.0).reshape(1, 3, 3, 1), jnp.arange(4.0).reshape(2, 2, 1, 1)
     np.testing.assert_array_equal(ops.conv2d(x, kernel)[0, :, :, 0], [[19, 25], [37, 43]])
 

@@ -119,22 +119,22 @@ def test_one_pixel_kernels_equal_the_general_form_and_a_matrix_product(seed):
     np.testing.assert_allclose(y, (k.reshape(2, 3) @ x.reshape(3, 9)).reshape(2, 3, 3), rtol=0, atol=1e-6)
 
 
-def test_documented_correlation():
+def test_the_books_correlation():
     np.testing.assert_array_equal(ops.corr2d(X, K), [[19, 25], [37, 43]])
 
 
-def test_documented_edge_detection():
+def test_the_books_edge_detection():
     x = np.ones((6, 8))
     x[:, 2:6] = 0
     np.testing.assert_array_equal(ops.corr2d(x, np.array([[1.0, -1.0]])), [[0, 1, 0, 0, 0, -1, 0]] * 6)
 
 
-def test_documented_input_channels():
+def test_the_books_input_channels():
     y = ops.corr2d_multi_in(np.stack([X, X + 1]), np.stack([K, K + 1]))
     np.testing.assert_array_equal(y, [[56, 72], [104, 120]])
 
 
-def test_documented_output_channels():
+def test_the_books_output_channels():
     k = np.stack([K, K + 1])
     y = ops.corr2d_multi_in_out(np.stack([X, X + 1]), np.stack([k, k + 1, k + 2]))
     np.testing.assert_array_equal(y, [[[56, 72], [104, 120]], [[76, 100], [148, 172]], [[96, 128], [192, 224]]])

@@ -27,7 +27,7 @@ def test_counts_the_places_of_the_window(case):
         ((3, 5), (0, 1), (3, 4), (2, 2)),
     ],
 )
-def test_documented_shapes_of_padding_and_stride(kernel_size, padding, strides, expected):
+def test_reference_shapes_of_padding_and_stride(kernel_size, padding, strides, expected):
     assert conv_output_shape(8, kernel_size, strides=strides, padding=padding) == expected
 
 

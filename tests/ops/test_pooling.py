@@ -91,7 +91,7 @@ def test_a_mean_over_the_whole_image_is_the_global_mean(seed):
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("max", [[4, 5], [7, 8]]), ("avg", [[2, 3], [5, 6]])])
-def test_documented_windows_that_slide_by_one(mode, expected):
+def test_the_books_windows_that_slide_by_one(mode, expected):
     np.testing.assert_array_equal(ops.pool2d(X, (2, 2), mode=mode), expected)
 
 
@@ -103,12 +103,12 @@ def test_documented_windows_that_slide_by_one(mode, expected):
         ((2, 4), (2, 3), (1, 2), [[1, 3], [9, 11], [13, 15]]),
     ],
 )
-def test_documented_padding_and_strides(window, strides, padding, expected):
+def test_the_books_padding_and_strides(window, strides, padding, expected):
     y = ops.max_pool2d(IMAGES, window, strides=strides, padding=padding)
     np.testing.assert_array_equal(y[0, :, :, 0], expected)
 
 
-def test_documented_channels_are_pooled_apart():
+def test_the_books_channels_are_pooled_apart():
     y = ops.max_pool2d(jnp.concatenate([IMAGES, IMAGES + 1], axis=-1), 3, strides=2, padding=1)
     np.testing.assert_array_equal(y[0].transpose(2, 0, 1), [[[5, 7], [13, 15]], [[6, 8], [14, 16]]])
 

@@ -2,10 +2,10 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pages import Elements
 from PIL import Image
 
 from jaxcnn import InputError
@@ -20,18 +20,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 @pytest.fixture
 def written(carried_out, sample, tmp_path):
     return write_report(carried_out, sample, tmp_path / "report.html").read_text()
-
-
-class Elements(HTMLParser):
-    """The tags of a page with their attributes, in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.found = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
 
 
 def test_a_page_stands_alone(written):

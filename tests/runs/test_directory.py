@@ -37,7 +37,7 @@ def test_files_are_written_whole(tmp_path):
         directory.write_metrics([{"epoch": 1}])
         directory.write_metrics([{"epoch": 1}, {"epoch": 2}])
         directory.write_summary({"status": "finished"})
-    assert json.loads((directory.path / "config.json").read_text()) == {"format": 1, "seed": 1}
+    assert json.loads((directory.path / "config.json").read_text()) == {"format": 2, "seed": 1}
     assert (directory.path / "metrics.jsonl").read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
     assert {path.name for path in directory.path.iterdir()} == {"config.json", "metrics.jsonl", "summary.json"}
 
@@ -61,8 +61,9 @@ def test_a_run_cut_off_before_its_config_was_whole_is_begun_anew(tmp_path):
 @pytest.mark.parametrize(
     ("what", "content"),
     [
-        ("another run", b'{"format": 1, "seed": 2, "rate": 0.1}'),
-        ("a newer jaxcnn", b'{"format": 2, "seed": 1}'),
+        ("another run", b'{"format": 2, "seed": 2, "rate": 0.1}'),
+        ("a newer jaxcnn", b'{"format": 3, "seed": 1}'),
+        ("an older jaxcnn", b'{"format": 1, "seed": 1}'),
         ("another program", b'{"seed": 1}'),
         ("another program, too", b"[]"),
         ("a run, cut short", b"{"),

@@ -38,7 +38,7 @@ def run(folder, tmp_path):
 def test_a_folder_of_pictures_is_learnt_and_its_classes_are_told(run, folder, tmp_path, capsys):
     config = TrainedRun.open(run).config
     assert (config.data.class_names, config.data.image_shape) == (("blue", "green", "red"), (28, 28, 3))
-    assert config.recipe.documented == ()
+    assert config.recipe.reference == ()
 
     assert cli.main(["evaluate", str(run)]) == 0
     assert "on 12 test images" in capsys.readouterr().out

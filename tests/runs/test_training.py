@@ -75,8 +75,8 @@ def test_without_a_terminal_there_are_plain_lines_and_the_table(sample, tmp_path
     assert "LeNet on 512 images of 28x28, 2 epochs of batches of 200, Adam at 0.001, seed 0, float32, cpu" in text
     assert "compiled in " in text
     assert "epoch 1: loss " in text
-    assert "(documented: 1.8646, 0.318, 0.587, 4.7 s)" in text
-    assert "documented / this run" in text
+    assert "(the book: 1.8646, 0.318, 0.587, 4.7 s)" in text
+    assert "the book / this run" in text
     assert "0.9301 / " in text
     assert "finished after 2 of 2 epochs" in text
 
@@ -87,7 +87,7 @@ def test_a_terminal_has_a_bar(sample, tmp_path):
     assert "images/s" in shown(console)
 
 
-def test_an_epoch_beyond_the_documented_ones_is_shown_alone(sample, tmp_path, console):
+def test_an_epoch_beyond_the_books_is_shown_alone(sample, tmp_path, console):
     recipe = replace(RECIPE, num_epochs=6)
     runs.train(RunConfig(recipe, limit=32), sample, tmp_path / "run", console)
     assert "- / " in shown(console)

@@ -1,0 +1,61 @@
+"""The page of a reproduction: the overview, then for each experiment the book's curves over the band of the seeds."""
+
+from pathlib import Path
+from typing import Any
+
+from jaxcnn.errors import InputError
+from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, SOURCE
+from jaxcnn.report import figures
+from jaxcnn.report.rendering import embed_figure, write_page
+from jaxcnn.reproduction import CRITERION, Experiment, compare, detail_rows, notes, overview_rows, read_results
+from jaxcnn.training import EpochFigures
+
+
+def write_reproduction_report(path: Path, out: Path | None = None) -> Path:
+    """Write one HTML page about a reproduction. The page needs no network and no script.
+
+    Args:
+        path: the directory of `jaxcnn reproduce`, or a reproduction.json.
+        out: the file; report.html in the directory, or beside the JSON under its name, unless given.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: if the results cannot be read, hold no finished epoch, or the page cannot be written.
+    """
+    results = read_results(path)
+    experiments = [experiment for experiment in compare(results) if experiment.runs and experiment.recipe.is_reference]
+    groups = [_group(experiment) for experiment in experiments]
+    if not groups:
+        raise InputError(f"{path} holds no run with a finished epoch: run jaxcnn reproduce first")
+    content = {
+        "source": SOURCE, "how": HOW_THE_RUNS_WERE_MADE, "criterion": CRITERION,
+        "overview": overview_rows(results), "notes": notes(results), "groups": groups,
+    }  # fmt: skip
+    return write_page(
+        "reproduction.html", content, out or (path / "report.html" if path.is_dir() else path.with_suffix(".html"))
+    )
+
+
+def _group(experiment: Experiment) -> dict[str, Any]:
+    """What the page shows of an experiment."""
+    recipe = experiment.recipe
+    runs = [[EpochFigures(**epoch) for epoch in run["epochs"]] for run in experiment.runs]
+    solid = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the band from smallest to largest"
+    words = f"Solid: {solid}; dashed, open marks: the book."
+    seeds = max(run["seed"] for run in experiment.runs) + 1
+    made = experiment.runs[0]
+    return {
+        "recipe": recipe,
+        "rows": detail_rows([experiment]),
+        "figures": [
+            embed_figure("Loss by epoch", figures.draw_curves(recipe, runs, kind="loss"), words),
+            embed_figure("Accuracy by epoch", figures.draw_curves(recipe, runs, kind="accuracy"), words),
+        ],
+        "seeds": ", ".join(str(run["seed"]) for run in experiment.runs),
+        "made": ", ".join([made["device"], *(f"{name} {version}" for name, version in made["versions"].items())])
+        if "device" in made
+        else "",
+        "command": f"jaxcnn reproduce {recipe.name} --seeds {seeds}",
+    }

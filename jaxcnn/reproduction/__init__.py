@@ -1,0 +1,19 @@
+"""The book's experiments carried out with several seeds, and their figures held against the book's."""
+
+from jaxcnn.reproduction.comparison import Comparison, Experiment, compare
+from jaxcnn.reproduction.experiments import reproduce
+from jaxcnn.reproduction.results import RESULTS_FILE, collect_results, read_results
+from jaxcnn.reproduction.tables import (
+    CRITERION,
+    as_markdown,
+    detail_rows,
+    markdown_table,
+    notes,
+    overview_rows,
+    show_reproduction,
+)
+
+__all__ = [
+    "CRITERION", "RESULTS_FILE", "Comparison", "Experiment", "as_markdown", "collect_results", "compare",
+    "detail_rows", "markdown_table", "notes", "overview_rows", "read_results", "reproduce", "show_reproduction",
+]  # fmt: skip

@@ -1,0 +1,106 @@
+"""The book's experiments carried out, with several seeds each."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from jaxcnn.data import Dataset
+from jaxcnn.errors import DivergedError, InputError, InUseError, StoppedError
+from jaxcnn.recipes import RECIPES, Recipe, get_recipe
+from jaxcnn.reproduction.results import RESULTS_FILE, TABLE_FILE, Results, collect_results, only_writer, write_file
+from jaxcnn.reproduction.tables import as_markdown, show_reproduction
+from jaxcnn.runs import RunConfig, check_same_config, read_summary, train
+
+
+def reproduce(
+    names: Sequence[str],
+    dataset: Dataset,
+    root: Path,
+    console: Console,
+    *,
+    seeds: int = 1,
+    num_epochs: int | None = None,
+    limit: int | None = None,
+    device: str | None = None,
+    dtype: str = "float32",
+) -> Results:
+    """Carry out the experiments called `names` with the seeds 0 .. `seeds` - 1, and show them beside the book's.
+
+    The cheapest experiment comes first, by the book's seconds. Each run has a directory of its own, root/NAME/seed-S. A
+    finished run is kept, one that was cut off is resumed, and one that another process is at is left to it. After each
+    epoch, reproduction.json and the table reproduction.md in `root` are written anew, with all runs below `root`.
+
+    Args:
+        names: of the recipes; empty for the book's nine.
+        dataset: what to train and test on.
+        root: directory for the runs.
+        console: where to show them.
+        seeds: how many runs of each recipe.
+        num_epochs: epochs to train; the book's unless given.
+        limit: use the first so many images of each split alone.
+        device: cpu, gpu or tpu; the best one there is unless given.
+        dtype: type of the computation.
+
+    Returns:
+        What reproduction.json holds, as `collect_results` gives it.
+
+    Raises:
+        InputError: if a name or a number cannot be used, a recipe has no figures of the book, or there is a run of
+            other settings in the directory of one that is asked for.
+        DivergedError: if the numbers of a run are not finite, after all others have been carried out.
+        RunError: if a run cannot be written.
+        StoppedError: if a signal ended it.
+    """
+    if seeds < 1:
+        raise InputError(f"--seeds {seeds}: expected 1 or more")
+    configs = {
+        root / recipe.name / f"seed-{seed}": RunConfig(recipe, seed=seed, device=device, dtype=dtype, limit=limit)
+        for recipe in sorted(_recipes(names, num_epochs), key=_seconds)
+        for seed in range(seeds)
+    }
+    for path, config in configs.items():
+        if path.exists():
+            check_same_config(path, config.as_json())
+    diverged: list[DivergedError] = []
+    for path, config in configs.items():
+        if read_summary(path).get("status") == "finished":
+            continue
+        try:
+            train(config, dataset, path, console, after_epoch=lambda: _write(root))
+        except InUseError:
+            console.print(f"{path} is in use by another process and left to it", highlight=False, soft_wrap=True)
+        except DivergedError as error:
+            diverged.append(error)
+            console.print(str(error), highlight=False, soft_wrap=True)
+        except StoppedError:
+            _write(root)
+            raise
+    results = _write(root)
+    show_reproduction(results, console)
+    if diverged:
+        raise DivergedError(f"{len(diverged)} of {len(configs)} runs diverged; the first: {diverged[0]}")
+    return results
+
+
+def _recipes(names: Sequence[str], num_epochs: int | None) -> list[Recipe]:
+    recipes = [get_recipe(name) for name in dict.fromkeys(names or RECIPES)]
+    for recipe in recipes:
+        if not recipe.reference:
+            raise InputError(f"{recipe.name} has no figures of the book: train it with jaxcnn train")
+    return [recipe if num_epochs is None else replace(recipe, num_epochs=num_epochs) for recipe in recipes]
+
+
+def _seconds(recipe: Recipe) -> float:
+    return sum(epoch.seconds for epoch in recipe.reference)
+
+
+def _write(root: Path) -> Results:
+    """Write the results of all runs below `root`, whichever process they are of."""
+    with only_writer(root):
+        results = collect_results(root)
+        write_file(root / RESULTS_FILE, json.dumps(results, indent=1) + "\n")
+        write_file(root / TABLE_FILE, as_markdown(results))
+    return results

@@ -1,0 +1,89 @@
+"""What the runs of a reproduction gave: gathered from their directories, and kept in one JSON file."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jaxcnn.errors import InputError
+from jaxcnn.recipes import ALL_RECIPES
+from jaxcnn.runs import lock_directory, read_config, read_metrics, read_summary
+
+RESULTS_FILE = "reproduction.json"
+TABLE_FILE = "reproduction.md"
+
+Results = Mapping[str, Any]
+"""What reproduction.json holds: `runs`, a list with an entry a run."""
+
+_OF_SUMMARY = ("status", "compile_seconds", "params_sha256", "device", "versions")
+
+
+def collect_results(root: Path) -> Results:
+    """The results of all runs below `root`, finished or not, in the order of the recipes and seeds.
+
+    Args:
+        root: directory with a run in NAME/seed-S for each recipe and seed.
+
+    Returns:
+        `runs`: for each run the config, `status` ('finished', 'diverged', 'interrupted', or 'unfinished' for a run that
+        is in progress or was killed), `seconds` and `epochs`, the metrics of each finished epoch. A run that has ended
+        has `compile_seconds`, `params_sha256`, `device` and `versions` too.
+
+    Raises:
+        InputError: if a file of a run cannot be read.
+    """
+    order = list(ALL_RECIPES)
+    paths = [config.parent for config in root.glob("*/seed-*/config.json")]
+    runs = [_run(path) for path in paths]
+    known = [run for run in runs if run["recipe"] in ALL_RECIPES]
+    return {"runs": sorted(known, key=lambda run: (order.index(run["recipe"]), run["seed"]))}
+
+
+def _run(path: Path) -> dict[str, Any]:
+    config, summary, epochs = read_config(path), read_summary(path), read_metrics(path)
+    ending = {key: summary[key] for key in _OF_SUMMARY if key in summary}
+    return {
+        **config,
+        "status": "unfinished",
+        **ending,
+        "seconds": sum(epoch["seconds"] for epoch in epochs),
+        "epochs": epochs,
+    }
+
+
+def read_results(path: Path) -> Results:
+    """The results in `path`, a reproduction.json or the directory that holds it.
+
+    Raises:
+        InputError: if it cannot be read, or holds something else.
+    """
+    file = path / RESULTS_FILE if path.is_dir() else path
+    try:
+        results = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read ({error}): give what jaxcnn reproduce has written") from error
+    runs = results.get("runs") if isinstance(results, dict) else None
+    if not isinstance(runs, list) or not all(
+        isinstance(run, dict) and {"recipe", "seed", "limit", "epochs"} <= set(run) for run in runs
+    ):
+        raise InputError(f"{file} holds no runs of a reproduction: give what jaxcnn reproduce has written")
+    return results
+
+
+@contextmanager
+def only_writer(root: Path) -> Iterator[None]:
+    """Let no other process write the results in `root` meanwhile; it waits for one that does."""
+    descriptor = lock_directory(root, wait=True)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write all of `text` to `path`, or nothing."""
+    aside = path.with_name(f".{path.name}")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)

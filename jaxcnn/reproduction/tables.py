@@ -1,0 +1,177 @@
+"""The tables of a reproduction: an overview with a line for each experiment, and every figure with its verdict."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from jaxcnn.reproduction.comparison import Comparison, Experiment, compare
+from jaxcnn.reproduction.results import Results
+
+_OVERVIEW = ("experiment", "runs", "final loss", "train accuracy", "test accuracy", "loss by epoch", "reproduced")
+_DETAILS = ("experiment", "metric", "book", "mean", "sd", "min to max", "agrees")
+_MODERN = ("recipe", "runs", "book", "mean ± sd", "min to max")
+_WORDS_IN = {"experiment", "metric", "agrees", "recipe"}  # columns of words, not of numbers
+_WORDS = {"train_loss": "train loss", "train_accuracy": "train acc", "test_accuracy": "test acc"}
+
+Rows = list[tuple[str, ...]]
+
+
+def overview_rows(results: Results) -> Rows:
+    """A heading, and a row for each of the book's experiments: the book / mean ± sd of the runs, and the verdict."""
+    rows: Rows = [_OVERVIEW]
+    for experiment in _of_the_book(results):
+        cells = ["-", "-", "-", "-"]
+        if experiment.runs:
+            figures = [f"{_book(figure)} / {_mean_and_deviation(figure)}" for figure in experiment.final]
+            figures[-1] = f"{_book(experiment.final[-1])} / {_range(experiment.final[-1])}"
+            cells = [*figures, _largest(experiment)]
+        rows.append((experiment.recipe.name, _runs(experiment), *cells, experiment.verdict))
+    return rows
+
+
+def detail_rows(experiments: Iterable[Experiment]) -> Rows:
+    """A heading, and four rows for each experiment that was run: every figure, how the runs spread, and the verdict."""
+    rows: Rows = [_DETAILS]
+    for experiment in experiments:
+        for figure in experiment.final:
+            rows.append(
+                (
+                    experiment.recipe.name, _WORDS[figure.metric], _book(figure), _number(figure, figure.mean),
+                    _deviation(figure), _range(figure), figure.agrees,
+                )
+            )  # fmt: skip
+        if experiment.losses:
+            row = ("", _largest(experiment), "", _epochs(experiment), experiment.losses_agree)
+            rows.append((experiment.recipe.name, "epoch loss", *row))
+    return rows
+
+
+def modern_rows(results: Results) -> Rows:
+    """A heading, and a row for each modern recipe that was run: its test accuracy beside the book's."""
+    rows: Rows = [_MODERN]
+    for experiment in compare(results):
+        if experiment.runs and not experiment.recipe.is_reference:
+            test = experiment.final[-1]
+            row = (_book(test), _mean_and_deviation(test), _range(test))
+            rows.append((experiment.recipe.name, _runs(experiment), *row))
+    return rows
+
+
+def notes(results: Results) -> list[str]:
+    """A line for each experiment that is not reproduced, unfinished, or has runs that are compared with nothing."""
+    lines = []
+    for experiment in _of_the_book(results):
+        name, epochs = experiment.recipe.name, len(experiment.recipe.reference)
+        if experiment.runs and experiment.num_epochs < epochs:
+            lines.append(f"{name}: {experiment.num_epochs} of {epochs} epochs are done")
+        if experiment.runs and (limit := experiment.runs[0]["limit"]) is not None:
+            lines.append(f"{name}: trained on {limit:,} images, not on all")
+        lines += [
+            f"{name}: seed {run['seed']} has {len(run['epochs'])} of {epochs} epochs ({run['status']})"
+            for run in experiment.behind
+        ]
+        if experiment.others:
+            seeds = ", ".join(str(run["seed"]) for run in experiment.others)
+            lines.append(f"{name}: the runs of seeds {seeds} have other settings than the recipe and are left out")
+        if experiment.is_whole and experiment.failures:
+            because = f"; {experiment.recipe.caveat}" if experiment.recipe.caveat else "; the cause is not known"
+            lines.append(f"{name} is not reproduced in {', '.join(experiment.failures)}{because}")
+    return lines
+
+
+def as_markdown(results: Results) -> str:
+    """All tables and notes in Markdown."""
+    parts = [markdown_table(overview_rows(results))]
+    if lines := notes(results):
+        parts.append("".join(f"- {line}\n" for line in lines))
+    parts.append(CRITERION + "\n")
+    if len(rows := detail_rows(_of_the_book(results))) > 1:
+        parts.append(markdown_table(rows))
+    if len(rows := modern_rows(results)) > 1:
+        parts += ["The same networks as they are trained today; test accuracy after 5 epochs:\n", markdown_table(rows)]
+    return "\n".join(parts)
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """`rows`, of which the first is the heading, as a table in Markdown."""
+    heading, *others = rows
+    lines = [heading, ["---"] * len(heading), *others]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+CRITERION = """\
+The book's figure / mean ± standard deviation over the seeds, for test accuracy the smallest and the largest, after the
+last epoch. An experiment is reproduced if the mean of the final training loss is within 5 % of the book's, that of the
+training accuracy within .01, that of the training loss of every epoch within 10 %, and the book's test accuracy in the
+range that the seeds span. GoogLeNet's first two epochs, in which the loss stands still, are not compared."""
+
+
+def show_reproduction(results: Results, console: Console) -> None:
+    """The figures with their verdicts, and the notes, on a terminal of 80 columns or more."""
+    rows = detail_rows(_of_the_book(results))
+    table = _table("the book's figures and ours, after the last epoch", rows[0])
+    runs = {experiment.recipe.name: _runs(experiment) for experiment in _of_the_book(results)}
+    previous: list[str] = []
+    for name, *cells in rows[1:]:
+        previous.append(name)
+        count = previous.count(name)
+        table.add_row({1: name, 2: runs[name]}.get(count, ""), *cells, end_section=cells[0].startswith("epoch loss"))
+    if len(rows) > 1:
+        console.print(table)
+    if len(modern := modern_rows(results)) > 1:
+        table = _table("the same networks as they are trained today: test accuracy", modern[0])
+        for row in modern[1:]:
+            table.add_row(*row)
+        console.print(table)
+    for line in notes(results):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _table(title: str, headings: Sequence[str]) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in headings:
+        table.add_column(name, justify="left" if name in _WORDS_IN else "right", no_wrap=True)
+    return table
+
+
+def _of_the_book(results: Results) -> list[Experiment]:
+    return [experiment for experiment in compare(results) if experiment.recipe.is_reference]
+
+
+def _runs(experiment: Experiment) -> str:
+    if not experiment.runs:
+        return "-"
+    return f"{len(experiment.runs)} x {experiment.num_epochs} epochs"
+
+
+def _number(figure: Comparison, value: float) -> str:
+    return f"{value:.{4 if figure.metric == 'train_loss' else 3}f}"
+
+
+def _book(figure: Comparison) -> str:
+    return _number(figure, figure.reference)
+
+
+def _mean_and_deviation(figure: Comparison) -> str:
+    mean = _number(figure, figure.mean)
+    return f"{mean} ± {_deviation(figure)}" if len(figure.measured) > 1 else mean
+
+
+def _deviation(figure: Comparison) -> str:
+    return _number(figure, figure.deviation) if len(figure.measured) > 1 else "-"
+
+
+def _range(figure: Comparison) -> str:
+    low, high = min(figure.measured), max(figure.measured)
+    return _number(figure, low) if len(figure.measured) == 1 else f"{_number(figure, low)} to {_number(figure, high)}"
+
+
+def _largest(experiment: Experiment) -> str:
+    return f"{experiment.largest_difference:+.1%}" if experiment.losses else "-"
+
+
+def _epochs(experiment: Experiment) -> str:
+    first = 1 + experiment.num_epochs - len(experiment.losses)
+    return f"epoch {first}" if first == experiment.num_epochs else f"epochs {first} to {experiment.num_epochs}"

@@ -1,0 +1,142 @@
+import io
+import json
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+from processes import start_reproduction
+from rich.console import Console
+
+from jaxcnn.errors import DivergedError, InputError
+from jaxcnn.recipes import RECIPES
+from jaxcnn.reproduction import experiments, reproduce
+from jaxcnn.runs import RunDirectory
+
+SHORT = {"num_epochs": 1, "limit": 64}
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=80)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    return tmp_path_factory.mktemp("compiled")
+
+
+def results_in(root):
+    return json.loads((root / "reproduction.json").read_text())
+
+
+def test_each_run_is_kept_and_taken_as_it_is_the_next_time(sample, tmp_path, console, monkeypatch):
+    results = reproduce(["lenet"], sample, tmp_path, console, seeds=2, **SHORT)
+    assert results == results_in(tmp_path)
+    runs = results["runs"]
+    assert [(run["recipe"], run["seed"], run["status"], len(run["epochs"])) for run in runs] == [
+        ("lenet", 0, "finished", 1),
+        ("lenet", 1, "finished", 1),
+    ]
+    assert all(run["device"].startswith("cpu") and len(run["params_sha256"]) == 64 for run in runs)
+    assert {path.name for path in (tmp_path / "lenet").iterdir()} == {"seed-0", "seed-1"}
+    monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained again"))
+    assert reproduce(["lenet"], sample, tmp_path, console, seeds=2, **SHORT) == results
+    text = console.file.getvalue()
+    assert "the book's figures and ours" in text
+    assert "lenet: 1 of 5 epochs are done" in text
+    assert "lenet: trained on 64 images, not on all" in text
+    assert "| lenet | 2 x 1 epochs |" in (tmp_path / "reproduction.md").read_text()
+
+
+def test_the_cheapest_experiment_comes_first(sample, tmp_path, console, monkeypatch):
+    order = []
+    monkeypatch.setattr(experiments, "train", lambda config, *_, **__: order.append(config.recipe.name))
+    reproduce([], sample, tmp_path, console)
+    assert order == [
+        "lenet", "lenet_bn", "lenet_bn_scratch", "resnet", "densenet", "googlenet", "alexnet", "nin", "vgg"
+    ]  # fmt: skip
+
+
+def test_a_directory_with_a_run_of_other_settings_is_refused_before_the_first_step(
+    sample, tmp_path, console, monkeypatch
+):
+    reproduce(["lenet"], sample, tmp_path, console, **SHORT)
+    before = results_in(tmp_path)
+    changed = replace(RECIPES["lenet"], model=RECIPES["lenet_bn"].model)
+    monkeypatch.setattr(experiments, "get_recipe", {"lenet": changed, "lenet_bn": RECIPES["lenet_bn"]}.get)
+    monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(InputError, match=r"lenet/seed-0 is of another run: model norm function None there and .* here"):
+        reproduce(["lenet_bn", "lenet"], sample, tmp_path, console, **SHORT)
+    assert results_in(tmp_path) == before
+
+
+def test_killed_in_the_middle_of_a_run_it_loses_at_most_an_epoch(sample, tmp_path, compiled, fault):
+    options = {"num_epochs": 30, "limit": 512}
+    process = start_reproduction(["lenet"], sample, tmp_path, compiled, **options)
+    while process.is_alive() and not (tmp_path / "reproduction.json").exists():
+        time.sleep(0.01)
+    while process.is_alive() and len(results_in(tmp_path)["runs"][0]["epochs"]) < 3:
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    (run,) = results_in(tmp_path)["runs"]
+    done = len(run["epochs"])
+    assert 3 <= done < 30
+    assert run["status"] == "unfinished"
+    saved = (tmp_path / "lenet" / "seed-0" / "metrics.jsonl").read_text().splitlines()
+    assert len(saved) - done in (0, 1)  # the last one may not be on disk as a checkpoint
+    assert f"| lenet | 1 x {min(done, 5)} epochs |" in (tmp_path / "reproduction.md").read_text()
+    process = start_reproduction(["lenet"], sample, tmp_path, compiled, **options)
+    process.join()
+    (again,) = results_in(tmp_path)["runs"]
+    assert (again["status"], len(again["epochs"])) == ("finished", 30)
+    assert again["epochs"][:done] == run["epochs"]
+    fault(
+        "`jaxcnn reproduce` killed by SIGKILL in the middle of a run",
+        "the same command resumes, and loses at most an epoch",
+        "reproduction.json had every finished epoch, and the table could be read",
+    )
+
+
+def test_two_processes_work_in_one_directory(sample, tmp_path, compiled):
+    options = {"num_epochs": 3, "limit": 512, "seeds": 2}
+    processes = [start_reproduction([name], sample, tmp_path, compiled, **options) for name in ("lenet", "lenet_bn")]
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    runs = results_in(tmp_path)["runs"]
+    assert [(run["recipe"], run["seed"], run["status"]) for run in runs] == [
+        ("lenet", 0, "finished"), ("lenet", 1, "finished"), ("lenet_bn", 0, "finished"), ("lenet_bn", 1, "finished")
+    ]  # fmt: skip
+
+
+def test_a_run_of_another_process_is_left_to_it(sample, tmp_path, console):
+    with RunDirectory(tmp_path / "lenet" / "seed-0", experiments.RunConfig(shortened("lenet"), limit=64).as_json()):
+        results = reproduce(["lenet"], sample, tmp_path, console, seeds=2, **SHORT)
+    assert [(run["seed"], run["status"]) for run in results["runs"]] == [(0, "unfinished"), (1, "finished")]
+    assert "lenet/seed-0 is in use by another process" in " ".join(console.file.getvalue().split())
+
+
+def shortened(name):
+    return replace(RECIPES[name], num_epochs=1)
+
+
+def test_a_run_that_diverges_does_not_keep_the_others_from_theirs(sample, tmp_path, console, monkeypatch):
+    wild = replace(RECIPES["lenet"], learning_rate=1e38)
+    monkeypatch.setattr(experiments, "get_recipe", {"lenet": wild, "lenet_bn": RECIPES["lenet_bn"]}.get)
+    with pytest.raises(DivergedError, match=r"1 of 2 runs diverged; the first: .*lenet/seed-0"):
+        reproduce(["lenet", "lenet_bn"], sample, tmp_path, console, num_epochs=3, limit=64)
+    assert [(run["recipe"], run["status"]) for run in results_in(tmp_path)["runs"]] == [
+        ("lenet", "diverged"),
+        ("lenet_bn", "finished"),
+    ]
+
+
+def test_invalid_requests_are_refused_and_nothing_is_written(sample, tmp_path, console):
+    with pytest.raises(InputError, match="no recipe is called 'lennet'"):
+        reproduce(["lennet"], sample, tmp_path, console)
+    with pytest.raises(InputError, match="--seeds 0: expected 1 or more"):
+        reproduce([], sample, tmp_path, console, seeds=0)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from jaxcnn import InputError
+from jaxcnn.reproduction import collect_results, read_results
+
+
+def write_run(path, *, epochs, summary=None, **config):
+    path.mkdir(parents=True)
+    (path / "config.json").write_text(json.dumps({"format": 2, "limit": None, **config}))
+    lines = [json.dumps({"epoch": number, "seconds": 2.0}) + "\n" for number in range(1, epochs + 1)]
+    if lines:
+        (path / "metrics.jsonl").write_text("".join(lines))
+    if summary is not None:
+        (path / "summary.json").write_text(json.dumps(summary))
+
+
+def test_all_runs_are_gathered_whether_they_have_ended_or_not(tmp_path):
+    ending = {"status": "finished", "device": "cpu", "versions": {}, "params_sha256": "ab", "compile_seconds": 1.5}
+    write_run(tmp_path / "vgg" / "seed-0", recipe="vgg", seed=0, epochs=0)
+    write_run(tmp_path / "lenet" / "seed-10", recipe="lenet", seed=10, epochs=2)
+    write_run(tmp_path / "lenet" / "seed-9", recipe="lenet", seed=9, epochs=5, summary=ending)
+    runs = collect_results(tmp_path)["runs"]
+    told = [(run["recipe"], run["seed"], run["status"], len(run["epochs"]), run["seconds"]) for run in runs]
+    assert told == [
+        ("lenet", 9, "finished", 5, 10.0), ("lenet", 10, "unfinished", 2, 4.0), ("vgg", 0, "unfinished", 0, 0)
+    ]  # fmt: skip
+    assert {**runs[0], **ending} == runs[0]
+
+
+def test_an_empty_directory_has_no_runs(tmp_path):
+    assert collect_results(tmp_path) == {"runs": []}
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    write_run(tmp_path / "lenet" / "seed-0", recipe="lenet", seed=0, epochs=1)
+    (tmp_path / "lenet" / "seed-0" / "metrics.jsonl").write_text('{"epoch"')
+    with pytest.raises(InputError, match=r"seed-0/metrics.jsonl cannot be read"):
+        collect_results(tmp_path)
+
+
+def test_results_are_read_from_the_file_or_its_directory(tmp_path, results_of):
+    results = results_of("lenet")
+    (tmp_path / "reproduction.json").write_text(json.dumps(results))
+    assert read_results(tmp_path) == read_results(tmp_path / "reproduction.json") == results
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"runs": 3}', '{"runs": [{"recipe": "lenet"}]}'])
+def test_another_file_is_refused(tmp_path, text):
+    (tmp_path / "reproduction.json").write_text(text)
+    with pytest.raises(InputError, match="give what jaxcnn reproduce has written"):
+        read_results(tmp_path)
