@@ -2,7 +2,6 @@
 
 import importlib.util
 import io
-import json
 import re
 import runpy
 import shlex
@@ -83,21 +82,19 @@ def test_shows_the_list_as_it_is():
     assert table.strip("\n") in lines
 
 
-def test_shows_what_was_measured_beside_the_books_figures():
-    results = json.loads((RESULTS / "reproduction-cpu-2-cores.json").read_text(encoding="utf-8"))
-    assert as_markdown(results) in README
+def test_its_tables_are_those_of_the_committed_results():
+    names = runpy.run_path(str(ROOT / "experiments" / "update_readme.py"))
+    assert names["update"](README) == README, "run python experiments/update_readme.py"
+    details = RESULTS / f"{names['REPRODUCTION']}.md"
+    assert details.read_text(encoding="utf-8") == as_markdown(names["read"](names["REPRODUCTION"]))
 
 
-def test_shows_what_was_measured_beside_pytorch():
-    results = json.loads((RESULTS / "vs-pytorch-cpu-2-cores.json").read_text(encoding="utf-8"))
-    table = runpy.run_path(str(ROOT / "experiments" / "benchmarks" / "vs_pytorch.py"))["as_markdown"](results)
-    assert table in README
-
-
-def test_shows_what_was_measured_of_streams():
-    results = json.loads((RESULTS / "streaming-cpu-2-cores.json").read_text(encoding="utf-8"))
-    table = runpy.run_path(str(ROOT / "experiments" / "benchmarks" / "streaming.py"))["as_markdown"](results)
-    assert table in README
+def test_its_reproduction_table_has_a_verdict_for_each_experiment():
+    table = README[README.index("<!-- reproduction -->") : README.index("<!-- end of reproduction -->")]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    verdicts = {row[0]: row[-1] for row in rows if row[0] in recipes.RECIPES}
+    assert list(verdicts) == list(recipes.RECIPES)
+    assert set(verdicts.values()) <= {"yes", "yes, 1 seed", "no", "unfinished", "not run"}
 
 
 def test_every_file_and_folder_that_it_names_is_there():

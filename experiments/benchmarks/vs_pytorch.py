@@ -303,14 +303,15 @@ def as_markdown(results: dict[str, Any]) -> str:
     took_part = {contestant for _, comparison in comparisons for contestant in comparison["results"]}
     peers = [name for name in ON_GPU if name in took_part and name not in OURS]
     lines = [
-        f"| ms a step | batch | jaxcnn | {' | '.join(peers)} | jaxcnn / best | memory, GB | share of the floor |",
-        f"|---|{'---|' * (len(peers) + 5)}",
+        f"| ms a step | pixels | batch | jaxcnn | {' | '.join(peers)} | jaxcnn / best | memory, GB | share of the floor |",
+        f"|---|{'---|' * (len(peers) + 6)}",
     ]
     for name, comparison in comparisons:
         of = comparison["results"]
         best = min((peer for peer in peers if peer in of), key=lambda peer: of[peer]["step_milliseconds"])
         cells = [
             name,
+            str(comparison["image_size"]),
             str(comparison["batch_size"]),
             *(_rounded(of[peer]["step_milliseconds"]) if peer in of else "-" for peer in ("jaxcnn", *peers)),
             f"{comparison['ratio']:.2f}",
@@ -343,6 +344,7 @@ def summarize(task: Task, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     ours, step_by_step = milliseconds["jaxcnn"], milliseconds.get("jaxcnn, step by step")
     theirs = [value for contestant, value in milliseconds.items() if contestant not in OURS]
     return {
+        "image_size": RECIPES[task.recipe].image_size,
         "batch_size": task.batch_size,
         "ratio": ours / min(theirs) if theirs else None,
         "loop_ratio": ours / step_by_step if step_by_step else None,

@@ -9,11 +9,13 @@ from jaxcnn.reproduction.tables import (
     detail_rows,
     markdown_table,
     notes,
+    overview_markdown,
     overview_rows,
     show_reproduction,
 )
 
 __all__ = [
     "CRITERION", "RESULTS_FILE", "Comparison", "Experiment", "as_markdown", "collect_results", "compare",
-    "detail_rows", "markdown_table", "notes", "overview_rows", "read_results", "reproduce", "show_reproduction",
+    "detail_rows", "markdown_table", "notes", "overview_markdown", "overview_rows", "read_results", "reproduce",
+    "show_reproduction",
 ]  # fmt: skip

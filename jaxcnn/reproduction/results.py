@@ -45,7 +45,7 @@ def _run(path: Path) -> dict[str, Any]:
     config, summary, epochs = read_config(path), read_summary(path), read_metrics(path)
     ending = {key: summary[key] for key in _OF_SUMMARY if key in summary}
     return {
-        **config,
+        **{key: value for key, value in config.items() if key != "format"},
         "status": "unfinished",
         **ending,
         "seconds": sum(epoch["seconds"] for epoch in epochs),

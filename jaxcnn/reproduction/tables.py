@@ -81,17 +81,21 @@ def notes(results: Results) -> list[str]:
     return lines
 
 
-def as_markdown(results: Results) -> str:
-    """All tables and notes in Markdown."""
-    parts = [markdown_table(overview_rows(results))]
+def overview_markdown(results: Results) -> str:
+    """The overview with its notes and what it means, and the modern recipes, in Markdown."""
+    parts = [markdown_table(overview_rows(results)), CRITERION + "\n"]
     if lines := notes(results):
         parts.append("".join(f"- {line}\n" for line in lines))
-    parts.append(CRITERION + "\n")
-    if len(rows := detail_rows(_of_the_book(results))) > 1:
-        parts.append(markdown_table(rows))
     if len(rows := modern_rows(results)) > 1:
-        parts += ["The same networks as they are trained today; test accuracy after 5 epochs:\n", markdown_table(rows)]
+        parts += ["The same networks as they are trained today, test accuracy:\n", markdown_table(rows)]
     return "\n".join(parts)
+
+
+def as_markdown(results: Results) -> str:
+    """The overview, and every figure of the book's experiments, in Markdown."""
+    rows = detail_rows(_of_the_book(results))
+    details = f"\nEvery figure:\n\n{markdown_table(rows)}" if len(rows) > 1 else ""
+    return overview_markdown(results) + details
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
@@ -102,10 +106,13 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 CRITERION = """\
-The book's figure / mean ± standard deviation over the seeds, for test accuracy the smallest and the largest, after the
-last epoch. An experiment is reproduced if the mean of the final training loss is within 5 % of the book's, that of the
-training accuracy within .01, that of the training loss of every epoch within 10 %, and the book's test accuracy in the
-range that the seeds span. GoogLeNet's first two epochs, in which the loss stands still, are not compared."""
+Loss and training accuracy: the book / mean ± standard deviation over the seeds. Test accuracy: the book / smallest to
+largest. Loss by epoch: the mean that is farthest from the book's.
+
+An experiment is reproduced when the mean of the final training loss is within 5 % of the book's, that of the training
+accuracy within .01, that of the training loss of every epoch within 10 %, and the book's test accuracy is in the range
+of the seeds. GoogLeNet's first two epochs are not compared: its loss stands still there, for a time that depends on
+the seed."""
 
 
 def show_reproduction(results: Results, console: Console) -> None:
