@@ -303,7 +303,8 @@ def as_markdown(results: dict[str, Any]) -> str:
     took_part = {contestant for _, comparison in comparisons for contestant in comparison["results"]}
     peers = [name for name in ON_GPU if name in took_part and name not in OURS]
     lines = [
-        f"| ms a step | pixels | batch | jaxcnn | {' | '.join(peers)} | jaxcnn / best | memory, GB | share of the floor |",
+        f"| ms a step | pixels | batch | jaxcnn | {' | '.join(peers)} | jaxcnn / best | memory, GB "
+        "| share of the floor |",
         f"|---|{'---|' * (len(peers) + 6)}",
     ]
     for name, comparison in comparisons:

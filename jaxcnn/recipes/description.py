@@ -40,6 +40,6 @@ def describe(value: Any) -> Any:
         if isinstance(value, nn.Module):
             names = [name for name in names if name not in _OF_THE_RUN]
         return {"class": describe(type(value))} | {name: describe(getattr(value, name)) for name in names}
-    if callable(value) and hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
+    if (name := getattr(value, "__qualname__", None)) is not None:
+        return f"{value.__module__}.{name}"
     raise TypeError(f"{value!r} in a recipe: give a number, a string, a class, a function, a partial or a module")

@@ -19,8 +19,7 @@ HOW_THE_RUNS_WERE_MADE = (
 """How the book's runs were made where its text does not say so: its figures do."""
 
 _UNIFORM_SCALES = (
-    "Batch norm begins with gamma from U(0, 1), as PyTorch's did before version 1.2; with gamma 1 the losses are not "
-    "the book's."
+    "Batch norm begins with gamma from U(0, 1), as PyTorch's did before version 1.2; later versions begin with 1."
 )
 _AS_THEY_ARE = "The images stay at 28x28, because the book's code does not resize them."
 _ONE_PIXEL = (

@@ -41,7 +41,7 @@ class Run:
     directory: RunDirectory
     checkpoints: Checkpoints
     state: TrainState
-    after_epoch: Callable[[], None] | None = None
+    after_epoch: Callable[[], object] | None = None
     epochs: list[EpochFigures] = field(default_factory=list)
     metrics: Metrics | None = None
     seconds: float = 0.0

@@ -47,7 +47,7 @@ def train(
     num_devices: int | None = None,
     checkpoint_every: Interval = TEN_MINUTES,
     keep_going: bool = False,
-    after_epoch: Callable[[], None] | None = None,
+    after_epoch: Callable[[], object] | None = None,
 ) -> list[EpochFigures]:
     """Carry out a run and keep it in `workdir`, or go on with the one that was begun there.
 
@@ -143,7 +143,7 @@ def _carry_out(
     alone: Layout,
     checkpoint_every: Interval,
     keep_going: bool,
-    after_epoch: Callable[[], None] | None = None,
+    after_epoch: Callable[[], object] | None = None,
 ) -> list[list[EpochFigures]]:
     """Carry out runs on `devices`, one that goes by itself laid out as `alone` says."""
     first = next(iter(configs.values()))

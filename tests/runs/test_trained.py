@@ -35,6 +35,20 @@ def test_it_predicts_with_its_own_statistics(carried_out, sample):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
+def test_a_run_of_the_first_format_is_opened(carried_out, sample, tmp_path):
+    """Its config has of the recipe's settings only those that the command line can change."""
+    path = shutil.copytree(carried_out, tmp_path / "run")
+    config = json.loads((path / "config.json").read_text())
+    names = (
+        "recipe", "image_size", "batch_size", "learning_rate", "num_epochs", "seed", "dtype", "matmul_precision",
+        "limit", "deterministic",
+    )  # fmt: skip
+    (path / "config.json").write_text(json.dumps({"format": 1} | {name: config[name] for name in names}))
+    expected, run = TrainedRun.open(carried_out), TrainedRun.open(path)
+    assert run.config == expected.config
+    np.testing.assert_array_equal(run.predict(sample.test_images[:5]), expected.predict(sample.test_images[:5]))
+
+
 def change_config(path, **changes):
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps({**config, **changes}))

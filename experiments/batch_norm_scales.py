@@ -1,0 +1,74 @@
+"""How the book's runs of section 4.10 to 4.12 began: batch norm with gamma from U(0, 1), or with gamma 1.
+
+Trains each network both ways and compares the training losses with the book's, epoch by epoch. Nothing else differs.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import tyro
+from rich.console import Console
+
+from jaxcnn import data, layers, recipes, training
+from jaxcnn.runs import RunConfig, keep_compiled_programs, keep_memory
+from jaxcnn.runs.environment import describe_devices, find_devices, software_versions
+
+NORMS = {"U(0, 1)": layers.uniform_scale_batch_norm, "1": layers.library_batch_norm}
+
+
+def losses(name: str, gamma: str, seed: int, dataset: data.Dataset, num_epochs: int) -> list[float]:
+    """The training loss of each epoch of the recipe called `name`, with scales that begin as `gamma` says."""
+    recipe = recipes.RECIPES[name]
+    model = recipe.model.clone(norm=NORMS[gamma])
+    config = RunConfig(replace(recipe, model=model, num_epochs=num_epochs), seed=seed)
+    state = config.initial_state(len(dataset.train), dataset.num_classes, dataset.image_shape[2])
+    epochs = training.fit(state, dataset, num_epochs=num_epochs, batch_size=recipe.batch_size)
+    return [epoch.train_loss for epoch in epochs]
+
+
+def main(
+    names: tyro.conf.Positional[tuple[str, ...]] = ("lenet_bn", "resnet", "densenet"),
+    /,
+    seeds: int = 1,
+    epochs: int = 5,
+    limit: int | None = None,
+    output: Path | None = None,
+) -> None:
+    """Compare both ways to begin with the book.
+
+    Args:
+        names: recipes whose batch norm is the library's.
+        seeds: runs of each.
+        epochs: epochs of each run.
+        limit: use the first so many images of each split alone.
+        output: JSON file for the losses, written after each run. None unless given.
+    """
+    keep_memory()
+    dataset = data.load_fashion_mnist().limit(limit)
+    keep_compiled_programs()
+    console = Console(width=100)
+    results = {"device": describe_devices(find_devices(None, 1)), "versions": software_versions(), "losses": {}}
+    for name in names:
+        book = [epoch.loss for epoch in recipes.RECIPES[name].reference[:epochs]]
+        console.print(f"{name:12} the book       {_line(book)}", highlight=False)
+        found = results["losses"][name] = {"the book": book}
+        for gamma in NORMS:
+            found[f"gamma {gamma}"] = {}
+            for seed in range(seeds):
+                found[f"gamma {gamma}"][str(seed)] = losses(name, gamma, seed, dataset, epochs)
+                console.print(
+                    f"{name:12} gamma {gamma:7}  {_line(found[f'gamma {gamma}'][str(seed)])}", highlight=False
+                )
+                if output is not None:
+                    output.write_text(json.dumps(results, indent=1) + "\n")
+        jax.clear_caches()
+
+
+def _line(losses: list[float]) -> str:
+    return "  ".join(f"{loss:.4f}" for loss in losses)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

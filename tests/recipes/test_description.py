@@ -1,0 +1,50 @@
+import json
+from functools import partial
+
+import jax.numpy as jnp
+import pytest
+from networks import shapes_of
+
+from jaxcnn import layers, models
+from jaxcnn.recipes import ALL_RECIPES, RECIPES
+from jaxcnn.recipes.description import describe
+
+
+@pytest.mark.parametrize("name", ALL_RECIPES)
+def test_the_settings_of_a_recipe_are_json_and_stay_the_same(name):
+    settings = ALL_RECIPES[name].settings()
+    assert json.loads(json.dumps(settings)) == settings
+    assert settings["recipe"] == name
+    assert not {"reference", "note", "caveat", "title"} & set(settings)
+
+
+def test_recipes_of_other_networks_have_other_settings():
+    descriptions = {json.dumps(recipe.settings()["model"]) for recipe in RECIPES.values()}
+    assert len(descriptions) == len(RECIPES)
+
+
+def test_a_change_of_the_network_is_seen():
+    one = describe(models.ResNet18(norm=layers.library_batch_norm))
+    assert describe(models.ResNet18(norm=layers.library_batch_norm)) == one
+    changed = [
+        models.ResNet18(norm=layers.uniform_scale_batch_norm),
+        models.ResNet18(norm=partial(layers.library_batch_norm, momentum=0.8)),
+        models.ResNet34(norm=layers.library_batch_norm),
+        models.ResNet18(norm=layers.library_batch_norm, num_classes=5),
+    ]
+    assert one not in [describe(model) for model in changed]
+
+
+def test_the_type_of_the_computation_is_of_the_run_and_not_of_the_network():
+    assert describe(models.LeNet(dtype=jnp.bfloat16)) == describe(models.LeNet())
+
+
+def test_functions_and_classes_are_named_by_their_path():
+    assert describe(shapes_of) == "networks.shapes_of"
+    assert describe(models.LeNet) == "jaxcnn.models.lenet.LeNet"
+    assert describe((1, [2.5, "x"], None, True)) == [1, [2.5, "x"], None, True]
+
+
+def test_anything_else_is_refused():
+    with pytest.raises(TypeError, match="in a recipe: give a number, a string"):
+        describe(jnp.ones(3))
