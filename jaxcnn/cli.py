@@ -150,15 +150,15 @@ def reproduce(
     device: str | None = None,
     dtype: str = "float32",
 ) -> None:
-    """Carry out the book's experiments and show their figures beside the book's, the cheapest experiment first.
+    """Train the book's experiments, the cheapest first, and compare the results with the book's figures.
 
-    The same command resumes what was cut off. Several processes may work in one directory, each on a run of its own.
+    The same command resumes interrupted runs. Several processes can share a directory; each trains different runs.
 
     Args:
         names: the recipes; the book's nine unless given.
         seeds: how many runs of each.
-        out: directory for the runs, and for reproduction.json and the table reproduction.md, which are written anew
-            after each epoch.
+        out: directory for the runs, reproduction.json and the table reproduction.md. Both files are updated after each
+            epoch.
         epochs: epochs to train; the book's unless given.
         data: directory of Fashion-MNIST; looked for, then fetched, unless given.
         limit: use the first so many images of each split alone.
@@ -219,12 +219,12 @@ def predict(
 @app.command
 @_called_later
 def report(run: RunPath, *, data: str | None = None, out: Path | None = None) -> None:
-    """Write a page of HTML about a run, about all runs in a directory, or about a reproduction, for a browser.
+    """Write an HTML page about a run, all runs in a directory, or a reproduction.
 
     Args:
         run: the directory of a run, one with runs in it, or that of jaxcnn reproduce; or a reproduction.json.
-        data: the data, as for train; that which the run was trained on unless given.
-        out: the file; report.html in the directory, or beside the file, unless given.
+        data: the data, as for train; that which the run was trained on unless given. Not used for a reproduction.
+        out: the HTML file; unless given, report.html in the directory, or the name of the JSON file with .html.
     """
     from jaxcnn.report import write_report, write_reproduction_report  # here, because matplotlib imports slowly
 

@@ -98,9 +98,9 @@ print(f"figure: {FIGURES / '4_10_activations.png'}")
 # Between each layer, the last excepted, and its sigmoid. The layer from scratch, `layers.BatchNorm`, keeps its moving
 # statistics in the collection `batch_stats`. After the training its scales and shifts are no longer 1 and 0.
 #
-# The book trains LeNet twice, with this layer and with the library's. There the library's scales began with numbers
-# from U(0, 1), as PyTorch's did before version 1.2. The first loss of the second run is higher for that, 1.36 instead
-# of 1.01, and `jaxcnn train lenet_bn` begins as that run did.
+# The book trains LeNet twice, with this layer and with the library's. The library's initial scales are from U(0, 1), as
+# in PyTorch before version 1.2. This raises the loss of the first epoch from 1.01 to 1.36. `jaxcnn train lenet_bn` uses
+# the same initial scales.
 
 # %%
 recipe = recipes.RECIPES["lenet_bn_scratch"]

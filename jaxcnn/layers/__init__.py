@@ -1,4 +1,4 @@
-"""Thin Linen modules over `jaxcnn.ops`, initialised as PyTorch does."""
+"""Thin Linen modules over `jaxcnn.ops`, Conv and Dense with PyTorch's default initialisation."""
 
 from jaxcnn.layers.correlation import Corr2D
 from jaxcnn.layers.linear import Conv, Dense

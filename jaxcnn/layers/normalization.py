@@ -82,7 +82,7 @@ library_batch_norm = partial(nn.BatchNorm, momentum=0.9, epsilon=1e-5, use_fast_
 """Flax's own batch norm with the book's constants, and the variance summed in two passes, which loses less."""
 
 uniform_scale_batch_norm = partial(library_batch_norm, scale_init=uniform_scale)
-"""`library_batch_norm` as the book's runs began it: scales from U(0, 1), each layer's from a key of its own."""
+"""`library_batch_norm` with initial scales (gamma) from U(0, 1), as in the book's runs. Each layer draws its own."""
 
 scratch_batch_norm = partial(BatchNorm, initial_var=0.0)
-"""The chapter's layer from scratch: the moving variance begins at zero, scales at 1."""
+"""The chapter's batch norm from scratch: the initial moving variance is 0, the initial scales are 1."""

@@ -69,8 +69,8 @@ class Transition(nn.Module):
 
     Attributes:
         features: channels of the output.
-        clip_window: whether the pooling window is clipped to a map of one pixel, whose mean is the pixel itself, so
-            that the map stays as it is. Where it is not, such a map is an error.
+        clip_window: whether the pooling window is clipped to the map, so that an axis of length 1 keeps it. If false,
+            such a map is an error.
         norm: makes a normalisation layer.
         dtype: type of the computation.
 
@@ -85,7 +85,7 @@ class Transition(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h_out w_out features"]:
-        """The output for `x`, (N, H, W, C), as (N, H // 2, W // 2, features)."""
+        """The output for `x`, (N, H, W, C), as (N, H // 2, W // 2, features), with no axis below 1."""
         x = ConvBlock(self.features, 1, norm=self.norm, dtype=self.dtype, name="conv_block")(x, train=train)
         _, height, width, _ = x.shape
         return ops.avg_pool2d(x, (min(2, height), min(2, width)) if self.clip_window else 2)
@@ -98,11 +98,11 @@ class DenseNet(nn.Module):
         dense blocks with transitions between them, each of which halves the channels,
         norm, relu, global average pool, dense num_classes
 
-    It has 758,226 parameters on grayscale images with 10 classes. Each transition halves the size, so with four blocks
-    29x29 is the smallest image.
+    It has 758,226 parameters on grayscale images with 10 classes. Each transition halves the size, so four blocks need
+    images of at least 29x29 pixels.
 
-    The book trains it on 28x28. There the last transition pools a map of one pixel, which PyTorch before 1.2 left as it
-    was and later versions refuse. `clip_window=True` takes such images, of any size, by that rule.
+    The book trains on 28x28. There the last transition pools a map of one pixel: PyTorch before 1.2 left it unchanged,
+    later versions raise an error. `clip_window=True` leaves it unchanged too, and accepts images of any size.
 
     Attributes:
         growth_rate: channels that each convolution in a block adds.

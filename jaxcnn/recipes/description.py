@@ -1,4 +1,4 @@
-"""What an object of a recipe is, as JSON holds it, so that a change of it is seen."""
+"""JSON descriptions of the settings of a recipe, so that a changed network is detected."""
 
 import dataclasses
 from functools import partial
@@ -42,4 +42,7 @@ def describe(value: Any) -> Any:
         return {"class": describe(type(value))} | {name: describe(getattr(value, name)) for name in names}
     if (name := getattr(value, "__qualname__", None)) is not None:
         return f"{value.__module__}.{name}"
-    raise TypeError(f"{value!r} in a recipe: give a number, a string, a class, a function, a partial or a module")
+    raise TypeError(
+        f"a recipe has {value!r}: expected None, a number, a string, a sequence, a class, a function, a partial with "
+        "keyword arguments alone, a module or a dataclass"
+    )

@@ -1,4 +1,4 @@
-"""The networks trained as is done today, in as many epochs as the book takes."""
+"""The book's networks trained with today's methods, for as many epochs as in the book."""
 
 from dataclasses import replace
 from typing import Any

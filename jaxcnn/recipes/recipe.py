@@ -27,7 +27,8 @@ class ReferenceEpoch:
         train_accuracy: share of the training examples right during the epoch.
         test_accuracy: share of the test examples right after the epoch.
         seconds: how long it took, on a GPU that the book does not name.
-        on_plateau: whether the loss stood still for some of its steps. How many is chance, so that it is not compared.
+        on_plateau: whether the loss is on a plateau during a part of the epoch. Such epochs are not compared, because
+            the length of the plateau depends on the seed.
     """
 
     loss: float
@@ -55,7 +56,7 @@ class Recipe:
             prints ResNet's at 224 pixels, DenseNet's at 96 and all others at `image_size`.
         reference: the book's figures, an entry an epoch; empty where there are none.
         reference_norm: gamma and beta of the first batch norm after the book's run, where it prints them.
-        note: how the book's run was made, where the book does not say so.
+        note: settings of the book's run that its text does not state.
         caveat: why a run may give other figures, where that is known.
         is_reference: whether it is carried out as in the book, so that the figures should be the book's.
         one_cycle: whether the learning rate rises from a 25th over the first 30 % of the steps and then falls to

@@ -1,6 +1,6 @@
 """The nine experiments of the book, with the figures that it prints.
 
-`SOURCE` names the book. The notes of the recipes say how its runs were made where its text does not.
+`SOURCE` names the book. The notes of the recipes give settings that its text does not state.
 """
 
 from jaxcnn import layers, models
@@ -16,7 +16,7 @@ HOW_THE_RUNS_WERE_MADE = (
     "In lenet_bn, resnet and densenet, batch norm begins with gamma from U(0, 1), as PyTorch's did before version 1.2. "
     "resnet and densenet train on 28x28 images, because the book's code does not resize them."
 )
-"""How the book's runs were made where its text does not say so: its figures do."""
+"""Settings of the book's runs that its text does not state and its figures imply."""
 
 _UNIFORM_SCALES = (
     "Batch norm begins with gamma from U(0, 1), as PyTorch's did before version 1.2; later versions begin with 1."
@@ -111,7 +111,7 @@ GOOGLENET = Recipe(
     image_size=96,
     learning_rate=0.001,
     reference_shapes="96x96x1 24x24x64 12x12x192 6x6x480 3x3x832 1024 10",
-    caveat="without batch norm its loss stands still at first; for how long depends on the seed",
+    caveat="without batch norm its loss begins on a plateau, whose length depends on the seed",
     reference=(
         ReferenceEpoch(2.4547, 0.099, 0.100, 23.0, on_plateau=True),
         ReferenceEpoch(1.6381, 0.344, 0.496, 23.1, on_plateau=True),

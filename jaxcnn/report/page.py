@@ -124,7 +124,7 @@ def command_of(config: RunConfig) -> str:
 
 
 def _curve_words(runs: Sequence[TrainedRun]) -> str:
-    of_runs = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the band from least to largest"
+    of_runs = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the band from smallest to largest"
     reference = "; dashed, open marks: the book" if runs[0].config.recipe.reference else ""
     return f"Solid: {of_runs}{reference}."
 

@@ -16,19 +16,20 @@ def write_reproduction_report(path: Path, out: Path | None = None) -> Path:
 
     Args:
         path: the directory of `jaxcnn reproduce`, or a reproduction.json.
-        out: the file; report.html in the directory, or beside the JSON under its name, unless given.
+        out: the HTML file; unless given, report.html in the directory, or the name of the JSON with .html.
 
     Returns:
         The file.
 
     Raises:
-        InputError: if the results cannot be read, hold no finished epoch, or the page cannot be written.
+        InputError: if the results cannot be read, no experiment of the book has a finished epoch, or the page cannot be
+            written.
     """
     results = read_results(path)
     experiments = [experiment for experiment in compare(results) if experiment.runs and experiment.recipe.is_reference]
     groups = [_group(experiment) for experiment in experiments]
     if not groups:
-        raise InputError(f"{path} holds no run with a finished epoch: run jaxcnn reproduce first")
+        raise InputError(f"{path} has no finished epoch of the book's experiments: run jaxcnn reproduce first")
     content = {
         "source": SOURCE, "how": HOW_THE_RUNS_WERE_MADE, "criterion": CRITERION,
         "overview": overview_rows(results), "notes": notes(results), "groups": groups,

@@ -1,4 +1,4 @@
-"""The book's experiments carried out with several seeds, and their figures held against the book's."""
+"""The book's experiments with several seeds, and their results compared with the book's figures."""
 
 from jaxcnn.reproduction.comparison import Comparison, Experiment, compare
 from jaxcnn.reproduction.experiments import reproduce

@@ -1,4 +1,4 @@
-"""The book's figures against those of several runs, and when they agree."""
+"""The book's figures compared with those of several runs, and when they agree."""
 
 import statistics
 from collections.abc import Iterator
@@ -58,8 +58,8 @@ class Comparison:
         """Whether the runs reproduce the figure.
 
         A training loss: the mean is within 5 % of the book's. A training accuracy: within .01. A test accuracy, which
-        swings from run to run: the book's is in the range that the runs span, all rounded to three digits as the book
-        prints them; of a single run this says nothing.
+        varies most between runs: the book's is between the smallest and the largest, rounded to three digits as the
+        book prints them. With a single run it is not checked.
         """
         if self.metric == "test_accuracy":
             if len(self.measured) < 2:
@@ -78,10 +78,9 @@ class Experiment:
 
     Attributes:
         recipe: the recipe as it is now.
-        runs: those of this recipe, with its network and hyperparameters, that have come as far as any of them, on
-            as many images.
-        behind: those that have not.
-        others: those of the same name that differ in any of this; they are compared with nothing.
+        runs: the runs with the recipe's settings that have the most finished epochs.
+        behind: the runs with the recipe's settings that have fewer.
+        others: the runs with other settings, or another limit or dtype than the first run; they are not compared.
     """
 
     recipe: Recipe
@@ -91,7 +90,7 @@ class Experiment:
 
     @property
     def num_epochs(self) -> int:
-        """How many epochs of the book there are figures of."""
+        """Number of epochs that can be compared."""
         return min(len(self.recipe.reference), len(self.runs[0]["epochs"])) if self.runs else 0
 
     @property
@@ -101,7 +100,7 @@ class Experiment:
 
     @property
     def final(self) -> tuple[Comparison, ...]:
-        """Training loss, training accuracy and test accuracy after the last epoch that there are figures of."""
+        """Training loss, training accuracy and test accuracy of the last epoch that can be compared."""
         if not self.num_epochs:
             return ()
         number = self.num_epochs - 1
@@ -114,7 +113,7 @@ class Experiment:
 
     @property
     def losses(self) -> tuple[Comparison, ...]:
-        """The training loss of each epoch in which the book's does not stand still."""
+        """The training loss of each epoch in which the book's is not on a plateau."""
         return tuple(
             self._comparison("train_loss", number, epoch.loss)
             for number, epoch in enumerate(self.recipe.reference[: self.num_epochs])
@@ -135,11 +134,11 @@ class Experiment:
     def failures(self) -> list[str]:
         """What is not reproduced, in words."""
         failures = [
-            f"final {comparison.metric.replace('_', ' ')} {_difference(comparison)}"
+            f"final {comparison.metric.replace('_', ' ')} ({_difference(comparison)})"
             for comparison in self.final
             if comparison.agrees == "no"
         ]
-        return failures + ([f"train loss by epoch {self.largest_difference:+.1%}"] if self.losses_agree == "no" else [])
+        return failures + ([f"loss by epoch ({self.largest_difference:+.1%})"] if self.losses_agree == "no" else [])
 
     @property
     def verdict(self) -> str:
@@ -162,7 +161,8 @@ def compare(results: Results) -> Iterator[Experiment]:
     for name, recipe in ALL_RECIPES.items():
         named = [run for run in runs if run["recipe"] == name]
         if named or name in RECIPES:
-            mine = [run for run in named if _is_of(recipe, run) and run["limit"] == named[0]["limit"]]
+            same = [run for run in named if _is_of(recipe, run)]
+            mine = [run for run in same if all(run.get(key) == same[0].get(key) for key in ("limit", "dtype"))]
             reached = max((len(run["epochs"]) for run in mine), default=0)
             yield Experiment(
                 recipe,
@@ -173,7 +173,7 @@ def compare(results: Results) -> Iterator[Experiment]:
 
 
 def _is_of(recipe: Recipe, run: dict[str, Any]) -> bool:
-    """Whether `run` has the settings of `recipe`, but for how long it is trained."""
+    """Whether `run` has the settings of `recipe`, except for the number of epochs."""
     settings = {name: value for name, value in recipe.settings().items() if name != "num_epochs"}
     return all(run.get(name) == value for name, value in settings.items())
 

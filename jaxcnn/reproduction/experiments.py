@@ -27,17 +27,17 @@ def reproduce(
     device: str | None = None,
     dtype: str = "float32",
 ) -> Results:
-    """Carry out the experiments called `names` with the seeds 0 .. `seeds` - 1, and show them beside the book's.
+    """Train the experiments called `names` with the seeds 0 .. `seeds` - 1, and compare them with the book's figures.
 
-    The cheapest experiment comes first, by the book's seconds. Each run has a directory of its own, root/NAME/seed-S. A
-    finished run is kept, one that was cut off is resumed, and one that another process is at is left to it. After each
-    epoch, reproduction.json and the table reproduction.md in `root` are written anew, with all runs below `root`.
+    The cheapest experiment comes first, by the book's seconds. Each run has its own directory, root/NAME/seed-S.
+    Finished runs are kept, interrupted runs are resumed, and runs locked by another process are skipped. After each
+    epoch, reproduction.json and the table reproduction.md in `root` are updated, with all runs below `root`.
 
     Args:
         names: of the recipes; empty for the book's nine.
         dataset: what to train and test on.
         root: directory for the runs.
-        console: where to show them.
+        console: where to print.
         seeds: how many runs of each recipe.
         num_epochs: epochs to train; the book's unless given.
         limit: use the first so many images of each split alone.
@@ -48,9 +48,9 @@ def reproduce(
         What reproduction.json holds, as `collect_results` gives it.
 
     Raises:
-        InputError: if a name or a number cannot be used, a recipe has no figures of the book, or there is a run of
-            other settings in the directory of one that is asked for.
-        DivergedError: if the numbers of a run are not finite, after all others have been carried out.
+        InputError: if a name or a number is invalid, the book has no results for a recipe, or the directory of a run
+            holds one with other settings.
+        DivergedError: if the numbers of a run are not finite, after all other runs.
         RunError: if a run cannot be written.
         StoppedError: if a signal ended it.
     """
@@ -71,7 +71,7 @@ def reproduce(
         try:
             train(config, dataset, path, console, after_epoch=lambda: _write(root))
         except InUseError:
-            console.print(f"{path} is in use by another process and left to it", highlight=False, soft_wrap=True)
+            console.print(f"skipped {path}: in use by another process", highlight=False, soft_wrap=True)
         except DivergedError as error:
             diverged.append(error)
             console.print(str(error), highlight=False, soft_wrap=True)
@@ -89,7 +89,9 @@ def _recipes(names: Sequence[str], num_epochs: int | None) -> list[Recipe]:
     recipes = [get_recipe(name) for name in dict.fromkeys(names or RECIPES)]
     for recipe in recipes:
         if not recipe.reference:
-            raise InputError(f"{recipe.name} has no figures of the book: train it with jaxcnn train")
+            raise InputError(
+                f"{recipe.name}: the book has no results for this recipe; choose another, or use jaxcnn train"
+            )
     return [recipe if num_epochs is None else replace(recipe, num_epochs=num_epochs) for recipe in recipes]
 
 
@@ -98,7 +100,7 @@ def _seconds(recipe: Recipe) -> float:
 
 
 def _write(root: Path) -> Results:
-    """Write the results of all runs below `root`, whichever process they are of."""
+    """Write the results of all runs below `root`, including those of other processes."""
     with only_writer(root):
         results = collect_results(root)
         write_file(root / RESULTS_FILE, json.dumps(results, indent=1) + "\n")

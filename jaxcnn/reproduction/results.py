@@ -1,4 +1,4 @@
-"""What the runs of a reproduction gave: gathered from their directories, and kept in one JSON file."""
+"""The results of a reproduction: collected from the directories of its runs, and read from one JSON file."""
 
 import json
 import os
@@ -63,18 +63,22 @@ def read_results(path: Path) -> Results:
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read ({error}): give what jaxcnn reproduce has written") from error
+        raise InputError(
+            f"{file} cannot be read ({error}): give the directory of jaxcnn reproduce, or its reproduction.json"
+        ) from error
     runs = results.get("runs") if isinstance(results, dict) else None
     if not isinstance(runs, list) or not all(
         isinstance(run, dict) and {"recipe", "seed", "limit", "epochs"} <= set(run) for run in runs
     ):
-        raise InputError(f"{file} holds no runs of a reproduction: give what jaxcnn reproduce has written")
+        raise InputError(
+            f"{file} has no list of runs: give the directory of jaxcnn reproduce, or its reproduction.json"
+        )
     return results
 
 
 @contextmanager
 def only_writer(root: Path) -> Iterator[None]:
-    """Let no other process write the results in `root` meanwhile; it waits for one that does."""
+    """Hold the write lock of the results in `root`; wait if another process holds it."""
     descriptor = lock_directory(root, wait=True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The tables of a reproduction: an overview with a line for each experiment, and every figure with its verdict."""
+"""The tables of a reproduction: an overview with a row for each experiment, and all metrics with their verdicts."""
 
 from collections.abc import Iterable, Sequence
 
@@ -32,7 +32,7 @@ def overview_rows(results: Results) -> Rows:
 
 
 def detail_rows(experiments: Iterable[Experiment]) -> Rows:
-    """A heading, and four rows for each experiment that was run: every figure, how the runs spread, and the verdict."""
+    """A heading, and four rows for each experiment that was run: each metric, how the runs spread, and the verdict."""
     rows: Rows = [_DETAILS]
     for experiment in experiments:
         for figure in experiment.final:
@@ -60,7 +60,7 @@ def modern_rows(results: Results) -> Rows:
 
 
 def notes(results: Results) -> list[str]:
-    """A line for each experiment that is not reproduced, unfinished, or has runs that are compared with nothing."""
+    """A line for each experiment that is not reproduced or unfinished, or has runs that are left out."""
     lines = []
     for experiment in _of_the_book(results):
         name, epochs = experiment.recipe.name, len(experiment.recipe.reference)
@@ -74,10 +74,12 @@ def notes(results: Results) -> list[str]:
         ]
         if experiment.others:
             seeds = ", ".join(str(run["seed"]) for run in experiment.others)
-            lines.append(f"{name}: the runs of seeds {seeds} have other settings than the recipe and are left out")
+            lines.append(
+                f"{name}: seeds {seeds} are left out: other settings, --limit or --dtype than the compared runs"
+            )
         if experiment.is_whole and experiment.failures:
-            because = f"; {experiment.recipe.caveat}" if experiment.recipe.caveat else "; the cause is not known"
-            lines.append(f"{name} is not reproduced in {', '.join(experiment.failures)}{because}")
+            cause = f"possible cause: {experiment.recipe.caveat}" if experiment.recipe.caveat else "cause unknown"
+            lines.append(f"{name}: not reproduced in {', '.join(experiment.failures)}; {cause}")
     return lines
 
 
@@ -92,9 +94,9 @@ def overview_markdown(results: Results) -> str:
 
 
 def as_markdown(results: Results) -> str:
-    """The overview, and every figure of the book's experiments, in Markdown."""
+    """The overview, and all metrics of the book's experiments, in Markdown."""
     rows = detail_rows(_of_the_book(results))
-    details = f"\nEvery figure:\n\n{markdown_table(rows)}" if len(rows) > 1 else ""
+    details = f"\nAll metrics of the last epoch:\n\n{markdown_table(rows)}" if len(rows) > 1 else ""
     return overview_markdown(results) + details
 
 
@@ -107,16 +109,18 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 CRITERION = """\
 Loss and training accuracy: the book / mean ± standard deviation over the seeds. Test accuracy: the book / smallest to
-largest. Loss by epoch: the mean that is farthest from the book's.
+largest over the seeds. All are from the last epoch. Loss by epoch: the largest relative difference between the mean
+training loss of an epoch and the book's.
 
-An experiment is reproduced when the mean of the final training loss is within 5 % of the book's, that of the training
-accuracy within .01, that of the training loss of every epoch within 10 %, and the book's test accuracy is in the range
-of the seeds. GoogLeNet's first two epochs are not compared: its loss stands still there, for a time that depends on
-the seed."""
+An experiment is reproduced if all of this holds: the mean final loss is within 5 % of the book's; the mean final
+training accuracy is within .01; the mean training loss of each epoch is within 10 %; the book's final test accuracy is
+between the smallest and the largest of the seeds. With one seed the test accuracy is not checked. GoogLeNet's first two
+epochs are not compared: its loss is on a plateau, whose length depends on the seed. An experiment is unfinished if it
+has fewer epochs or fewer images than the book's."""
 
 
 def show_reproduction(results: Results, console: Console) -> None:
-    """The figures with their verdicts, and the notes, on a terminal of 80 columns or more."""
+    """Print all metrics with their verdicts, and the notes, for a terminal of 80 columns or more."""
     rows = detail_rows(_of_the_book(results))
     table = _table("the book's figures and ours, after the last epoch", rows[0])
     runs = {experiment.recipe.name: _runs(experiment) for experiment in _of_the_book(results)}

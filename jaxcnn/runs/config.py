@@ -88,7 +88,7 @@ class RunConfig:
             raise InputError(f"a limit of {self.limit} images: at least 1 is needed")
 
     def as_json(self) -> dict[str, Any]:
-        """The config as config.json holds it, with JAX's settings that decide numbers."""
+        """The config as config.json holds it, with the JAX settings that affect results."""
         config = self.recipe.settings() | {
             "seed": self.seed,
             "dtype": self.dtype,

@@ -205,13 +205,13 @@ def check_same_config(path: Path, config: dict[str, Any]) -> None:
     if found["format"] < FORMAT:
         raise InputError(
             f"{path} is of an older jaxcnn (format {found['format']}, now {FORMAT}), which recorded fewer settings: it "
-            "can be evaluated, reported on and exported, but not resumed; give another --workdir"
+            "can be evaluated, reported on and exported, but not resumed; give another directory"
         )
     keys = [key for key in {**found, **config} if found.get(key) != config.get(key)]
     if keys:
         differences = ", ".join(f"{key} {found.get(key)} there and {config.get(key)} here" for key in keys)
         raise InputError(
-            f"{path} is of another run: {differences}; ask for the same as there or give another --workdir"
+            f"{path} is of another run: {differences}; ask for the same as there or give another directory"
         )
 
 

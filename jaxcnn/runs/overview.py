@@ -69,6 +69,6 @@ def summarize(recipe: Recipe, console: Console) -> None:
     console.print(Text.from_ansi(table.strip("\n")), soft_wrap=True)
     if recipe.reference_shapes:
         shapes = " -> ".join(recipe.reference_shapes.split())
-        console.print(f"the book's shapes: {shapes}", highlight=False, soft_wrap=True)
+        console.print(f"shapes in the book: {shapes}", highlight=False, soft_wrap=True)
     if recipe.note:
-        console.print(recipe.note, highlight=False, soft_wrap=True)
+        console.print(f"How the book trained it: {recipe.note}", highlight=False, soft_wrap=True)

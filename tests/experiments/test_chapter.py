@@ -120,7 +120,7 @@ def run(monkeypatch, tmp_path, sample):
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_a_section_prints_what_is_reference(section, run, capsys, tmp_path):
+def test_a_section_prints_what_the_book_prints(section, run, capsys, tmp_path):
     names = run(section)
     printed = capsys.readouterr().out
     for expected in PRINTED[section]:

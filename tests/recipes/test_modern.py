@@ -14,7 +14,7 @@ LENET = MODERN_RECIPES["lenet_modern"]
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_each_network_has_a_modern_recipe_of_as_many_epochs_held_against_the_books_figures(name):
+def test_each_network_has_a_modern_recipe_of_as_many_epochs(name):
     reference, modern = RECIPES[name], get_recipe(f"{name}_modern")
     assert (modern.name, modern.is_reference) == (f"{name}_modern", False)
     for same in ("num_epochs", "reference", "num_parameters"):

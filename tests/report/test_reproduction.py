@@ -52,5 +52,5 @@ def test_the_command_line_makes_it_of_the_directory_and_of_the_file(reproduced, 
 
 def test_results_without_a_finished_epoch_make_no_page(tmp_path):
     (tmp_path / "reproduction.json").write_text('{"runs": []}')
-    with pytest.raises(InputError, match="holds no run with a finished epoch: run jaxcnn reproduce first"):
+    with pytest.raises(InputError, match="no finished epoch of the book's experiments: run jaxcnn reproduce first"):
         write_reproduction_report(tmp_path)

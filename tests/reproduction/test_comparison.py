@@ -72,8 +72,8 @@ def test_what_fails_is_named(results_of):
     experiment = experiment_of(results_of("lenet", last=last), "lenet")
     assert experiment.verdict == "no"
     assert experiment.failures == [
-        "final train loss +14.1%", "final train accuracy -0.037", "final test accuracy -0.060",
-        "train loss by epoch +14.1%",
+        "final train loss (+14.1%)", "final train accuracy (-0.037)", "final test accuracy (-0.060)",
+        "loss by epoch (+14.1%)",
     ]  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def test_losses_of_the_plateau_are_not_compared(results_of):
         run["epochs"][2] |= {"train_loss": 0.62}
     experiment = experiment_of(results, "googlenet")
     assert experiment.largest_difference == pytest.approx(-0.1187, abs=1e-4)
-    assert experiment.failures == ["train loss by epoch -11.9%"]
+    assert experiment.failures == ["loss by epoch (-11.9%)"]
 
 
 def test_unfinished_runs_are_compared_as_far_as_they_are(results_of):
@@ -109,6 +109,14 @@ def test_a_run_that_is_behind_the_others_is_left_out(results_of):
 
 def test_runs_on_a_part_of_the_images_are_not_judged(results_of):
     assert experiment_of(results_of("lenet", limit=300), "lenet").verdict == "unfinished"
+
+
+def test_a_run_in_another_dtype_is_compared_with_nothing(results_of):
+    results = results_of("lenet", dtype="float32")
+    results["runs"][2] |= {"dtype": "bfloat16"}
+    experiment = experiment_of(results, "lenet")
+    assert [run["seed"] for run in experiment.runs] == [0, 1]
+    assert [run["seed"] for run in experiment.others] == [2]
 
 
 def test_a_run_of_another_network_or_rate_is_compared_with_nothing(results_of):

@@ -116,7 +116,7 @@ def test_a_run_of_another_process_is_left_to_it(sample, tmp_path, console):
     with RunDirectory(tmp_path / "lenet" / "seed-0", experiments.RunConfig(shortened("lenet"), limit=64).as_json()):
         results = reproduce(["lenet"], sample, tmp_path, console, seeds=2, **SHORT)
     assert [(run["seed"], run["status"]) for run in results["runs"]] == [(0, "unfinished"), (1, "finished")]
-    assert "lenet/seed-0 is in use by another process" in " ".join(console.file.getvalue().split())
+    assert "lenet/seed-0: in use by another process" in " ".join(console.file.getvalue().split())
 
 
 def shortened(name):

@@ -49,5 +49,5 @@ def test_results_are_read_from_the_file_or_its_directory(tmp_path, results_of):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"runs": 3}', '{"runs": [{"recipe": "lenet"}]}'])
 def test_another_file_is_refused(tmp_path, text):
     (tmp_path / "reproduction.json").write_text(text)
-    with pytest.raises(InputError, match="give what jaxcnn reproduce has written"):
+    with pytest.raises(InputError, match="give the directory of jaxcnn reproduce"):
         read_results(tmp_path)

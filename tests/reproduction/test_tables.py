@@ -38,9 +38,9 @@ def test_one_run_has_no_deviation_and_no_range(results_of):
 def test_a_failure_is_noted_with_what_is_known_of_its_cause(results_of):
     outside = [{"test_accuracy": 0.85}, {"test_accuracy": 0.86}]
     (note,) = notes(results_of("lenet_bn", last=outside))
-    assert note.startswith("lenet_bn is not reproduced in final test accuracy +0.034; with moving statistics")
+    assert note.startswith("lenet_bn: not reproduced in final test accuracy (+0.034); possible cause: with moving")
     (note,) = notes(results_of("lenet", last=outside))
-    assert note.endswith("final test accuracy +0.095; the cause is not known")
+    assert note.endswith("final test accuracy (+0.095); cause unknown")
 
 
 def test_what_is_unfinished_is_noted(results_of):
@@ -51,7 +51,7 @@ def test_what_is_unfinished_is_noted(results_of):
     results["runs"][2] |= {"batch_size": 64}
     assert notes(results) == [
         "lenet: seed 1 has 3 of 5 epochs (unfinished)",
-        "lenet: the runs of seeds 2 have other settings than the recipe and are left out",
+        "lenet: seeds 2 are left out: other settings, --limit or --dtype than the compared runs",
     ]
 
 
