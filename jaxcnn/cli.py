@@ -51,7 +51,7 @@ def summary(name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NA
     """Show a network layer by layer: shapes, parameters, operations for one image.
 
     Args:
-        name: the recipe, such as lenet.
+        name: the recipe, such as lenet; or one of your own, as FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE.
     """
     runs.summarize(recipes.get_recipe(name), Console())
 
@@ -83,10 +83,11 @@ def train(
     Several seeds or learning rates are several runs, trained at once in one program; each has a directory in workdir.
 
     Args:
-        name: the recipe, such as lenet or lenet_modern.
+        name: the recipe, such as lenet or lenet_modern; or one of your own, as FILE.py:ATTRIBUTE or
+            PACKAGE.MODULE:ATTRIBUTE.
         epochs: epochs to train; the recipe's unless given.
         batch_size: examples a step; the recipe's unless given.
-        learning_rate: that of Adam, the highest one where it changes; the recipe's unless given. Several, such as
+        learning_rate: the learning rate, the highest one where it changes; the recipe's unless given. Several, such as
             1e-4,1e-3, are compared.
         seed: of initialisation, dropout and the order of the data.
         seeds: how many runs, with the seeds from seed on.
@@ -111,7 +112,7 @@ def train(
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     rates = _learning_rates(learning_rate) if learning_rate else (recipe.learning_rate,)
     config = runs.RunConfig(recipe, seed=seed, device=device, dtype=dtype, limit=limit, deterministic=deterministic)
-    root = workdir or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    root = workdir or Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}"
     configs = runs.cross(config, root, learning_rates=rates, num_seeds=seeds)
     every = runs.Interval.parse(checkpoint_every)
     if distributed and workdir is None:

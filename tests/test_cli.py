@@ -52,8 +52,10 @@ def test_train_carries_out_a_recipe(on_sample, tmp_path, capsys):
     config = json.loads((run / "config.json").read_text())
     assert config == {
         "format": 2, "recipe": "lenet", "image_size": 28, "batch_size": 64, "learning_rate": 0.002, "num_epochs": 1,
-        "model": {"class": "jaxcnn.models.lenet.LeNet", "num_classes": 10, "norm": None}, "one_cycle": False,
-        "weight_decay": 0.0, "label_smoothing": 0.0, "init_gain": None, "augmentation": None, "seed": 5,
+        "model": {"class": "jaxcnn.models:LeNet", "num_classes": 10, "norm": None}, "optimizer": "adam",
+        "optimizer_options": {"b1": 0.9, "b2": 0.999, "eps": 1e-8}, "schedule": "constant", "schedule_options": {},
+        "warmup_epochs": 0.0, "weight_decay": 0.0, "clip_norm": None, "label_smoothing": 0.0, "init_gain": None,
+        "augmentation": None, "seed": 5,
         "dtype": "bfloat16", "matmul_precision": "default", "limit": 128, "deterministic": False,
         "jax": {"default_prng_impl": "threefry2x32", "enable_x64": False, "threefry_partitionable": True},
     }  # fmt: skip
@@ -105,7 +107,7 @@ def test_the_same_command_with_the_same_workdir_goes_on(on_sample, tmp_path, cap
     assert cli.main(command) == cli.main(command) == 0
     assert "finished before, at checkpoint 1" in capsys.readouterr().out
     assert cli.main([*command, "--seed", "1"]) == 2
-    assert "is of another run: seed 0 there and 1 here; ask for the same" in capsys.readouterr().err
+    assert "is of another run: --seed 0 there and 1 here; ask for the same" in capsys.readouterr().err
 
 
 def test_numbers_that_go_wrong_are_one_line_and_exit_code_1(on_sample, tmp_path, capsys):

@@ -73,7 +73,7 @@ def jaxcnn_samples(task: Task, contestant: str) -> Iterator[float]:
     shape = (recipe.image_size, recipe.image_size, 1)
     with jax.default_device(jax.devices(task.device)[0]):
         state = training.create_train_state(
-            recipe.model.clone(dtype=dtype), recipe.optimizer(), jax.random.key(0), shape
+            recipe.model.clone(dtype=dtype), recipe.make_optimizer(), jax.random.key(0), shape
         )
         if contestant.endswith("step by step"):
             yield from _step_by_step(task, state, dataset)

@@ -27,7 +27,7 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 
 # %%
 few = data.load_fashion_mnist().limit(128)
-state = training.create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), (28, 28, 1))
+state = training.create_train_state(recipe.model, recipe.make_optimizer(), jax.random.key(0), (28, 28, 1))
 losses = []
 for epoch in training.fit(state, few, num_epochs=30, batch_size=32, image_size=28):
     losses.append(epoch.train_loss)

@@ -28,7 +28,7 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 
 # %%
 few = data.load_fashion_mnist().limit(32)
-state = training.create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), (67, 67, 1))
+state = training.create_train_state(recipe.model, recipe.make_optimizer(), jax.random.key(0), (67, 67, 1))
 losses = []
 for epoch in training.fit(state, few, num_epochs=3, batch_size=16, image_size=67):
     losses.append(epoch.train_loss)

@@ -105,7 +105,7 @@ print(f"figure: {FIGURES / '4_10_activations.png'}")
 # %%
 recipe = recipes.RECIPES["lenet_bn_scratch"]
 few = data.load_fashion_mnist().limit(256)
-state = training.create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), (28, 28, 1))
+state = training.create_train_state(recipe.model, recipe.make_optimizer(), jax.random.key(0), (28, 28, 1))
 losses = []
 for epoch in training.fit(state, few, num_epochs=10, batch_size=64):
     state = epoch.state

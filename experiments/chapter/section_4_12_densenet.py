@@ -37,7 +37,7 @@ print(f"with the window clipped, block4 gives {'x'.join(map(str, small['block4']
 
 # %%
 few = data.load_fashion_mnist().limit(32)
-state = training.create_train_state(recipe.model, recipe.optimizer(), jax.random.key(0), (28, 28, 1))
+state = training.create_train_state(recipe.model, recipe.make_optimizer(), jax.random.key(0), (28, 28, 1))
 losses = []
 for epoch in training.fit(state, few, num_epochs=3, batch_size=16):
     losses.append(epoch.train_loss)

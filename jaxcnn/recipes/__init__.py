@@ -1,27 +1,15 @@
-"""The experiments: `RECIPES`, the nine of the book, and `MODERN_RECIPES`, as these networks are trained today."""
+"""The experiments: `RECIPES` are the nine of the book, `MODERN_RECIPES` the same networks as they are trained today.
 
-from jaxcnn.errors import InputError
+`get_recipe` finds a recipe by its name or in your own file; `register_recipe` adds one of another package.
+"""
+
 from jaxcnn.recipes.modern import MODERN_RECIPES
-from jaxcnn.recipes.recipe import Recipe, ReferenceEpoch
+from jaxcnn.recipes.optimizers import SCHEDULES
+from jaxcnn.recipes.recipe import Recipe, RecipeSource, ReferenceEpoch
 from jaxcnn.recipes.reference import HOW_THE_RUNS_WERE_MADE, RECIPES, SOURCE
+from jaxcnn.recipes.registry import ALL_RECIPES, get_recipe, register_recipe
 
 __all__ = [
-    "ALL_RECIPES", "HOW_THE_RUNS_WERE_MADE", "MODERN_RECIPES", "RECIPES", "SOURCE", "Recipe", "ReferenceEpoch",
-    "get_recipe",
+    "ALL_RECIPES", "HOW_THE_RUNS_WERE_MADE", "MODERN_RECIPES", "RECIPES", "SCHEDULES", "SOURCE", "Recipe",
+    "RecipeSource", "ReferenceEpoch", "get_recipe", "register_recipe",
 ]  # fmt: skip
-
-ALL_RECIPES = RECIPES | MODERN_RECIPES
-"""Every recipe by its name."""
-
-
-def get_recipe(name: str) -> Recipe:
-    """The recipe called `name`.
-
-    Raises:
-        InputError: if there is none of that name; it says which names there are.
-    """
-    if name not in ALL_RECIPES:
-        raise InputError(
-            f"no recipe is called {name!r}: choose one of {', '.join(RECIPES)}, or one of these with _modern after it"
-        )
-    return ALL_RECIPES[name]

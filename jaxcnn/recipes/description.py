@@ -1,20 +1,24 @@
-"""JSON descriptions of the settings of a recipe, so that a changed network is detected."""
+"""JSON descriptions of the settings of a recipe, from which they are made again."""
 
 import dataclasses
+import importlib
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from flax import linen as nn
 
 _OF_THE_RUN = ("parent", "name", "dtype")  # fields of a module that no recipe decides
+_PACKAGES = ("jaxcnn", "flax", "jax", "optax")  # a config.json can name nothing else
+_PUBLIC = ("jaxcnn.models", "jaxcnn.layers", "flax.linen", "flax.linen.initializers", "jax.nn", "jax.numpy", "optax")
 
 
 def describe(value: Any) -> Any:
-    """`value` as JSON: classes and functions by the path that they are imported from, with fields or arguments.
+    """`value` as JSON. Functions and classes are named as module:name, with their arguments or fields.
 
     Args:
-        value: None, a number, a string, a sequence, a class, a function, a `functools.partial`, a Linen module or
-            another dataclass, of such values.
+        value: None, a number, a string, a sequence, a mapping, a function, a class, a `functools.partial`, a Linen
+            module or another dataclass, of such values.
 
     Returns:
         What `json.dumps` takes: equal for equal networks, whichever process describes them.
@@ -25,24 +29,75 @@ def describe(value: Any) -> Any:
     Examples:
         >>> from jaxcnn.models import LeNet
         >>> describe(LeNet())
-        {'class': 'jaxcnn.models.lenet.LeNet', 'num_classes': 10, 'norm': None}
+        {'class': 'jaxcnn.models:LeNet', 'num_classes': 10, 'norm': None}
         >>> describe(partial(LeNet, num_classes=26))
-        {'function': 'jaxcnn.models.lenet.LeNet', 'num_classes': 26}
+        {'partial': 'jaxcnn.models:LeNet', 'num_classes': 26}
+        >>> describe(nn.sigmoid)
+        {'function': 'flax.linen:sigmoid'}
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, tuple | list):
         return [describe(entry) for entry in value]
+    if isinstance(value, Mapping):
+        return {str(name): describe(entry) for name, entry in value.items()}
     if isinstance(value, partial) and not value.args:
-        return {"function": describe(value.func)} | {name: describe(entry) for name, entry in value.keywords.items()}
+        return {"partial": _path(value.func)} | {name: describe(entry) for name, entry in value.keywords.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in dataclasses.fields(value)]
-        if isinstance(value, nn.Module):
-            names = [name for name in names if name not in _OF_THE_RUN]
-        return {"class": describe(type(value))} | {name: describe(getattr(value, name)) for name in names}
-    if (name := getattr(value, "__qualname__", None)) is not None:
-        return f"{value.__module__}.{name}"
+        return {"class": _path(type(value))} | {name: describe(getattr(value, name)) for name in _fields(value)}
+    if hasattr(value, "__qualname__"):
+        return {"function": _path(value)}
     raise TypeError(
-        f"a recipe has {value!r}: expected None, a number, a string, a sequence, a class, a function, a partial with "
-        "keyword arguments alone, a module or a dataclass"
+        f"a recipe has {value!r}: expected None, a number, a string, a sequence, a mapping, a function, a class, a "
+        "partial with keyword arguments alone, a module or a dataclass"
     )
+
+
+def rebuild(description: Any) -> Any:
+    """What `describe` gave `description` of, made again.
+
+    Raises:
+        ValueError: if it names something that is not there, or that is of another package than jaxcnn, Flax, JAX and
+            optax.
+
+    Examples:
+        >>> from jaxcnn.models import LeNet
+        >>> rebuild(describe(LeNet(num_classes=26))) == LeNet(num_classes=26)
+        True
+    """
+    if isinstance(description, list):
+        return tuple(rebuild(entry) for entry in description)
+    if not isinstance(description, dict):
+        return description
+    rest = {name: rebuild(entry) for name, entry in description.items() if name not in ("class", "partial", "function")}
+    if "class" in description:
+        return _find(description["class"])(**rest)
+    if "partial" in description:
+        return partial(_find(description["partial"]), **rest)
+    return _find(description["function"]) if "function" in description else rest
+
+
+def _fields(value: Any) -> list[str]:
+    names = [field.name for field in dataclasses.fields(value)]
+    return [name for name in names if name not in _OF_THE_RUN] if isinstance(value, nn.Module) else names
+
+
+def _path(value: Any) -> str:
+    """Where `value` is imported from: a public module where there is one, which stays as versions go by."""
+    for module in _PUBLIC:
+        if getattr(importlib.import_module(module), value.__name__, None) is value:
+            return f"{module}:{value.__name__}"
+    return f"{value.__module__}:{value.__qualname__}"
+
+
+def _find(path: str) -> Any:
+    module, _, name = path.partition(":")
+    if module.partition(".")[0] not in _PACKAGES:
+        raise ValueError(f"{path} is of none of the packages {', '.join(_PACKAGES)}")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{path} is not in this version ({error})") from error
+    return found

@@ -1,7 +1,6 @@
 """What an experiment is: network, data size, hyperparameters and the book's figures."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -10,12 +9,17 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
-from jaxtyping import Array, ArrayLike, PyTree
+from flax.core import FrozenDict
+from jaxtyping import Array, PyTree
 
 from jaxcnn.data import Augmentation
-from jaxcnn.recipes.description import describe
+from jaxcnn.errors import InputError
+from jaxcnn.recipes.description import describe, rebuild
+from jaxcnn.recipes.optimizers import check_schedule, find_optimizer, make_optimizer, make_schedule, steps_of
 
 _ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat", "is_reference")
+_TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+_SCHEDULES = {"constant": "at", "one_cycle": "in one cycle up to"}
 
 
 @dataclass(frozen=True)
@@ -39,19 +43,35 @@ class ReferenceEpoch:
 
 
 @dataclass(frozen=True)
+class RecipeSource:
+    """Where a recipe of your own is.
+
+    Attributes:
+        place: the absolute path of a file, or the name of a module.
+        attribute: the name of the recipe in it.
+        sha256: of the file.
+    """
+
+    place: str
+    attribute: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.place}:{self.attribute}"
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """How an experiment is run on Fashion-MNIST.
+    """How a network is trained: all that decides it but for the data and the seed.
 
     Attributes:
         name: what the command line calls it.
-        title: what the network is called.
-        section: of the book; empty where none has it.
-        model: the network.
-        num_parameters: how many parameters it has on grayscale images with 10 classes.
+        model: the network, called as `model.apply(variables, images, train=...)`. Where it has the fields `num_classes`
+            and `dtype`, a run sets them.
         image_size: height and width that the images are resized to.
-        batch_size: examples a step; the last step of an epoch takes what is left.
-        learning_rate: that of Adam; the highest one of a one-cycle schedule.
-        num_epochs: epochs trained.
+        learning_rate: the rate, or the highest one of a schedule.
+        title: what the network is called; the name of its class unless given.
+        section: of the book; empty where none has it.
         reference_shapes: of the image and the main activations in their order, height x width x channels. The book
             prints ResNet's at 224 pixels, DenseNet's at 96 and all others at `image_size`.
         reference: the book's figures, an entry an epoch; empty where there are none.
@@ -59,13 +79,31 @@ class Recipe:
         note: settings of the book's run that its text does not state.
         caveat: why a run may give other figures, where that is known.
         is_reference: whether it is carried out as in the book, so that the figures should be the book's.
-        one_cycle: whether the learning rate rises from a 25th over the first 30 % of the steps and then falls to
-            almost 0, each as half a cosine.
-        weight_decay: share of the kernels, times the learning rate, that each step takes off them (AdamW).
+        batch_size: examples a step; the last step of an epoch takes what is left.
+        num_epochs: epochs trained.
+        optimizer: the name of an optax constructor, of `optax` or `optax.contrib`, such as 'adam', 'sgd' or 'lion'.
+        optimizer_options: its keyword arguments but for the learning rate, such as {'momentum': 0.9}.
+        schedule: how the learning rate changes: 'constant', 'linear', 'cosine', 'step' or 'one_cycle', as
+            `recipes.SCHEDULES` says.
+        schedule_options: keyword arguments of the schedule.
+        warmup_epochs: epochs at the beginning over which the rate rises linearly from 0; a part of one is possible.
+        weight_decay: share of the kernels, times the learning rate, that each step takes off them. It is the
+            optimizer's own where it has one (AdamW), and is added to the gradients elsewhere.
+        clip_norm: the largest norm of all gradients together; None for no bound.
         label_smoothing: as for `training.train_step`.
-        init_gain: kernels begin uniform in ±init_gain / sqrt(fan_in) and biases at 0; None for PyTorch's
-            default. The square root of 6 is He's initialisation.
+        init_gain: kernels begin uniform in ±init_gain / sqrt(fan_in) and biases at 0; None for the network's own
+            initialisation. The square root of 6 is He's.
         augmentation: what is done to the training images; None for nothing.
+        source: the file or module that it was loaded from; None for a registered recipe.
+
+    Raises:
+        InputError: if a setting is out of its range, or there is no optimizer or schedule of that name.
+
+    Examples:
+        >>> from jaxcnn.models import LeNet
+        >>> recipe = Recipe("mine", LeNet(), 28, 0.1, optimizer="sgd", optimizer_options={"momentum": 0.9})
+        >>> recipe.title, recipe.num_parameters, recipe.describe_training()
+        ('LeNet', 44426, 'SGD at 0.1, momentum 0.9')
 
     References:
         Smith and Topin, Super-Convergence, 2019 (one cycle); Loshchilov and Hutter, Decoupled Weight Decay
@@ -73,67 +111,134 @@ class Recipe:
     """
 
     name: str
-    title: str
     model: nn.Module
-    num_parameters: int
     image_size: int
     learning_rate: float
+    title: str = ""
     section: str = ""
     reference_shapes: str = field(default="", repr=False)
     reference: tuple[ReferenceEpoch, ...] = field(default=(), repr=False)
     reference_norm: tuple[tuple[float, ...], tuple[float, ...]] | None = field(default=None, repr=False)
     note: str = field(default="", repr=False)
     caveat: str = field(default="", repr=False)
+    is_reference: bool = False
     batch_size: int = 256
     num_epochs: int = 5
-    is_reference: bool = True
-    one_cycle: bool = False
+    optimizer: str = "adam"
+    optimizer_options: Mapping[str, Any] = FrozenDict()
+    schedule: str = "constant"
+    schedule_options: Mapping[str, Any] = FrozenDict()
+    warmup_epochs: float = 0.0
     weight_decay: float = 0.0
+    clip_norm: float | None = None
     label_smoothing: float = 0.0
     init_gain: float | None = None
     augmentation: Augmentation | None = None
+    source: RecipeSource | None = None
 
-    def on_other_data(self) -> "Recipe":
+    def __post_init__(self) -> None:
+        for name in ("optimizer_options", "schedule_options"):
+            object.__setattr__(self, name, FrozenDict(getattr(self, name)))
+        if not self.title:
+            object.__setattr__(self, "title", type(self.model).__name__)
+        find_optimizer(self.optimizer)
+        check_schedule(self.schedule)
+        if self.image_size < 1:
+            raise InputError(f"an image size of {self.image_size}: expected 1 or more pixels")
+        if not self.weight_decay >= 0:
+            raise InputError(f"a weight decay of {self.weight_decay}: expected 0 or more")
+        if not 0 <= self.label_smoothing < 1:
+            raise InputError(f"a label smoothing of {self.label_smoothing}: expected 0 or more, and less than 1")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise InputError(f"gradients clipped to a norm of {self.clip_norm}: expected a number above 0")
+        if not self.warmup_epochs >= 0:
+            raise InputError(f"a warm-up of {self.warmup_epochs} epochs: expected 0 or more")
+
+    @property
+    def num_parameters(self) -> int:
+        """How many parameters the network has on grayscale images."""
+        return _count_parameters(self.model, self.image_size)
+
+    @property
+    def command_name(self) -> str:
+        """What the command line finds it by: its name, or FILE.py:ATTRIBUTE."""
+        return self.name if self.source is None else str(self.source)
+
+    def without_reference(self) -> "Recipe":
         """The same without the book's figures, which are of Fashion-MNIST."""
         return replace(self, section="", reference=(), reference_norm=None, note="", caveat="", is_reference=False)
 
     def settings(self) -> dict[str, Any]:
-        """All that decides what a run of this recipe computes, as JSON holds it.
+        """All that decides what a run of this recipe computes, as JSON holds it; `with_settings` reads it.
 
         The network is described by its class and fields. The book's figures and the words about them are left out.
         """
-        names = [field.name for field in fields(self) if field.name not in (*_ABOUT, "name", "num_parameters")]
-        return {"recipe": self.name} | {name: describe(getattr(self, name)) for name in names}
+        names = [field.name for field in fields(self) if field.name not in (*_ABOUT, "name", "source")]
+        settings = {"recipe": self.name} | {name: describe(getattr(self, name)) for name in names}
+        if self.source is not None:
+            settings["source"] = {field.name: getattr(self.source, field.name) for field in fields(self.source)}
+        return settings
 
-    @property
-    def rule(self) -> str:
-        """How the network is trained, in words."""
-        return self.rule_at([self.learning_rate])
+    def with_settings(self, settings: Mapping[str, Any]) -> "Recipe":
+        """The same with `settings`, those that it has in the place of its own.
 
-    def rule_at(self, learning_rates: Sequence[float]) -> str:
-        """How networks are trained by this recipe at several learning rates, in words."""
-        rates = ", ".join(f"{rate:g}" for rate in learning_rates)
-        words = [f"Adam {'in one cycle up to' if self.one_cycle else 'at'} {rates}"]
+        Raises:
+            ValueError: if one of them cannot be used.
+        """
+        own = self.settings()
+        changed = {name for name in own if name in settings and settings[name] != own[name]} - {"recipe", "source"}
+        for name in changed:
+            if isinstance(own[name], int | float) and not isinstance(settings[name], int | float):
+                raise ValueError(f"{name} is {settings[name]!r}: expected a number")
+        return replace(self, **{name: rebuild(settings[name]) for name in changed})
+
+    def describe_training(self, learning_rates: Sequence[float] | None = None) -> str:
+        """How the network is trained, in words.
+
+        Args:
+            learning_rates: those of several runs; the recipe's own unless given.
+        """
+        rates = ", ".join(f"{rate:g}" for rate in learning_rates or [self.learning_rate])
+        how = _SCHEDULES.get(self.schedule, f"with the schedule {self.schedule} from")
+        words = [f"{_TITLES.get(self.optimizer, self.optimizer)} {how} {rates}"]
+        usual = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
+        words += [f"{name} {value}" for name, value in self.optimizer_options.items() if usual.get(name) != value]
+        if self.warmup_epochs:
+            words.append(f"warm-up {self.warmup_epochs:g} epochs")
         if self.weight_decay:
             words.append(f"weight decay {self.weight_decay:g}")
+        if self.clip_norm is not None:
+            words.append(f"gradients clipped to {self.clip_norm:g}")
         if self.label_smoothing:
             words.append(f"label smoothing {self.label_smoothing:g}")
         if self.augmentation is not None:
             words.append(str(self.augmentation))
         return ", ".join(words)
 
-    def optimizer(self, num_examples: int = 60_000, *, rate_as_data: bool = False) -> optax.GradientTransformation:
-        """Adam with the book's constants, decay and schedule as the recipe has them.
+    def make_optimizer(
+        self, num_examples: int = 60_000, *, inject_learning_rate: bool = False
+    ) -> optax.GradientTransformation:
+        """The optimizer, with schedule, decay and clipping.
 
         Args:
             num_examples: of an epoch, which set the length of the schedule.
-            rate_as_data: whether the learning rate is an entry of the state, as `optax.inject_hyperparams` has it, by
-                which recipes that differ in it alone share what is compiled. It takes the same steps.
+            inject_learning_rate: whether the learning rate is an entry of the state, as `optax.inject_hyperparams` has
+                it, by which recipes that differ in it alone share what is compiled. It takes the same steps.
         """
-        steps = self.num_epochs * math.ceil(num_examples / self.batch_size) if self.one_cycle else None
-        if rate_as_data:
-            return _adam_of_any_rate(self.weight_decay, steps)
-        return _adam(self.learning_rate, self.weight_decay, steps)
+        schedule = make_schedule(
+            self.schedule,
+            self.schedule_options,
+            steps_of(self.num_epochs, num_examples, self.batch_size),
+            steps_of(self.warmup_epochs, num_examples, self.batch_size),
+        )
+        return make_optimizer(
+            self.optimizer,
+            self.optimizer_options,
+            None if inject_learning_rate else self.learning_rate,
+            schedule,
+            self.weight_decay,
+            self.clip_norm,
+        )
 
     def initialize(self, params: PyTree[Array]) -> PyTree[Array]:
         """The parameters to begin with, of those that the network itself begins with."""
@@ -144,32 +249,7 @@ class Recipe:
 
 
 @lru_cache
-def _adam_of_any_rate(weight_decay: float, one_cycle_steps: int | None) -> optax.GradientTransformation:
-    """`_adam` with the learning rate in its state, where it is 0 until it is told."""
-
-    def rule(learning_rate: Array) -> optax.GradientTransformation:
-        return _adam.__wrapped__(learning_rate, weight_decay, one_cycle_steps)
-
-    return optax.inject_hyperparams(rule)(learning_rate=0.0)
-
-
-@lru_cache
-def _adam(
-    learning_rate: float | Array, weight_decay: float, one_cycle_steps: int | None
-) -> optax.GradientTransformation:
-    """The same object for the same arguments, because compiled steps are found by it."""
-    rate: optax.ScalarOrSchedule = learning_rate
-    if one_cycle_steps is not None:
-        rate = partial(_share_of_rate, optax.cosine_onecycle_schedule(one_cycle_steps, 1.0), learning_rate)
-    if weight_decay:
-        return optax.adamw(rate, b1=0.9, b2=0.999, eps=1e-8, weight_decay=weight_decay, mask=_is_kernel)
-    return optax.adam(rate, b1=0.9, b2=0.999, eps=1e-8)
-
-
-def _share_of_rate(schedule: optax.Schedule, rate: ArrayLike, step: ArrayLike) -> Array:
-    return jnp.asarray(rate * schedule(step))
-
-
-def _is_kernel(params: PyTree[Array]) -> PyTree[bool]:
-    """Of each leaf whether it decays: kernels do, biases and norm scales, of one axis, do not."""
-    return jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, params)
+def _count_parameters(model: nn.Module, image_size: int) -> int:
+    images = jnp.zeros((1, image_size, image_size, 1))
+    params = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)["params"]
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

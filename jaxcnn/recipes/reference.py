@@ -18,6 +18,8 @@ HOW_THE_RUNS_WERE_MADE = (
 )
 """Settings of the book's runs that its text does not state and its figures imply."""
 
+_ADAM = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
+
 _UNIFORM_SCALES = (
     "Batch norm begins with gamma from U(0, 1), as PyTorch's did before version 1.2; later versions begin with 1."
 )
@@ -31,9 +33,10 @@ LENET = Recipe(
     title="LeNet",
     section="4.5",
     model=models.LeNet(),
-    num_parameters=44_426,
     image_size=28,
     learning_rate=0.001,
+    optimizer_options=_ADAM,
+    is_reference=True,
     reference_shapes="28x28x1 256 120 84 10",
     reference=(
         ReferenceEpoch(1.8646, 0.318, 0.587, 4.7),
@@ -50,9 +53,10 @@ ALEXNET = Recipe(
     title="AlexNet",
     section="4.6",
     model=models.AlexNet(),
-    num_parameters=46_764_746,
     image_size=224,
     learning_rate=0.001,
+    optimizer_options=_ADAM,
+    is_reference=True,
     reference_shapes="224x224x1 6400 4096 4096 10",
     reference=(
         ReferenceEpoch(0.6961, 0.732, 0.841, 26.5),
@@ -69,9 +73,10 @@ VGG = Recipe(
     title="VGG, widths divided by 4",
     section="4.7",
     model=models.VGG11(ratio=4),
-    num_parameters=8_060_234,
     image_size=224,
     learning_rate=0.001,
+    optimizer_options=_ADAM,
+    is_reference=True,
     reference_shapes="224x224x1 112x112x16 56x56x32 28x28x64 14x14x128 7x7x128 10",
     reference=(
         ReferenceEpoch(0.7833, 0.702, 0.839, 44.3),
@@ -88,9 +93,10 @@ NIN = Recipe(
     title="NiN",
     section="4.8",
     model=models.NiN(),
-    num_parameters=1_992_166,
     image_size=224,
     learning_rate=0.002,
+    optimizer_options=_ADAM,
+    is_reference=True,
     reference_shapes="224x224x1 54x54x96 26x26x96 26x26x256 12x12x256 12x12x384 5x5x384 5x5x10 10",
     reference=(
         ReferenceEpoch(1.2753, 0.524, 0.726, 31.9),
@@ -107,9 +113,10 @@ GOOGLENET = Recipe(
     title="GoogLeNet",
     section="4.9",
     model=models.GoogLeNet(),
-    num_parameters=5_977_530,
     image_size=96,
     learning_rate=0.001,
+    optimizer_options=_ADAM,
+    is_reference=True,
     reference_shapes="96x96x1 24x24x64 12x12x192 6x6x480 3x3x832 1024 10",
     caveat="without batch norm its loss begins on a plateau, whose length depends on the seed",
     reference=(
@@ -127,9 +134,10 @@ LENET_BN_SCRATCH = Recipe(
     title="LeNet with batch norm from scratch",
     section="4.10",
     model=models.LeNet(norm=layers.scratch_batch_norm),
-    num_parameters=44_878,
     image_size=28,
     learning_rate=0.001,
+    optimizer_options=_ADAM,
+    is_reference=True,
     reference_shapes="28x28x1 256 120 84 10",
     reference_norm=(
         (1.1173, 0.9368, 0.9685, 1.1043, 1.0498, 0.9036),
@@ -151,9 +159,10 @@ LENET_BN = Recipe(
     title="LeNet with batch norm",
     section="4.10",
     model=models.LeNet(norm=layers.uniform_scale_batch_norm),
-    num_parameters=44_878,
     image_size=28,
     learning_rate=0.001,
+    optimizer_options=_ADAM,
+    is_reference=True,
     reference_shapes="28x28x1 256 120 84 10",
     note=_UNIFORM_SCALES,
     caveat="with moving statistics the test accuracy swings from epoch to epoch, in the book from .760 to .837",
@@ -172,9 +181,10 @@ RESNET = Recipe(
     title="ResNet-18",
     section="4.11",
     model=models.ResNet18(norm=layers.uniform_scale_batch_norm),
-    num_parameters=11_178_378,
     image_size=28,
     learning_rate=0.001,
+    optimizer_options=_ADAM,
+    is_reference=True,
     reference_shapes="224x224x1 112x112x64 56x56x64 56x56x64 28x28x128 14x14x256 7x7x512 512 10",
     note=f"{_UNIFORM_SCALES} {_AS_THEY_ARE}",
     caveat="with moving statistics the test accuracy swings from epoch to epoch, in the book from .848 to .903",
@@ -193,9 +203,10 @@ DENSENET = Recipe(
     title="DenseNet",
     section="4.12",
     model=models.DenseNet(clip_window=True, norm=layers.uniform_scale_batch_norm),
-    num_parameters=758_226,
     image_size=28,
     learning_rate=0.001,
+    optimizer_options=_ADAM,
+    is_reference=True,
     reference_shapes="96x96x1 48x48x64 24x24x64 24x24x192 12x12x96 12x12x224 6x6x112 6x6x240 3x3x120 3x3x248 248 10",
     note=f"{_UNIFORM_SCALES} {_AS_THEY_ARE} {_ONE_PIXEL}",
     caveat="with moving statistics the test accuracy swings; in the book it falls from .894 to .871 in the last epoch",

@@ -45,7 +45,8 @@ def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | Non
     for run in runs:
         run.config.check_data(dataset)
     groups: dict[str, list[TrainedRun]] = {}
-    for run in sorted(runs, key=lambda run: list(ALL_RECIPES).index(run.config.recipe.name)):
+    order = {name: place for place, name in enumerate(ALL_RECIPES)}
+    for run in sorted(runs, key=lambda run: order.get(run.config.recipe.name, len(order))):
         groups.setdefault(str(replace(run.config, seed=0).as_json()), []).append(run)
     content = {
         "data": runs[0].config.data.source or "Fashion-MNIST",
@@ -109,7 +110,8 @@ def command_of(config: RunConfig) -> str:
         >>> command_of(RunConfig(get_recipe("lenet"), seed=3))
         'jaxcnn train lenet --seed 3'
     """
-    recipe, usual = config.recipe, get_recipe(config.recipe.name)
+    recipe = config.recipe
+    usual = get_recipe(recipe.command_name)
     options = {
         "epochs": (recipe.num_epochs, usual.num_epochs),
         "batch-size": (recipe.batch_size, usual.batch_size),
@@ -120,7 +122,9 @@ def command_of(config: RunConfig) -> str:
         "dtype": (config.dtype, "float32"),
     }
     words = [f"--{name} {value}" for name, (value, default) in options.items() if value != default]
-    return " ".join(["jaxcnn train", recipe.name, *words, *(["--deterministic"] if config.deterministic else [])])
+    return " ".join(
+        ["jaxcnn train", recipe.command_name, *words, *(["--deterministic"] if config.deterministic else [])]
+    )
 
 
 def _curve_words(runs: Sequence[TrainedRun]) -> str:

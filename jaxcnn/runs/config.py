@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import linen as nn
 
 from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError
-from jaxcnn.recipes import Recipe, get_recipe
+from jaxcnn.recipes import ALL_RECIPES, Recipe, get_recipe
+from jaxcnn.recipes.description import rebuild
 from jaxcnn.training import TrainState, create_train_state
 
 _LEAST_RATE, _MOST_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
@@ -114,7 +117,7 @@ class RunConfig:
         place = f"{form}:{Path(place).expanduser().absolute()}"
         counts = len(dataset.train), len(dataset.test)
         data = DataForm(place, dataset.class_names, dataset.image_shape, counts)
-        return replace(self, recipe=self.recipe.on_other_data(), data=data)
+        return replace(self, recipe=self.recipe.without_reference(), data=data)
 
     def check_data(self, dataset: Dataset | StreamedDataset) -> None:
         """See that `dataset` is of the form that the run was trained on.
@@ -136,12 +139,10 @@ class RunConfig:
             InputError: if it is none, or is out of its range.
         """
         try:
-            recipe = replace(
-                get_recipe(config["recipe"]), **{name: kind(config[name]) for name, kind in _HYPERPARAMETERS.items()}
-            )
+            recipe = _recipe_of(config)
             others = {name: config[name] for name in ("seed", "dtype", "limit", "deterministic")}
             if "data" in config:
-                recipe = recipe.on_other_data()
+                recipe = recipe.without_reference()
                 data = config["data"]
                 height, width, channels = map(int, data["image_shape"])
                 counts = data.get("num_examples")
@@ -151,7 +152,9 @@ class RunConfig:
                     (height, width, channels),
                     None if counts is None else tuple(map(int, counts)),
                 )
-        except (KeyError, TypeError, ValueError) as error:
+        except InputError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"not the config of a run ({error})") from error
         return cls(recipe, **others)
 
@@ -165,30 +168,49 @@ class RunConfig:
         if self.recipe.num_epochs * steps > _MOST:
             raise InputError(f"{self.recipe.num_epochs} epochs of {steps} steps: at most {_MOST} steps can be counted")
 
+    def _model(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """The recipe's network for so many classes, computing in the run's type."""
+        model = self.recipe.model
+        wanted = {"dtype": self.dtype, "num_classes": num_classes}
+        known = {field.name for field in fields(model)}
+        if "dtype" not in known and self.dtype != "float32":
+            raise InputError(
+                f"{type(model).__name__} has no field dtype: give --dtype float32, or the network that field"
+            )
+        if "num_classes" not in known:
+            init = partial(model.init_with_output, train=False)
+            logits, _ = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, *image_shape)))
+            if logits.shape != (1, num_classes):
+                raise InputError(
+                    f"{type(model).__name__} gives {logits.shape[-1]} logits for {num_classes} classes: give it a "
+                    "field num_classes, or data with as many classes"
+                )
+        return model.clone(**{name: value for name, value in wanted.items() if name in known})
+
     def initial_state(self, num_examples: int, num_classes: int, channels: int) -> TrainState:
         """The state before the first step, for epochs of so many images of so many classes and channels."""
         recipe = self.recipe
-        model = recipe.model.clone(dtype=self.dtype, num_classes=num_classes)
         image_shape = (recipe.image_size, recipe.image_size, channels)
-        optimizer = recipe.optimizer(num_examples)
+        model = self._model(num_classes, image_shape)
+        optimizer = recipe.make_optimizer(num_examples)
         state = create_train_state(model, optimizer, jax.random.key(self.seed), image_shape)
         return state.replace(params=recipe.initialize(state.params))
 
-    def with_rate_as_data(self, state: TrainState, num_examples: int) -> TrainState:
+    def inject_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
         """`state` of this run, with the learning rate in it, so that runs at other rates can be its replicas."""
         rates = {"learning_rate": jnp.float32(self.recipe.learning_rate)}
         return state.replace(
-            tx=self.recipe.optimizer(num_examples, rate_as_data=True),
+            tx=self.recipe.make_optimizer(num_examples, inject_learning_rate=True),
             opt_state=optax.InjectStatefulHyperparamsState(state.step, rates, {}, state.opt_state),
         )
 
-    def without_rate_as_data(self, state: TrainState, num_examples: int) -> TrainState:
-        """The state of which `with_rate_as_data` gives `state`."""
+    def extract_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
+        """The state of which `inject_learning_rate` gives `state`."""
         rated = state.opt_state
         assert isinstance(rated, optax.InjectStatefulHyperparamsState)
-        return state.replace(tx=self.recipe.optimizer(num_examples), opt_state=rated.inner_state)
+        return state.replace(tx=self.recipe.make_optimizer(num_examples), opt_state=rated.inner_state)
 
-    def blank_state(self, num_examples: int, num_classes: int, channels: int) -> TrainState:
+    def zeros_state(self, num_examples: int, num_classes: int, channels: int) -> TrainState:
         """A state of the same form, zero throughout, which takes no time to make."""
         fixed = {}
 
@@ -200,6 +222,23 @@ class RunConfig:
         forms = jax.eval_shape(parts)
         zeros = jax.tree.map(lambda form: jnp.asarray(np.zeros(form.shape, form.dtype)), forms)
         return TrainState(**zeros, **fixed, key=jax.random.key(self.seed))
+
+
+def _recipe_of(config: dict[str, Any]) -> Recipe:
+    """The recipe whose settings `config` has: made of them, but for a network in a file, which is loaded from it."""
+    if config["format"] == 1:
+        changes = {name: kind(config[name]) for name, kind in _HYPERPARAMETERS.items()}
+        return replace(get_recipe(config["recipe"]), **changes)
+    if (source := config.get("source")) is None:
+        name = config["recipe"]
+        recipe = ALL_RECIPES.get(name) or Recipe(name, rebuild(config["model"]), image_size=1, learning_rate=1.0)
+        return recipe.with_settings(config)
+    recipe = get_recipe(f"{source['place']}:{source['attribute']}")
+    if recipe.source is None or recipe.source.sha256 != source["sha256"]:
+        raise InputError(
+            f"{source['place']} was changed since the run (SHA-256 {source['sha256'][:8]} then): restore it"
+        )
+    return recipe.with_settings({name: value for name, value in config.items() if name != "model"})
 
 
 def cross(config: RunConfig, root: Path, *, learning_rates: Sequence[float], num_seeds: int) -> dict[Path, RunConfig]:

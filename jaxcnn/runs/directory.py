@@ -23,6 +23,14 @@ FORMAT = 2  # of what a run leaves; a number higher where an older jaxcnn could 
 # 1: config.json holds no network, and of the recipe's settings only those that the command line can change.
 
 
+_NOT_COMPARED = {"source place"}  # a file may be moved: its contents are compared
+_OPTIONS = {
+    "num_epochs": "--epochs",
+    **{name: f"--{name.replace('_', '-')}" for name in ("batch_size", "learning_rate", "seed", "limit", "dtype")},
+}
+"""What the user types for an entry of the config; the others are of the recipe, or of JAX."""
+
+
 class RunDirectory:
     """Where a run leaves what it did.
 
@@ -207,9 +215,11 @@ def check_same_config(path: Path, config: dict[str, Any]) -> None:
             f"{path} is of an older jaxcnn (format {found['format']}, now {FORMAT}), which recorded fewer settings: it "
             "can be evaluated, reported on and exported, but not resumed; give another directory"
         )
-    keys = [key for key in {**found, **config} if found.get(key) != config.get(key)]
+    keys = [key for key in {**found, **config} if found.get(key) != config.get(key) and key not in _NOT_COMPARED]
     if keys:
-        differences = ", ".join(f"{key} {found.get(key)} there and {config.get(key)} here" for key in keys)
+        differences = ", ".join(
+            f"{_OPTIONS.get(key, key)} {found.get(key)} there and {config.get(key)} here" for key in keys
+        )
         raise InputError(
             f"{path} is of another run: {differences}; ask for the same as there or give another directory"
         )

@@ -55,7 +55,7 @@ class Display:
             f"{recipe.title} on {num_examples:,} images of {recipe.image_size}x{recipe.image_size}",
             *(["streamed"] if is_streamed else []),
             f"{recipe.num_epochs} epochs of batches of {recipe.batch_size}",
-            recipe.rule_at(self._rates),
+            recipe.describe_training(self._rates),
             f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}",
             dtype,
             devices,

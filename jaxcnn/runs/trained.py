@@ -75,7 +75,7 @@ class TrainedRun:
             raise InputError(f"{path} has no checkpoint yet: let the run be saved first")
         try:
             with Checkpoints(path / "checkpoints") as checkpoints:
-                form = config.blank_state(_NUM_EXAMPLES, len(config.data.class_names), config.data.image_shape[2])
+                form = config.zeros_state(_NUM_EXAMPLES, len(config.data.class_names), config.data.image_shape[2])
                 state, history = checkpoints.resume(form)
         except OSError as error:
             raise InputError(f"{error}: train it anew in another directory") from error

@@ -221,7 +221,7 @@ class _Start:
         """That of `runs`, dealt out to `devices`; that of one is laid out `alone`."""
         if len(runs) == 1:
             return cls(runs[0].state, runs[0].metrics, alone)
-        state = stack_replicas([run.config.with_rate_as_data(run.state, len(dataset.train)) for run in runs])
+        state = stack_replicas([run.config.inject_learning_rate(run.state, len(dataset.train)) for run in runs])
         size = runs[0].config.recipe.image_size
         layout = choose_layout(state, (size, size, dataset.image_shape[2]), devices)
         metrics = [run.metrics for run in runs if run.metrics is not None]
@@ -274,7 +274,7 @@ def _go_on(
         for number, run in list(going.items()):
             result = event.replica(number) if start.layout.has_replicas else event.replica()
             if start.layout.has_replicas:
-                state = run.config.without_rate_as_data(result.state, len(dataset.train))
+                state = run.config.extract_learning_rate(result.state, len(dataset.train))
                 result = replace(result, state=state)
             if keep_going or all_finite(result.state):
                 run.take(result, seconds if is_chunk else result.seconds)

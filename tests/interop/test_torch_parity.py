@@ -82,10 +82,10 @@ def test_ten_steps_of_training_agree(name, sample):
             step=jnp.zeros((), jnp.int32),
             params=variables["params"],
             batch_stats=variables.get("batch_stats", {}),
-            opt_state=recipe.optimizer().init(variables["params"]),
+            opt_state=recipe.make_optimizer().init(variables["params"]),
             key=jax.random.key(0),
             apply_fn=model.apply,
-            tx=recipe.optimizer(),
+            tx=recipe.make_optimizer(),
         )
         step_of = jax.jit(train_step, compiler_options=OPTIMISED)
         for step in range(10):

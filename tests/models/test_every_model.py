@@ -192,7 +192,7 @@ def test_learns_a_few_images_by_heart(name, sample):
     rows = [int(np.argmax(sample.train_labels == label)) for label in range(4)]
     images = prepare_images(jnp.asarray(sample.train_images[rows]), LEARNABLE[name])
     variables = drawn_variables(model, images.shape, seed=1)
-    optimizer = recipe.optimizer()
+    optimizer = recipe.make_optimizer()
     state = training.TrainState(
         step=jnp.int32(0), params=variables["params"], batch_stats=variables.get("batch_stats", {}),
         opt_state=optimizer.init(variables["params"]), key=jax.random.key(0), apply_fn=model.apply, tx=optimizer,

@@ -3,11 +3,13 @@ from functools import partial
 
 import jax.numpy as jnp
 import pytest
+from flax import linen as nn
 from networks import shapes_of
 
 from jaxcnn import layers, models
+from jaxcnn.models import LeNet
 from jaxcnn.recipes import ALL_RECIPES, RECIPES
-from jaxcnn.recipes.description import describe
+from jaxcnn.recipes.description import describe, rebuild
 
 
 @pytest.mark.parametrize("name", ALL_RECIPES)
@@ -40,9 +42,32 @@ def test_the_type_of_the_computation_is_of_the_run_and_not_of_the_network():
 
 
 def test_functions_and_classes_are_named_by_their_path():
-    assert describe(shapes_of) == "networks.shapes_of"
-    assert describe(models.LeNet) == "jaxcnn.models.lenet.LeNet"
+    assert describe(shapes_of) == {"function": "networks:shapes_of"}
+    assert describe(nn.relu) == {"function": "flax.linen:relu"}
+    assert describe(models.LeNet) == {"function": "jaxcnn.models:LeNet"}
     assert describe((1, [2.5, "x"], None, True)) == [1, [2.5, "x"], None, True]
+    assert describe(partial(LeNet, norm=nn.relu)) == {"partial": "jaxcnn.models:LeNet", "norm": describe(nn.relu)}
+
+
+@pytest.mark.parametrize("name", ALL_RECIPES)
+def test_a_network_is_made_again_from_its_description(name):
+    model = ALL_RECIPES[name].model
+    again = rebuild(json.loads(json.dumps(describe(model))))
+    assert type(again) is type(model)
+    assert describe(again) == describe(model)
+
+
+@pytest.mark.parametrize(
+    ("description", "reason"),
+    [
+        ({"function": "os:system"}, "is of none of the packages jaxcnn, flax, jax, optax"),
+        ({"class": "jaxcnn.models:AlexNet2"}, "is not in this version"),
+        ({"partial": "jaxcnn.nowhere:norm"}, "is not in this version"),
+    ],
+)
+def test_nothing_is_made_of_what_is_not_there_or_of_other_packages(description, reason):
+    with pytest.raises(ValueError, match=reason):
+        rebuild({"class": "jaxcnn.models:LeNet", "norm": description})
 
 
 def test_anything_else_is_refused():

@@ -30,7 +30,7 @@ def test_modern_recipes_state_their_own_image_size(name, size):
 
 def test_the_books_recipes_are_plain_adam_on_the_images_as_they_are():
     for recipe in RECIPES.values():
-        assert recipe.rule == f"Adam at {recipe.learning_rate:g}"
+        assert recipe.describe_training() == f"Adam at {recipe.learning_rate:g}"
         assert recipe.is_reference
         assert recipe.augmentation is None
         params = {"layer": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
@@ -39,7 +39,7 @@ def test_the_books_recipes_are_plain_adam_on_the_images_as_they_are():
 
 def test_the_rate_rises_over_three_tenths_of_the_steps_and_falls_to_almost_nothing():
     recipe = replace(LENET, learning_rate=0.1, batch_size=10, num_epochs=2, weight_decay=0.0)
-    optimizer = recipe.optimizer(num_examples=95)  # 20 steps
+    optimizer = recipe.make_optimizer(num_examples=95)  # 20 steps
     params = jnp.zeros(1)
     state = optimizer.init(params)
     rates = []
@@ -54,7 +54,9 @@ def test_the_rate_rises_over_three_tenths_of_the_steps_and_falls_to_almost_nothi
 
 
 def test_kernels_decay_and_biases_and_norm_scales_do_not():
-    optimizer = replace(LENET, one_cycle=False, learning_rate=0.5, weight_decay=0.2).optimizer()
+    optimizer = replace(
+        LENET, optimizer="adamw", schedule="constant", learning_rate=0.5, weight_decay=0.2
+    ).make_optimizer()
     params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2), "scale": jnp.ones(2)}
     updates, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)
     after = optax.apply_updates(params, updates)
@@ -65,7 +67,7 @@ def test_kernels_decay_and_biases_and_norm_scales_do_not():
 
 def test_kernels_begin_with_the_wanted_gain_and_biases_at_zero():
     recipe = replace(LENET, init_gain=6**0.5)
-    state = create_train_state(LeNet(), recipe.optimizer(), jax.random.key(0), (28, 28, 1))
+    state = create_train_state(LeNet(), recipe.make_optimizer(), jax.random.key(0), (28, 28, 1))
     params = recipe.initialize(state.params)
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         if path[-1].key == "bias":
@@ -82,5 +84,5 @@ def test_norm_scales_begin_as_they_are():
 
 
 def test_equal_recipes_have_the_same_optimizer_so_that_nothing_is_compiled_twice():
-    assert LENET.optimizer() is replace(LENET).optimizer()
-    assert LENET.optimizer() is not LENET.optimizer(1000)
+    assert LENET.make_optimizer() is replace(LENET).make_optimizer()
+    assert LENET.make_optimizer() is not LENET.make_optimizer(1000)

@@ -67,7 +67,7 @@ def test_a_directory_with_a_run_of_other_settings_is_refused_before_the_first_st
     changed = replace(RECIPES["lenet"], model=RECIPES["lenet_bn"].model)
     monkeypatch.setattr(experiments, "get_recipe", {"lenet": changed, "lenet_bn": RECIPES["lenet_bn"]}.get)
     monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained"))
-    with pytest.raises(InputError, match=r"lenet/seed-0 is of another run: model norm function None there and .* here"):
+    with pytest.raises(InputError, match=r"lenet/seed-0 is of another run: model norm None there and .* here"):
         reproduce(["lenet_bn", "lenet"], sample, tmp_path, console, **SHORT)
     assert results_in(tmp_path) == before
 

@@ -68,7 +68,7 @@ def assert_same_to_rounding(workdir, expected):
 
 
 def state_of(workdir):
-    state = create_train_state(RECIPE.model, RECIPE.optimizer(), jax.random.key(0), (28, 28, 1))
+    state = create_train_state(RECIPE.model, RECIPE.make_optimizer(), jax.random.key(0), (28, 28, 1))
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         return checkpoints.restore(state)
 

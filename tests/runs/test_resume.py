@@ -31,7 +31,7 @@ TIMES = {"seconds", "images_per_second", "compile_seconds"}
 
 def outcome(workdir):
     """All that a run ends with, but for times: every array of its newest checkpoint, and the figures."""
-    state = create_train_state(RECIPE.model, RECIPE.optimizer(), jax.random.key(1), (28, 28, 1))
+    state = create_train_state(RECIPE.model, RECIPE.make_optimizer(), jax.random.key(1), (28, 28, 1))
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         state = checkpoints.restore(state)
     arrays = {

@@ -58,10 +58,11 @@ BROKEN = {
     "that is not there": shutil.rmtree,
     "without a config": lambda path: (path / "config.json").unlink(),
     "of a newer jaxcnn": lambda path: change_config(path, format=99),
-    "of an unknown recipe": lambda path: change_config(path, recipe="lennet"),
+    "of an unknown recipe": lambda path: change_config(path, format=1, recipe="lennet"),
+    "of a network that is not here": lambda path: change_config(path, model={"class": "jaxcnn.models:LeNet6"}),
     "with a size that is a word": lambda path: change_config(path, image_size="large"),
     "without a checkpoint": lambda path: shutil.rmtree(path / "checkpoints"),
-    "of another network": lambda path: change_config(path, recipe="lenet"),
+    "of another network": lambda path: change_config(path, model={"class": "jaxcnn.models:LeNet"}),
 }
 
 

@@ -44,7 +44,7 @@ def test_a_run_leaves_what_it_did(sample, tmp_path, console):
     assert summary["last_epoch"] == lines[1]
     assert summary["versions"]["jax"] == jax.__version__
 
-    start = create_train_state(RECIPE.model, RECIPE.optimizer(), jax.random.key(0), (28, 28, 1))
+    start = create_train_state(RECIPE.model, RECIPE.make_optimizer(), jax.random.key(0), (28, 28, 1))
     with Checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
         restored = checkpoints.restore(start)
     assert int(restored.step) == 6
@@ -53,7 +53,7 @@ def test_a_run_leaves_what_it_did(sample, tmp_path, console):
 
 def test_a_run_is_fit_with_the_recipe(sample, tmp_path, console):
     figures = runs.train(RunConfig(RECIPE, seed=3), sample, tmp_path / "run", console)
-    start = create_train_state(RECIPE.model, RECIPE.optimizer(), jax.random.key(3), (28, 28, 1))
+    start = create_train_state(RECIPE.model, RECIPE.make_optimizer(), jax.random.key(3), (28, 28, 1))
     expected = [result.train_loss for result in fit(start, sample, num_epochs=2, batch_size=200)]
     assert [epoch.train_loss for epoch in figures] == expected
 

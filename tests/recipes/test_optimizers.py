@@ -1,0 +1,144 @@
+"""Optimizers and schedules by name, put together as a recipe says."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxcnn import InputError
+from jaxcnn.models import LeNet
+from jaxcnn.recipes import Recipe
+
+RECIPE = Recipe("mine", LeNet(), 28, 0.5, batch_size=10, num_epochs=2, optimizer="sgd")
+NUM_EXAMPLES = 100  # 10 steps an epoch, 20 in all
+
+
+def rates_of(recipe):
+    """The learning rate of each step: with SGD, the update of a gradient of 1."""
+    optimizer = recipe.make_optimizer(NUM_EXAMPLES)
+    params = jnp.zeros(1)
+    state, rates = optimizer.init(params), []
+    for _ in range(20):
+        update, state = optimizer.update(jnp.ones(1), state, params)
+        rates.append(-float(update[0]))
+    return np.array(rates)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "options", "expected"),
+    [
+        ("constant", {}, np.full(20, 0.5)),
+        ("linear", {}, 0.5 * (1 - np.arange(20) / 20)),
+        ("linear", {"end": 0.5}, 0.5 * (1 - np.arange(20) / 40)),
+        ("cosine", {}, 0.5 * (1 + np.cos(np.pi * np.arange(20) / 20)) / 2),
+        ("step", {}, np.repeat([0.5, 0.05, 0.005], [10, 5, 5])),
+        ("step", {"at": (0.25,), "factor": 0.5}, np.repeat([0.5, 0.25], [5, 15])),
+    ],
+)
+def test_a_schedule_gives_the_rate_of_each_step(schedule, options, expected):
+    recipe = replace(RECIPE, schedule=schedule, schedule_options=options)
+    np.testing.assert_allclose(rates_of(recipe), expected, rtol=1e-5, atol=1e-8)
+
+
+def test_one_cycle_is_optaxs():
+    expected = [optax.cosine_onecycle_schedule(20, 0.5)(step) for step in range(20)]
+    np.testing.assert_allclose(rates_of(replace(RECIPE, schedule="one_cycle")), expected, rtol=1e-5)
+
+
+def test_a_warm_up_rises_from_zero_and_the_schedule_takes_the_other_steps():
+    rates = rates_of(replace(RECIPE, schedule="linear", warmup_epochs=0.5))
+    np.testing.assert_allclose(rates[:5], 0.5 * np.arange(5) / 5, atol=1e-7)
+    np.testing.assert_allclose(rates[5:], 0.5 * (1 - np.arange(15) / 15), rtol=1e-5)
+    np.testing.assert_allclose(rates_of(replace(RECIPE, warmup_epochs=0.5))[4:7], [0.4, 0.5, 0.5], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "same"),
+    [
+        ("sgd", {"momentum": 0.9, "nesterov": True}, optax.sgd(0.5, momentum=0.9, nesterov=True)),
+        ("adam", {"b1": 0.8}, optax.adam(0.5, b1=0.8)),
+        ("lion", {}, optax.lion(0.5)),
+        ("rmsprop", {"decay": 0.8}, optax.rmsprop(0.5, decay=0.8)),
+        ("muon", {}, optax.contrib.muon(0.5)),
+    ],
+)
+def test_an_optimizer_is_optaxs_of_that_name(name, options, same):
+    optimizer = replace(RECIPE, optimizer=name, optimizer_options=options).make_optimizer(NUM_EXAMPLES)
+    params = {"kernel": jnp.arange(6.0).reshape(2, 3), "bias": jnp.ones(3)}
+    gradients = {"kernel": jnp.ones((2, 3)) - 0.3 * params["kernel"], "bias": jnp.full(3, -2.0)}
+    states = [optimizer.init(params), same.init(params)]
+    for _ in range(3):
+        updates = []
+        for number, transformation in enumerate((optimizer, same)):
+            update, states[number] = transformation.update(gradients, states[number], params)
+            updates.append(update)
+        for key in params:
+            np.testing.assert_allclose(updates[0][key], updates[1][key], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lion"])
+def test_kernels_decay_whatever_the_optimizer(name):
+    optimizer = replace(RECIPE, optimizer=name, weight_decay=0.2).make_optimizer(NUM_EXAMPLES)
+    params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2), "scale": jnp.ones(2)}
+    zeros = {key: jnp.zeros_like(leaf) for key, leaf in params.items()}
+    updates, _ = optimizer.update(zeros, optimizer.init(params), params)
+    np.testing.assert_allclose(np.asarray(updates["kernel"]), -0.1, rtol=1e-6)
+    np.testing.assert_array_equal(updates["bias"], 0)
+    np.testing.assert_array_equal(updates["scale"], 0)
+
+
+@pytest.mark.parametrize(("gradient", "expected"), [([3.0, 4.0], [-0.3, -0.4]), ([0.3, 0.4], [-0.15, -0.2])])
+def test_gradients_longer_than_the_norm_are_scaled_down(gradient, expected):
+    optimizer = replace(RECIPE, clip_norm=1.0).make_optimizer(NUM_EXAMPLES)
+    params = jnp.zeros(2)
+    update, _ = optimizer.update(jnp.array(gradient), optimizer.init(params), params)
+    np.testing.assert_allclose(update, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_learning_rate_in_the_state_takes_the_same_steps(schedule):
+    recipe = replace(RECIPE, optimizer="adamw", schedule=schedule, weight_decay=0.1, clip_norm=2.0, warmup_epochs=0.2)
+    plain = recipe.make_optimizer(NUM_EXAMPLES)
+    injected = recipe.make_optimizer(NUM_EXAMPLES, inject_learning_rate=True)
+    assert injected is replace(recipe, learning_rate=0.1).make_optimizer(NUM_EXAMPLES, inject_learning_rate=True)
+    params = {"kernel": jnp.arange(4.0).reshape(2, 2)}
+    states = [plain.init(params), injected.init(params)]
+    states[1].hyperparams["learning_rate"] = jnp.float32(0.5)
+    for step in range(4):
+        gradients = {"kernel": jnp.full((2, 2), 1.0 + step)}
+        updates = []
+        for number, optimizer in enumerate((plain, injected)):
+            update, states[number] = optimizer.update(gradients, states[number], params)
+            updates.append(np.asarray(update["kernel"]))
+        np.testing.assert_array_equal(*updates)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer": "adamm"}, "no optimizer is called 'adamm': did you mean "),
+        ({"optimizer": "zzzzz"}, "give one of optax's, such as adam, adamw, sgd or lion"),
+        ({"optimizer": "chain"}, "no optimizer is called 'chain'"),
+        (
+            {"schedule": "cosin"},
+            "no schedule is called 'cosin': choose one of constant, linear, cosine, step, one_cycle",
+        ),
+        ({"weight_decay": -0.1}, "a weight decay of -0.1: expected 0 or more"),
+        ({"weight_decay": float("nan")}, "a weight decay of nan"),
+        ({"label_smoothing": 1.0}, "a label smoothing of 1.0: expected 0 or more, and less than 1"),
+        ({"clip_norm": 0.0}, "clipped to a norm of 0.0: expected a number above 0"),
+        ({"warmup_epochs": -1.0}, "a warm-up of -1.0 epochs: expected 0 or more"),
+        ({"image_size": 0}, "an image size of 0: expected 1 or more pixels"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        replace(RECIPE, **change)
+
+
+def test_an_option_that_the_optimizer_has_not_is_refused():
+    recipe = replace(RECIPE, optimizer_options={"momentun": 0.9})
+    with pytest.raises(InputError, match=r"optimizer sgd: .*'momentun'.*; its options are those of optax.sgd"):
+        recipe.make_optimizer(NUM_EXAMPLES)

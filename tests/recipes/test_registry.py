@@ -1,0 +1,87 @@
+"""Recipes by name, and in files of one's own."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from jaxcnn import InputError
+from jaxcnn.recipes import ALL_RECIPES, RECIPES, get_recipe, register_recipe
+
+FILE = """
+from jaxcnn.models import LeNet
+from jaxcnn.recipes import Recipe
+
+recipe = Recipe("tiny", LeNet(), 28, 0.1, optimizer="sgd")
+number = 3
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "tiny.py"
+    path.write_text(FILE)
+    return path
+
+
+def test_a_name_that_is_not_there_says_which_are():
+    with pytest.raises(
+        InputError, match=r"no recipe is called 'lennet': did you mean lenet\? There are lenet, alexnet"
+    ):
+        get_recipe("lennet")
+    with pytest.raises(InputError, match=r"no recipe is called 'xyz': choose one of lenet, .*FILE.py:ATTRIBUTE"):
+        get_recipe("xyz")
+
+
+def test_a_recipe_in_a_file_is_found_with_where_it_is_from(file, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    for name in (f"{file}:recipe", "./tiny.py:recipe", "tiny.py:recipe"):
+        recipe = get_recipe(name)
+        assert (recipe.name, recipe.optimizer, recipe.title) == ("tiny", "sgd", "LeNet")
+        assert recipe.source.place == str(file)
+        assert recipe.source.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert recipe.command_name == f"{file}:recipe"
+
+
+def test_a_recipe_in_a_package_is_found(file, monkeypatch):
+    package = file.parent / "packaged_recipes"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "small.py").write_text(FILE)
+    monkeypatch.syspath_prepend(file.parent)
+    recipe = get_recipe("packaged_recipes.small:recipe")
+    assert recipe.command_name == "packaged_recipes.small:recipe"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        (FILE, "other", "has no recipe called 'other': it has recipe; give FILE.py:ATTRIBUTE"),
+        (FILE, "number", "has no recipe called 'number'"),
+        ("x = 1\ny = x / 0\n", "recipe", "cannot be run, line 2: ZeroDivisionError: division by zero"),
+        ("recipe = (\n", "recipe", "cannot be run, line 1: SyntaxError"),
+        ("import no_such_package\n", "recipe", "cannot be run, line 1: ModuleNotFoundError"),
+    ],
+)
+def test_a_file_without_the_recipe_is_refused(file, text, name, message):
+    file.write_text(text)
+    with pytest.raises(InputError, match=message) as raised:
+        get_recipe(f"{file}:{name}")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_place_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is not there: give the file of a recipe as FILE"):
+        get_recipe(f"{tmp_path / 'nowhere.py'}:recipe")
+    with pytest.raises(InputError, match=r"no_such_package.recipes cannot be imported \(No module named 'no_such"):
+        get_recipe("no_such_package.recipes:recipe")
+
+
+def test_a_registered_recipe_is_found_by_its_name(monkeypatch):
+    monkeypatch.setattr("jaxcnn.recipes.registry.ALL_RECIPES", dict(ALL_RECIPES))
+    recipe = replace(RECIPES["lenet"], name="registered", reference=())
+    assert register_recipe(recipe) is recipe
+    assert get_recipe("registered") is recipe
+    register_recipe(replace(recipe))
+    with pytest.raises(InputError, match="a recipe called 'registered' is there already"):
+        register_recipe(replace(recipe, num_epochs=9))
