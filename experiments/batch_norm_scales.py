@@ -6,6 +6,7 @@ Trains each network both ways and compares the training losses with the book's, 
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import tyro
@@ -49,7 +50,8 @@ def main(
     dataset = data.load_fashion_mnist().limit(limit)
     keep_compiled_programs()
     console = Console(width=100)
-    results = {"device": describe_devices(find_devices(None, 1)), "versions": software_versions(), "losses": {}}
+    about = {"device": describe_devices(find_devices(None, 1)), "versions": software_versions()}
+    results: dict[str, Any] = {**about, "losses": {}}
     for name in names:
         book = [epoch.loss for epoch in recipes.RECIPES[name].reference[:epochs]]
         console.print(f"{name:12} the book       {_line(book)}", highlight=False)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 import optax.contrib
+from flax.core import FrozenDict
 from jaxtyping import Array, ArrayLike, PyTree
 
 from jaxcnn.errors import InputError
@@ -57,7 +58,7 @@ def find_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
     """
     modules = (optax, optax.contrib)
     for module in modules:
-        found = getattr(module, name, None)
+        found: Any = getattr(module, name, None)
         if callable(found) and "learning_rate" in inspect.signature(found).parameters:
             return found
     names = {entry for module in modules for entry in dir(module) if entry.islower()}
@@ -77,7 +78,7 @@ def check_schedule(name: str) -> None:
 
 
 @lru_cache
-def make_schedule(name: str, options: Mapping[str, Any], num_steps: int, warmup_steps: int) -> optax.Schedule | None:
+def make_schedule(name: str, options: FrozenDict[str, Any], num_steps: int, warmup_steps: int) -> optax.Schedule | None:
     """What the learning rate is multiplied by at each step: the schedule called `name`, after a warm-up.
 
     Args:
@@ -100,7 +101,7 @@ def make_schedule(name: str, options: Mapping[str, Any], num_steps: int, warmup_
 @lru_cache
 def make_optimizer(
     name: str,
-    options: Mapping[str, Any],
+    options: FrozenDict[str, Any],
     learning_rate: float | None,
     schedule: optax.Schedule | None,
     weight_decay: float,

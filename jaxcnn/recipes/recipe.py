@@ -227,13 +227,13 @@ class Recipe:
         """
         schedule = make_schedule(
             self.schedule,
-            self.schedule_options,
+            FrozenDict(self.schedule_options),
             steps_of(self.num_epochs, num_examples, self.batch_size),
             steps_of(self.warmup_epochs, num_examples, self.batch_size),
         )
         return make_optimizer(
             self.optimizer,
-            self.optimizer_options,
+            FrozenDict(self.optimizer_options),
             None if inject_learning_rate else self.learning_rate,
             schedule,
             self.weight_decay,

@@ -38,6 +38,7 @@ def test_a_recipe_in_a_file_is_found_with_where_it_is_from(file, monkeypatch):
     for name in (f"{file}:recipe", "./tiny.py:recipe", "tiny.py:recipe"):
         recipe = get_recipe(name)
         assert (recipe.name, recipe.optimizer, recipe.title) == ("tiny", "sgd", "LeNet")
+        assert recipe.source is not None
         assert recipe.source.place == str(file)
         assert recipe.source.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
         assert recipe.command_name == f"{file}:recipe"
