@@ -55,7 +55,8 @@ def main(
     for name in names:
         book = [epoch.loss for epoch in recipes.RECIPES[name].reference[:epochs]]
         console.print(f"{name:12} the book       {_line(book)}", highlight=False)
-        found = results["losses"][name] = {"the book": book}
+        found: dict[str, Any] = {"the book": book}
+        results["losses"][name] = found
         for gamma in NORMS:
             found[f"gamma {gamma}"] = {}
             for seed in range(seeds):

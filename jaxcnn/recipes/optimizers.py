@@ -5,7 +5,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -58,9 +58,9 @@ def find_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
     """
     modules = (optax, optax.contrib)
     for module in modules:
-        found: Any = getattr(module, name, None)
+        found = getattr(module, name, None)
         if callable(found) and "learning_rate" in inspect.signature(found).parameters:
-            return found
+            return cast("Callable[..., optax.GradientTransformation]", found)
     names = {entry for module in modules for entry in dir(module) if entry.islower()}
     alike = difflib.get_close_matches(name, names, n=3)
     hint = f"did you mean {' or '.join(alike)}?" if alike else "give one of optax's, such as adam, adamw, sgd or lion"
