@@ -61,6 +61,11 @@ def reproduce(
         for recipe in sorted(_recipes(names, num_epochs), key=_seconds)
         for seed in range(seeds)
     }
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{root} cannot be made ({error.strerror}): give another --out") from error
+    collect_results(root)  # what cannot be read is found before the first step, not after hours
     for path, config in configs.items():
         if path.exists():
             check_same_config(path, config.as_json())
@@ -88,7 +93,7 @@ def reproduce(
 def _recipes(names: Sequence[str], num_epochs: int | None) -> list[Recipe]:
     recipes = [get_recipe(name) for name in dict.fromkeys(names or RECIPES)]
     for recipe in recipes:
-        if not recipe.reference:
+        if not recipe.reference or recipe.source is not None:
             raise InputError(
                 f"{recipe.name}: the book has no results for this recipe; choose another, or use jaxcnn train"
             )

@@ -10,6 +10,7 @@ from typing import Any
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import ALL_RECIPES
 from jaxcnn.runs import lock_directory, read_config, read_metrics, read_summary
+from jaxcnn.training import EpochFigures
 
 RESULTS_FILE = "reproduction.json"
 TABLE_FILE = "reproduction.md"
@@ -66,13 +67,18 @@ def read_results(path: Path) -> Results:
         raise InputError(
             f"{file} cannot be read ({error}): give the directory of jaxcnn reproduce, or its reproduction.json"
         ) from error
-    runs = results.get("runs") if isinstance(results, dict) else None
-    if not isinstance(runs, list) or not all(
-        isinstance(run, dict) and {"recipe", "seed", "limit", "epochs"} <= set(run) for run in runs
-    ):
+    try:
+        for run in results["runs"]:
+            missing = {"recipe", "seed", "limit"} - set(run)
+            if missing:
+                raise KeyError(*missing)
+            for epoch in run["epochs"]:
+                EpochFigures(**epoch)
+    except (KeyError, TypeError) as error:
         raise InputError(
-            f"{file} has no list of runs: give the directory of jaxcnn reproduce, or its reproduction.json"
-        )
+            f"{file} has no list of runs with their epochs ({error}): give the directory of jaxcnn reproduce, or its "
+            "reproduction.json"
+        ) from error
     return results
 
 

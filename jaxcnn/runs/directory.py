@@ -1,5 +1,6 @@
 """The directory of a run, and the files in it."""
 
+import dataclasses
 import fcntl
 import hashlib
 import json
@@ -15,6 +16,7 @@ import numpy as np
 
 from jaxcnn.errors import InputError, InUseError, RunError
 from jaxcnn.runs.hosts import is_first_host
+from jaxcnn.training import EpochFigures
 from jaxcnn.training.state import Variables
 
 _LOGGER = logging.getLogger(__name__)
@@ -182,7 +184,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         InputError: if it cannot be read.
     """
     try:
-        return [dict(json.loads(line)) for line in (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return [dataclasses.asdict(EpochFigures(**json.loads(line))) for line in lines]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError) as error:

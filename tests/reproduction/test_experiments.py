@@ -67,7 +67,7 @@ def test_a_directory_with_a_run_of_other_settings_is_refused_before_the_first_st
     changed = replace(RECIPES["lenet"], model=RECIPES["lenet_bn"].model)
     monkeypatch.setattr(experiments, "get_recipe", {"lenet": changed, "lenet_bn": RECIPES["lenet_bn"]}.get)
     monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained"))
-    with pytest.raises(InputError, match=r"lenet/seed-0 is of another run: model norm None there and .* here"):
+    with pytest.raises(InputError, match=r"lenet/seed-0 is of another run: model norm partial None there and .* here"):
         reproduce(["lenet_bn", "lenet"], sample, tmp_path, console, **SHORT)
     assert results_in(tmp_path) == before
 
@@ -143,3 +143,14 @@ def test_invalid_requests_are_refused_and_nothing_is_written(sample, tmp_path, c
     with pytest.raises(InputError, match="--seeds 0: expected 1 or more"):
         reproduce([], sample, tmp_path, console, seeds=0)
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file cannot be made \(File exists\): give another --out"):
+        reproduce(["lenet"], sample, tmp_path / "file", console)
+
+
+def test_a_damaged_run_is_found_before_the_first_step(sample, tmp_path, console, monkeypatch):
+    reproduce(["lenet"], sample, tmp_path, console, **SHORT)
+    (tmp_path / "lenet" / "seed-0" / "summary.json").write_text("{")
+    monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(InputError, match=r"seed-0/summary.json cannot be read"):
+        reproduce(["lenet_bn"], sample, tmp_path, console, **SHORT)

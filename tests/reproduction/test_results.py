@@ -1,15 +1,18 @@
 import json
+from dataclasses import fields
 
 import pytest
 
 from jaxcnn import InputError
 from jaxcnn.reproduction import collect_results, read_results
+from jaxcnn.training import EpochFigures
 
 
 def write_run(path, *, epochs, summary=None, **config):
     path.mkdir(parents=True)
     (path / "config.json").write_text(json.dumps({"format": 2, "limit": None, **config}))
-    lines = [json.dumps({"epoch": number, "seconds": 2.0}) + "\n" for number in range(1, epochs + 1)]
+    metrics = {field.name: 2.0 for field in fields(EpochFigures)}
+    lines = [json.dumps(metrics | {"epoch": number}) + "\n" for number in range(1, epochs + 1)]
     if lines:
         (path / "metrics.jsonl").write_text("".join(lines))
     if summary is not None:
@@ -35,9 +38,10 @@ def test_an_empty_directory_has_no_runs(tmp_path):
 
 def test_a_damaged_file_is_named(tmp_path):
     write_run(tmp_path / "lenet" / "seed-0", recipe="lenet", seed=0, epochs=1)
-    (tmp_path / "lenet" / "seed-0" / "metrics.jsonl").write_text('{"epoch"')
-    with pytest.raises(InputError, match=r"seed-0/metrics.jsonl cannot be read"):
-        collect_results(tmp_path)
+    for text in ('{"epoch"', '{"epoch": 1}', "[]"):
+        (tmp_path / "lenet" / "seed-0" / "metrics.jsonl").write_text(text)
+        with pytest.raises(InputError, match=r"seed-0/metrics.jsonl cannot be read"):
+            collect_results(tmp_path)
 
 
 def test_results_are_read_from_the_file_or_its_directory(tmp_path, results_of):
@@ -46,7 +50,13 @@ def test_results_are_read_from_the_file_or_its_directory(tmp_path, results_of):
     assert read_results(tmp_path) == read_results(tmp_path / "reproduction.json") == results
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"runs": 3}', '{"runs": [{"recipe": "lenet"}]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", '{"runs": 3}', '{"runs": [{"recipe": "lenet"}]}',
+        '{"runs": [{"recipe": "lenet", "seed": 0, "limit": null, "epochs": [{"epoch": 1}]}]}',
+    ],
+)  # fmt: skip
 def test_another_file_is_refused(tmp_path, text):
     (tmp_path / "reproduction.json").write_text(text)
     with pytest.raises(InputError, match="give the directory of jaxcnn reproduce"):
