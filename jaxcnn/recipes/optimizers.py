@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, cast
 
@@ -102,7 +102,7 @@ def make_schedule(name: str, options: FrozenDict[str, Any], num_steps: int, warm
 def make_optimizer(
     name: str,
     options: FrozenDict[str, Any],
-    learning_rate: float | None,
+    learning_rate: float | Array | None,
     schedule: optax.Schedule | None,
     weight_decay: float,
     clip_norm: float | None,
@@ -122,29 +122,19 @@ def make_optimizer(
         clip_norm: the largest norm of all gradients together; longer ones are scaled down to it. None for no bound.
     """
     if learning_rate is None:
-        make = partial(_assemble, name, options, schedule=schedule, weight_decay=weight_decay, clip_norm=clip_norm)
-        return optax.inject_hyperparams(lambda learning_rate: make(learning_rate))(learning_rate=0.0)
-    return _assemble(name, options, learning_rate, schedule, weight_decay, clip_norm)
-
-
-def _assemble(
-    name: str,
-    options: Mapping[str, Any],
-    learning_rate: float | Array,
-    schedule: optax.Schedule | None,
-    weight_decay: float,
-    clip_norm: float | None,
-) -> optax.GradientTransformation:
+        rest = {"schedule": schedule, "weight_decay": weight_decay, "clip_norm": clip_norm}
+        make = partial(make_optimizer.__wrapped__, name, options, **rest)
+        return optax.inject_hyperparams(lambda learning_rate: make(learning_rate=learning_rate))(learning_rate=0.0)
     constructor = find_optimizer(name)
+    parameters = inspect.signature(constructor).parameters
     arguments = {**options}
     parts = [] if clip_norm is None else [optax.clip_by_global_norm(clip_norm)]
-    if weight_decay:
-        parameters = inspect.signature(constructor).parameters
-        if "weight_decay" in parameters:
-            masks = {"mask", "weight_decay_mask"} & set(parameters)
-            arguments |= {"weight_decay": weight_decay} | dict.fromkeys(masks, _is_kernel)
-        else:
-            parts.append(optax.add_decayed_weights(weight_decay, mask=_is_kernel))
+    if "weight_decay" in parameters:
+        masks = {"mask", "weight_decay_mask"} & set(parameters)
+        decay: dict[str, Any] = {"weight_decay": weight_decay, **dict.fromkeys(masks, _is_kernel)}
+        arguments = decay | arguments  # said always: the constructor's own default need not be 0
+    elif weight_decay:
+        parts.append(optax.add_decayed_weights(weight_decay, mask=_is_kernel))
     rate: optax.ScalarOrSchedule = learning_rate
     if schedule is not None:
         rate = partial(_scaled, schedule, learning_rate)

@@ -9,7 +9,7 @@ from rich.table import Table
 from jaxcnn.reproduction.comparison import Comparison, Experiment, compare
 from jaxcnn.reproduction.results import Results
 
-_OVERVIEW = ("experiment", "runs", "final loss", "train accuracy", "test accuracy", "loss by epoch", "reproduced")
+_OVERVIEW = ("experiment", "reproduced", "runs", "final loss", "train accuracy", "test accuracy", "loss by epoch")
 _DETAILS = ("experiment", "metric", "book", "mean", "sd", "min to max", "agrees")
 _MODERN = ("recipe", "runs", "book", "mean ± sd", "min to max")
 _WORDS_IN = {"experiment", "metric", "agrees", "recipe"}  # columns of words, not of numbers
@@ -19,7 +19,7 @@ Rows = list[tuple[str, ...]]
 
 
 def overview_rows(results: Results) -> Rows:
-    """A heading, and a row for each of the book's experiments: the book / mean ± sd of the runs, and the verdict."""
+    """A heading, and a row for each of the book's experiments: the verdict, and the book / mean ± sd of the runs."""
     rows: Rows = [_OVERVIEW]
     for experiment in _of_the_book(results):
         cells = ["-", "-", "-", "-"]
@@ -27,7 +27,7 @@ def overview_rows(results: Results) -> Rows:
             figures = [f"{_book(figure)} / {_mean_and_deviation(figure)}" for figure in experiment.final]
             figures[-1] = f"{_book(experiment.final[-1])} / {_range(experiment.final[-1])}"
             cells = [*figures, _largest(experiment)]
-        rows.append((experiment.recipe.name, _runs(experiment), *cells, experiment.verdict))
+        rows.append((experiment.recipe.name, experiment.verdict, _runs(experiment), *cells))
     return rows
 
 

@@ -59,9 +59,11 @@ def test_a_warm_up_rises_from_zero_and_the_schedule_takes_the_other_steps():
     [
         ("sgd", {"momentum": 0.9, "nesterov": True}, optax.sgd(0.5, momentum=0.9, nesterov=True)),
         ("adam", {"b1": 0.8}, optax.adam(0.5, b1=0.8)),
-        ("lion", {}, optax.lion(0.5)),
+        ("lion", {}, optax.lion(0.5, weight_decay=0.0)),
         ("rmsprop", {"decay": 0.8}, optax.rmsprop(0.5, decay=0.8)),
         ("muon", {}, optax.contrib.muon(0.5)),
+        ("adamw", {}, optax.adamw(0.5, weight_decay=0.0)),
+        ("adamw", {"weight_decay": 0.3, "mask": None}, optax.adamw(0.5, weight_decay=0.3)),
     ],
 )
 def test_an_optimizer_is_optaxs_of_that_name(name, options, same):

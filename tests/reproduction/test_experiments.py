@@ -47,7 +47,7 @@ def test_each_run_is_kept_and_taken_as_it_is_the_next_time(sample, tmp_path, con
     assert "the book's figures and ours" in text
     assert "lenet: 1 of 5 epochs are done" in text
     assert "lenet: trained on 64 images, not on all" in text
-    assert "| lenet | 2 x 1 epochs |" in (tmp_path / "reproduction.md").read_text()
+    assert "| lenet | unfinished | 2 x 1 epochs |" in (tmp_path / "reproduction.md").read_text()
 
 
 def test_the_cheapest_experiment_comes_first(sample, tmp_path, console, monkeypatch):
@@ -89,7 +89,7 @@ def test_killed_in_the_middle_of_a_run_it_loses_at_most_an_epoch(sample, tmp_pat
     saved = (tmp_path / "lenet" / "seed-0" / "metrics.jsonl").read_text().splitlines()
     assert len(saved) - done in (0, 1)  # the last one may not be on disk as a checkpoint
     table = (tmp_path / "reproduction.md").read_text()  # written after the JSON
-    (shown,) = re.findall(r"\| lenet \| 1 x (\d) epochs \|", table)
+    (shown,) = re.findall(r"\| lenet \| unfinished \| 1 x (\d) epochs \|", table)
     assert int(shown) in (min(done, 5), min(done - 1, 5))
     process = start_reproduction(["lenet"], sample, tmp_path, compiled, **options)
     process.join()

@@ -14,10 +14,10 @@ def test_the_overview_has_a_row_with_a_verdict_for_each_experiment(results_of):
     assert [row[0] for row in rows] == list(RECIPES)
     assert {len(row) for row in rows} == {len(heading)}
     assert rows[0] == (
-        "lenet", "2 x 5 epochs", "0.6137 / 0.6100 ± 0.0141", "0.757 / 0.757 ± 0.000", "0.760 / 0.750 to 0.770", "-0.6%",
-        "yes",
+        "lenet", "yes", "2 x 5 epochs", "0.6137 / 0.6100 ± 0.0141", "0.757 / 0.757 ± 0.000", "0.760 / 0.750 to 0.770",
+        "-0.6%",
     )  # fmt: skip
-    assert rows[1] == ("alexnet", "-", "-", "-", "-", "-", "not run")
+    assert rows[1] == ("alexnet", "not run", "-", "-", "-", "-", "-")
 
 
 def test_every_figure_is_shown_with_its_spread_and_verdict(results_of):
