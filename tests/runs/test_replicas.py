@@ -167,7 +167,7 @@ def test_rates_are_shown_in_a_table_with_the_best(sample, tmp_path, console):
     means = [np.mean([epochs[-1].test_accuracy for epochs in every[pair : pair + 2]]) for pair in (0, 2)]
     best = ("0.0001", "0.01")[int(np.argmax(means))]
     said = " ".join(shown(console).split())
-    assert "Adam in one cycle up to 0.0001, 0.01, weight decay" in said
+    assert "AdamW in one cycle up to 0.0001, 0.01, weight decay" in said
     assert f"best: learning rate {best}, test accuracy {max(means):.3f} ±" in said
     assert "epoch 4 at 0.01: loss" in said
 
