@@ -62,6 +62,17 @@ def test_replicas_and_shared_steps_are_timed(tmp_path, monkeypatch, sample_as_fa
     assert min(found["ms"].values()) > 0
 
 
+def test_both_beginnings_of_batch_norm_are_compared_with_the_book(tmp_path, sample_as_fashion_mnist):
+    output = tmp_path / "scales.json"
+    module = runpy.run_path(str(BENCHMARKS.parent / "batch_norm_scales.py"))
+    module["main"](("lenet_bn",), seeds=2, epochs=1, limit=64, output=output)
+    losses = json.loads(output.read_text())["losses"]["lenet_bn"]
+    assert losses["the book"] == [1.355]
+    found = {gamma: losses[f"gamma {gamma}"] for gamma in ("U(0, 1)", "1")}
+    assert all(set(runs) == {"0", "1"} for runs in found.values())
+    assert found["1"]["0"] != found["U(0, 1)"]["0"]
+
+
 def test_streamed_images_are_timed_beside_resident_ones(tmp_path, sample_as_fashion_mnist):
     output = tmp_path / "streaming.json"
     module = runpy.run_path(str(BENCHMARKS / "streaming.py"))
