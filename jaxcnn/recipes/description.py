@@ -4,12 +4,18 @@ import dataclasses
 import importlib
 from collections.abc import Mapping
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from flax import linen as nn
 
 _OF_THE_RUN = ("parent", "name", "dtype")  # fields of a module that no recipe decides
-_PACKAGES = ("jaxcnn", "flax", "jax", "optax")  # a config.json can name nothing else
+# A config.json may be a stranger's: it can name what networks are made of, and nothing else.
+_MODULES = (
+    "jaxcnn.models", "jaxcnn.layers", "jaxcnn.ops", "jaxcnn.data.augmentation", "flax.linen", "jax.nn", "jax.numpy",
+    "jax._src.nn", "optax",
+)  # fmt: skip
+_PACKAGES = ("jaxcnn", "flax", "jax", "jaxlib", "optax")
 _PUBLIC = ("jaxcnn.models", "jaxcnn.layers", "flax.linen", "flax.linen.initializers", "jax.nn", "jax.numpy", "optax")
 
 
@@ -57,8 +63,8 @@ def rebuild(description: Any) -> Any:
     """What `describe` gave `description` of, made again.
 
     Raises:
-        ValueError: if it names something that is not there, or that is of another package than jaxcnn, Flax, JAX and
-            optax.
+        ValueError: if it names something that is not there, or that is no class or function which networks are made of,
+            of jaxcnn, Flax, JAX and optax.
 
     Examples:
         >>> from jaxcnn.models import LeNet
@@ -71,7 +77,10 @@ def rebuild(description: Any) -> Any:
         return description
     rest = {name: rebuild(entry) for name, entry in description.items() if name not in ("class", "partial", "function")}
     if "class" in description:
-        return _find(description["class"])(**rest)
+        found = _find(description["class"])
+        if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+            raise ValueError(f"{description['class']} is no class of a network or a setting")
+        return found(**rest)
     if "partial" in description:
         return partial(_find(description["partial"]), **rest)
     return _find(description["function"]) if "function" in description else rest
@@ -90,14 +99,19 @@ def _path(value: Any) -> str:
     return f"{value.__module__}:{value.__qualname__}"
 
 
-def _find(path: str) -> Any:
-    module, _, name = path.partition(":")
-    if module.partition(".")[0] not in _PACKAGES:
-        raise ValueError(f"{path} is of none of the packages {', '.join(_PACKAGES)}")
+def _find(path: Any) -> Any:
+    """The class or function at module:name, if it is one that networks are made of."""
+    module, _, name = str(path).partition(":")
+    if not any(module == known or module.startswith(f"{known}.") for known in _MODULES):
+        raise ValueError(f"{path} is in none of the modules {', '.join(_MODULES)}")
     try:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
+            if isinstance(found, ModuleType):
+                raise ValueError(f"{path} goes through another module")
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{path} is not in this version ({error})") from error
+    if not callable(found) or getattr(found, "__module__", "").partition(".")[0] not in _PACKAGES:
+        raise ValueError(f"{path} is no class or function of {', '.join(_PACKAGES)}")
     return found

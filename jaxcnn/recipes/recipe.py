@@ -190,7 +190,10 @@ class Recipe:
         for name in changed:
             if isinstance(own[name], int | float) and not isinstance(settings[name], int | float):
                 raise ValueError(f"{name} is {settings[name]!r}: expected a number")
-        return replace(self, **{name: rebuild(settings[name]) for name in changed})
+        made = {name: rebuild(settings[name]) for name in changed}
+        if not isinstance(made.get("model", self.model), nn.Module):
+            raise ValueError(f"model is {settings['model']!r}: expected the class and fields of a network")
+        return replace(self, **made)
 
     def describe_training(self, learning_rates: Sequence[float] | None = None) -> str:
         """How the network is trained, in words.

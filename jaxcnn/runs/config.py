@@ -15,8 +15,8 @@ from flax import linen as nn
 
 from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError
+from jaxcnn.models import LeNet
 from jaxcnn.recipes import ALL_RECIPES, Recipe, get_recipe
-from jaxcnn.recipes.description import rebuild
 from jaxcnn.training import TrainState, create_train_state
 
 _LEAST_RATE, _MOST_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
@@ -231,7 +231,10 @@ def _recipe_of(config: dict[str, Any]) -> Recipe:
         return replace(get_recipe(config["recipe"]), **changes)
     if (source := config.get("source")) is None:
         name = config["recipe"]
-        recipe = ALL_RECIPES.get(name) or Recipe(name, rebuild(config["model"]), image_size=1, learning_rate=1.0)
+        recipe = ALL_RECIPES.get(name)
+        if recipe is None:
+            config["model"]  # noqa: B018 -- without which the placeholder would stay
+            recipe = Recipe(str(name), LeNet(), image_size=1, learning_rate=1.0, title=str(name))
         return recipe.with_settings(config)
     recipe = get_recipe(f"{source['place']}:{source['attribute']}")
     if recipe.source is None or recipe.source.sha256 != source["sha256"]:

@@ -60,9 +60,14 @@ def test_a_network_is_made_again_from_its_description(name):
 @pytest.mark.parametrize(
     ("description", "reason"),
     [
-        ({"function": "os:system"}, "is of none of the packages jaxcnn, flax, jax, optax"),
+        ({"function": "os:system"}, "is in none of the modules"),
+        ({"class": "jax._src.xla_bridge:os.system", "command": "touch pwned"}, "is in none of the modules"),
+        ({"class": "flax.linen:relu"}, "is no class of a network or a setting"),
+        ({"partial": "jax.numpy:save", "file": "pwned"}, "is no class or function of"),
+        ({"function": "jaxcnn.data:prepare_tfds"}, "is in none of the modules"),
+        ({"function": "jaxcnn.models.lenet:jnp"}, "goes through another module"),
         ({"class": "jaxcnn.models:AlexNet2"}, "is not in this version"),
-        ({"partial": "jaxcnn.nowhere:norm"}, "is not in this version"),
+        ({"partial": "jaxcnn.layers.nowhere:norm"}, "is not in this version"),
     ],
 )
 def test_nothing_is_made_of_what_is_not_there_or_of_other_packages(description, reason):
