@@ -230,12 +230,12 @@ def report(run: RunPath, *, data: str | None = None, out: Path | None = None) ->
     from jaxcnn.report import write_report, write_reproduction_report  # here, because matplotlib imports slowly
 
     if run.is_file() or (run / reproduction.RESULTS_FILE).is_file():
-        Console().print(f"wrote {write_reproduction_report(run, out)}", highlight=False, soft_wrap=True)
+        Console().print(f"wrote {write_reproduction_report(run, out)}", highlight=False, soft_wrap=True, markup=False)
         return
     first, *_ = runs.find_runs(run)
     dataset = runs.load_data(runs.TrainedRun.open(first).config, data)
     runs.keep_compiled_programs()
-    Console().print(f"wrote {write_report(run, dataset, out)}", highlight=False, soft_wrap=True)
+    Console().print(f"wrote {write_report(run, dataset, out)}", highlight=False, soft_wrap=True, markup=False)
 
 
 @app.command
@@ -261,7 +261,7 @@ def export(run: RunPath, *, to: str, out: Path | None = None, batch_size: int = 
     size = path.stat().st_size / 1e6
     Console().print(
         f"wrote {path}, {size:.1f} MB; its logits differ from the run's by {difference:.1e}",
-        highlight=False, soft_wrap=True,
+        highlight=False, soft_wrap=True, markup=False,
     )  # fmt: skip
 
 
@@ -274,7 +274,7 @@ def prepare(*, to: Path, data: Path | None = None) -> None:
         to: the TFDS data directory; fashion_mnist/3.0.1 is made in it.
         data: directory of Fashion-MNIST; looked for, then fetched, unless given.
     """
-    Console().print(f"prepared {prepare_tfds(to, data)}", highlight=False, soft_wrap=True)
+    Console().print(f"prepared {prepare_tfds(to, data)}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _learning_rates(text: str) -> tuple[float, ...]:

@@ -7,7 +7,16 @@ from jaxcnn.errors import InputError
 from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, SOURCE
 from jaxcnn.report import figures
 from jaxcnn.report.rendering import embed_figure, write_page
-from jaxcnn.reproduction import CRITERION, Experiment, compare, detail_rows, notes, overview_rows, read_results
+from jaxcnn.reproduction import (
+    CRITERION,
+    RESULTS_FILE,
+    Experiment,
+    compare,
+    detail_rows,
+    notes,
+    overview_rows,
+    read_results,
+)
 from jaxcnn.training import EpochFigures
 
 
@@ -26,6 +35,9 @@ def write_reproduction_report(path: Path, out: Path | None = None) -> Path:
             written.
     """
     results = read_results(path)
+    out = out or (path / "report.html" if path.is_dir() else path.with_suffix(".html"))
+    if out.absolute() == (path / RESULTS_FILE if path.is_dir() else path).absolute():
+        raise InputError(f"{out} holds the results: give another --out for the page")
     experiments = [experiment for experiment in compare(results) if experiment.runs and experiment.recipe.is_reference]
     groups = [_group(experiment) for experiment in experiments]
     if not groups:
@@ -34,9 +46,7 @@ def write_reproduction_report(path: Path, out: Path | None = None) -> Path:
         "source": SOURCE, "how": HOW_THE_RUNS_WERE_MADE, "criterion": CRITERION,
         "overview": overview_rows(results), "notes": notes(results), "groups": groups,
     }  # fmt: skip
-    return write_page(
-        "reproduction.html", content, out or (path / "report.html" if path.is_dir() else path.with_suffix(".html"))
-    )
+    return write_page("reproduction.html", content, out)
 
 
 def _group(experiment: Experiment) -> dict[str, Any]:
@@ -56,7 +66,7 @@ def _group(experiment: Experiment) -> dict[str, Any]:
         ],
         "seeds": ", ".join(str(run["seed"]) for run in experiment.runs),
         "made": ", ".join([made["device"], *(f"{name} {version}" for name, version in made["versions"].items())])
-        if "device" in made
+        if "device" in made and "versions" in made
         else "",
         "command": f"jaxcnn reproduce {recipe.name} --seeds {seeds}",
     }

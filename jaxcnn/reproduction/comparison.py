@@ -1,9 +1,10 @@
 """The book's figures compared with those of several runs, and when they agree."""
 
-import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+
+import numpy as np
 
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe
 from jaxcnn.reproduction.results import Results
@@ -41,12 +42,12 @@ class Comparison:
     @property
     def mean(self) -> float:
         """Mean over the runs."""
-        return statistics.fmean(self.measured)
+        return float(np.mean(self.measured))
 
     @property
     def deviation(self) -> float:
         """Standard deviation of the runs, from n - 1; 0 of a single one."""
-        return statistics.stdev(self.measured) if len(self.measured) > 1 else 0.0
+        return float(np.std(self.measured, ddof=1)) if len(self.measured) > 1 else 0.0
 
     @property
     def relative_difference(self) -> float:
@@ -163,19 +164,19 @@ def compare(results: Results) -> Iterator[Experiment]:
         if named or name in RECIPES:
             same = [run for run in named if _is_of(recipe, run)]
             mine = [run for run in same if all(run.get(key) == same[0].get(key) for key in ("limit", "dtype"))]
-            reached = max((len(run["epochs"]) for run in mine), default=0)
+            reached = min(max((len(run["epochs"]) for run in mine), default=0), len(recipe.reference))
             yield Experiment(
                 recipe,
-                runs=tuple(run for run in mine if reached and len(run["epochs"]) == reached),
+                runs=tuple(run for run in mine if reached and len(run["epochs"]) >= reached),
                 behind=tuple(run for run in mine if not reached or len(run["epochs"]) < reached),
                 others=tuple(run for run in named if run not in mine),
             )
 
 
 def _is_of(recipe: Recipe, run: dict[str, Any]) -> bool:
-    """Whether `run` has the settings of `recipe`, except for the number of epochs."""
+    """Whether `run` is of Fashion-MNIST and has the settings of `recipe`, except for the number of epochs."""
     settings = {name: value for name, value in recipe.settings().items() if name != "num_epochs"}
-    return all(run.get(name) == value for name, value in settings.items())
+    return "data" not in run and all(run.get(name) == value for name, value in settings.items())
 
 
 def _difference(comparison: Comparison) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from jaxcnn.data import Dataset
-from jaxcnn.errors import DivergedError, InputError, InUseError, StoppedError
+from jaxcnn.errors import DivergedError, InputError, InUseError, RunError, StoppedError
 from jaxcnn.recipes import RECIPES, Recipe, get_recipe
 from jaxcnn.reproduction.results import RESULTS_FILE, TABLE_FILE, Results, collect_results, only_writer, write_file
 from jaxcnn.reproduction.tables import as_markdown, show_reproduction
-from jaxcnn.runs import RunConfig, check_same_config, read_summary, train
+from jaxcnn.runs import RunConfig, StopSignals, check_same_config, read_summary, train
 
 
 def reproduce(
@@ -67,22 +67,26 @@ def reproduce(
         raise InputError(f"{root} cannot be made ({error.strerror}): give another --out") from error
     collect_results(root)  # what cannot be read is found before the first step, not after hours
     for path, config in configs.items():
-        if path.exists():
+        if (path / "config.json").exists():
             check_same_config(path, config.as_json())
     diverged: list[DivergedError] = []
-    for path, config in configs.items():
-        if read_summary(path).get("status") == "finished":
-            continue
-        try:
-            train(config, dataset, path, console, after_epoch=lambda: _write(root))
-        except InUseError:
-            console.print(f"skipped {path}: in use by another process", highlight=False, soft_wrap=True)
-        except DivergedError as error:
-            diverged.append(error)
-            console.print(str(error), highlight=False, soft_wrap=True)
-        except StoppedError:
-            _write(root)
-            raise
+    with StopSignals() as signals:
+        for path, config in configs.items():
+            if read_summary(path).get("status") == "finished":
+                continue
+            try:
+                train(config, dataset, path, console, after_epoch=lambda: _write(root))
+            except InUseError:
+                _say(f"skipped {path}: in use by another process", console)
+            except DivergedError as error:
+                diverged.append(error)
+                _say(str(error), console)
+            except StoppedError:
+                _write(root)
+                raise
+            if signals.received is not None:  # in the last steps of a run, which is finished then
+                _write(root)
+                raise StoppedError(signals.received)
     results = _write(root)
     show_reproduction(results, console)
     if diverged:
@@ -106,8 +110,19 @@ def _seconds(recipe: Recipe) -> float:
 
 def _write(root: Path) -> Results:
     """Write the results of all runs below `root`, including those of other processes."""
-    with only_writer(root):
-        results = collect_results(root)
-        write_file(root / RESULTS_FILE, json.dumps(results, indent=1) + "\n")
-        write_file(root / TABLE_FILE, as_markdown(results))
+    try:
+        with only_writer(root):
+            results = collect_results(root)
+            table = as_markdown(results)
+            write_file(root / RESULTS_FILE, json.dumps(results, indent=1) + "\n")
+            write_file(root / TABLE_FILE, table)
+    except OSError as error:
+        raise RunError(
+            f"the results cannot be written in {root} ({error.strerror}): the runs are kept; when that is mended, the "
+            "same command goes on"
+        ) from error
     return results
+
+
+def _say(words: str, console: Console) -> None:
+    console.print(words, highlight=False, soft_wrap=True, markup=False)

@@ -1,5 +1,6 @@
 """The results of a reproduction: collected from the directories of its runs, and read from one JSON file."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,9 @@ TABLE_FILE = "reproduction.md"
 Results = Mapping[str, Any]
 """What reproduction.json holds: `runs`, a list with an entry a run."""
 
+_KINDS = {"recipe": str, "seed": int, "limit": int | None, "epochs": list}
+_KINDS_OF_ENDING = {"status": str, "device": str, "versions": dict}
+_METRICS = tuple(field.name for field in dataclasses.fields(EpochFigures))
 _OF_SUMMARY = ("status", "compile_seconds", "params_sha256", "device", "versions")
 
 
@@ -37,7 +41,7 @@ def collect_results(root: Path) -> Results:
     """
     order = list(ALL_RECIPES)
     paths = [config.parent for config in root.glob("*/seed-*/config.json")]
-    runs = [_run(path) for path in paths]
+    runs = [_run(path) for path in sorted(paths)]
     known = [run for run in runs if run["recipe"] in ALL_RECIPES]
     return {"runs": sorted(known, key=lambda run: (order.index(run["recipe"]), run["seed"]))}
 
@@ -45,13 +49,36 @@ def collect_results(root: Path) -> Results:
 def _run(path: Path) -> dict[str, Any]:
     config, summary, epochs = read_config(path), read_summary(path), read_metrics(path)
     ending = {key: summary[key] for key in _OF_SUMMARY if key in summary}
-    return {
+    run = {
         **{key: value for key, value in config.items() if key != "format"},
         "status": "unfinished",
         **ending,
-        "seconds": sum(epoch["seconds"] for epoch in epochs),
+        "seconds": None,
         "epochs": epochs,
     }
+    try:
+        _check_run(run)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is no run of a reproduction ({error}): move it elsewhere, or give another --out"
+        ) from error
+    return run | {"seconds": sum(epoch["seconds"] for epoch in epochs)}
+
+
+def _check_run(run: Any) -> None:
+    """See that a run has what tables and pages are made of; a KeyError, TypeError or ValueError says what it lacks."""
+    for name, kind in _KINDS.items():
+        if not isinstance(run[name], kind):
+            raise TypeError(f"{name} is {run[name]!r}")
+    for name, kind in _KINDS_OF_ENDING.items():
+        if name in run and not isinstance(run[name], kind):
+            raise TypeError(f"{name} is {run[name]!r}")
+    for epoch in run["epochs"]:
+        for name in _METRICS:
+            if not isinstance(epoch[name], int | float):
+                raise TypeError(f"{name} is {epoch[name]!r}: expected a number")
+        if extra := set(epoch) - set(_METRICS):
+            raise KeyError(*extra)
 
 
 def read_results(path: Path) -> Results:
@@ -69,12 +96,8 @@ def read_results(path: Path) -> Results:
         ) from error
     try:
         for run in results["runs"]:
-            missing = {"recipe", "seed", "limit"} - set(run)
-            if missing:
-                raise KeyError(*missing)
-            for epoch in run["epochs"]:
-                EpochFigures(**epoch)
-    except (KeyError, TypeError) as error:
+            _check_run(run)
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{file} has no list of runs with their epochs ({error}): give the directory of jaxcnn reproduce, or its "
             "reproduction.json"

@@ -69,7 +69,8 @@ def notes(results: Results) -> list[str]:
         if experiment.runs and (limit := experiment.runs[0]["limit"]) is not None:
             lines.append(f"{name}: trained on {limit:,} images, not on all")
         lines += [
-            f"{name}: seed {run['seed']} has {len(run['epochs'])} of {epochs} epochs ({run['status']})"
+            f"{name}: seed {run['seed']} has {len(run['epochs'])} of {epochs} epochs "
+            f"({run.get('status', 'unfinished')})"
             for run in experiment.behind
         ]
         if experiment.others:
@@ -137,7 +138,7 @@ def show_reproduction(results: Results, console: Console) -> None:
             table.add_row(*row)
         console.print(table)
     for line in notes(results):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def _table(title: str, headings: Sequence[str]) -> Table:

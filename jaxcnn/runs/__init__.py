@@ -24,11 +24,13 @@ from jaxcnn.runs.hosts import join_hosts, leave_hosts
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.overview import list_recipes, summarize
 from jaxcnn.runs.prediction import predict_files
+from jaxcnn.runs.stopping import StopSignals
 from jaxcnn.runs.trained import TrainedRun, find_runs, load_data
 from jaxcnn.runs.training import train, train_replicas
 
 __all__ = [
-    "Evaluation", "Interval", "RunConfig", "RunDirectory", "TrainedRun", "check_same_config", "compute_in_order",
+    "Evaluation", "Interval", "RunConfig", "RunDirectory", "StopSignals", "TrainedRun", "check_same_config",
+    "compute_in_order",
     "cross", "evaluate", "find_runs", "flatten_config", "join_hosts", "keep_compiled_programs", "keep_memory",
     "leave_hosts", "list_recipes", "load_data", "lock_directory", "open_many_files", "params_sha256", "predict_files",
     "provide_cpu_devices", "read_config", "read_metrics", "read_summary", "room_for_images", "show_evaluation",

@@ -233,7 +233,8 @@ def _recipe_of(config: dict[str, Any]) -> Recipe:
         name = config["recipe"]
         recipe = ALL_RECIPES.get(name)
         if recipe is None:
-            config["model"]  # noqa: B018 -- without which the placeholder would stay
+            if "model" not in config:
+                raise KeyError("model")
             recipe = Recipe(str(name), LeNet(), image_size=1, learning_rate=1.0, title=str(name))
         return recipe.with_settings(config)
     recipe = get_recipe(f"{source['place']}:{source['attribute']}")

@@ -8,7 +8,8 @@ from types import FrameType, TracebackType
 class StopSignals:
     """Within its context the first SIGINT or SIGTERM is noted; a second one ends the program at once.
 
-    Python takes signals in its main thread alone: in another nothing is noted.
+    One context around another notes the signal too. Python takes signals in its main thread alone: in another nothing
+    is noted.
 
     Attributes:
         received: the signal that came; None for none.
@@ -29,9 +30,12 @@ class StopSignals:
     ) -> None:
         self._restore()
 
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)
+        around = self._before.get(number)
         self._restore()
+        if callable(around) and isinstance(getattr(around, "__self__", None), StopSignals):
+            around(number, frame)
 
     def _restore(self) -> None:
         while self._before:

@@ -39,7 +39,7 @@ class Display:
 
     def say(self, words: str) -> None:
         """A line of words."""
-        self._console.print(words, highlight=False, soft_wrap=True)
+        self._console.print(words, highlight=False, soft_wrap=True, markup=False)
 
     @contextmanager
     def live(self) -> Iterator[None]:

@@ -50,6 +50,14 @@ def test_the_command_line_makes_it_of_the_directory_and_of_the_file(reproduced, 
     assert f"wrote {reproduced / 'report.html'}" in capsys.readouterr().out
 
 
+def test_the_page_does_not_replace_the_results(reproduced):
+    results = (reproduced / "reproduction.json").read_bytes()
+    for path in (reproduced, reproduced / "reproduction.json"):
+        with pytest.raises(InputError, match="holds the results: give another --out for the page"):
+            write_reproduction_report(path, reproduced / "reproduction.json")
+    assert (reproduced / "reproduction.json").read_bytes() == results
+
+
 def test_results_without_a_finished_epoch_make_no_page(tmp_path):
     (tmp_path / "reproduction.json").write_text('{"runs": []}')
     with pytest.raises(InputError, match="no finished epoch of the book's experiments: run jaxcnn reproduce first"):

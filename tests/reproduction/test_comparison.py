@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from jaxcnn.recipes import RECIPES
@@ -17,10 +18,13 @@ def experiment_of(results, name):
         ("train_loss", (0.50, 0.70), "yes"),  # the mean decides
         ("train_loss", (0.569,), "no"),
         ("train_loss", (float("nan"),), "no"),
+        ("train_loss", (0.6, float("nan")), "no"),
     ],
 )
 def test_a_final_loss_agrees_within_five_percent(metric, measured, agrees):
-    assert Comparison(metric, 0.6, measured).agrees == agrees
+    comparison = Comparison(metric, 0.6, measured)
+    assert comparison.agrees == agrees
+    assert comparison.deviation >= 0 or np.isnan(measured).any()
 
 
 @pytest.mark.parametrize(
@@ -109,6 +113,19 @@ def test_a_run_that_is_behind_the_others_is_left_out(results_of):
 
 def test_runs_on_a_part_of_the_images_are_not_judged(results_of):
     assert experiment_of(results_of("lenet", limit=300), "lenet").verdict == "unfinished"
+
+
+def test_a_run_on_other_data_is_compared_with_nothing(results_of):
+    results = results_of("lenet")
+    results["runs"][0] |= {"data": {"source": "folder:images"}}
+    assert [run["seed"] for run in experiment_of(results, "lenet").others] == [0]
+
+
+def test_a_run_of_more_epochs_leaves_those_of_the_books_epochs_in(results_of):
+    results = results_of("lenet")
+    results["runs"][1]["epochs"] += [results["runs"][1]["epochs"][-1] | {"epoch": 6, "train_loss": 0.1}]
+    experiment = experiment_of(results, "lenet")
+    assert (len(experiment.runs), experiment.num_epochs, experiment.verdict) == (3, 5, "yes")
 
 
 def test_a_run_in_another_dtype_is_compared_with_nothing(results_of):

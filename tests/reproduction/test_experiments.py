@@ -9,10 +9,10 @@ import pytest
 from processes import start_reproduction
 from rich.console import Console
 
-from jaxcnn.errors import DivergedError, InputError
+from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 from jaxcnn.recipes import RECIPES
 from jaxcnn.reproduction import experiments, reproduce
-from jaxcnn.runs import RunDirectory
+from jaxcnn.runs import RunDirectory, StopSignals
 
 SHORT = {"num_epochs": 1, "limit": 64}
 
@@ -146,6 +146,32 @@ def test_invalid_requests_are_refused_and_nothing_is_written(sample, tmp_path, c
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file cannot be made \(File exists\): give another --out"):
         reproduce(["lenet"], sample, tmp_path / "file", console)
+
+
+def test_a_signal_in_the_last_steps_of_a_run_keeps_the_next_from_beginning(sample, tmp_path, console, monkeypatch):
+    def train_and_raise(config, *arguments, **options):
+        with StopSignals():
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(experiments, "train", train_and_raise)
+    with pytest.raises(StoppedError) as stopped:
+        reproduce(["lenet"], sample, tmp_path, console, seeds=3, **SHORT)
+    assert stopped.value.signal == signal.SIGTERM
+
+
+def test_a_directory_that_was_only_made_is_taken(sample, tmp_path, console):
+    (tmp_path / "[red]" / "lenet" / "seed-0").mkdir(parents=True)
+    results = reproduce(["lenet"], sample, tmp_path / "[red]", console, **SHORT)
+    assert [run["status"] for run in results["runs"]] == ["finished"]
+    assert "[red]/lenet/seed-0" in "".join(console.file.getvalue().split())
+
+
+def test_results_that_cannot_be_written_end_with_one_line(sample, tmp_path, console):
+    reproduce(["lenet"], sample, tmp_path, console, **SHORT)
+    (tmp_path / "reproduction.json").unlink()
+    (tmp_path / "reproduction.json").mkdir()
+    with pytest.raises(RunError, match=r"the results cannot be written in .* \(Is a directory\): the runs are kept"):
+        reproduce(["lenet"], sample, tmp_path, console, **SHORT)
 
 
 def test_a_damaged_run_is_found_before_the_first_step(sample, tmp_path, console, monkeypatch):

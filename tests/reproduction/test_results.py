@@ -44,6 +44,31 @@ def test_a_damaged_file_is_named(tmp_path):
             collect_results(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"recipe": []},
+        {"recipe": "lenet"},
+        {"recipe": "lenet", "seed": "x"},
+        {"recipe": "lenet", "seed": 1, "limit": "x"},
+    ],
+)
+def test_a_directory_of_something_else_is_named(tmp_path, config):
+    (tmp_path / "foo" / "seed-0").mkdir(parents=True)
+    (tmp_path / "foo" / "seed-0" / "config.json").write_text(json.dumps({"format": 2, **config}))
+    with pytest.raises(InputError, match=r"foo/seed-0 is no run of a reproduction \(.*\): move it elsewhere"):
+        collect_results(tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, "x", []])
+def test_a_metric_that_is_no_number_is_refused(tmp_path, results_of, value):
+    results = results_of("lenet", last=[{"train_loss": value}])
+    (tmp_path / "reproduction.json").write_text(json.dumps(results))
+    with pytest.raises(InputError, match="train_loss is"):
+        read_results(tmp_path)
+
+
 def test_results_are_read_from_the_file_or_its_directory(tmp_path, results_of):
     results = results_of("lenet")
     (tmp_path / "reproduction.json").write_text(json.dumps(results))

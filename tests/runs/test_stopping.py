@@ -32,6 +32,19 @@ def test_a_second_interrupt_ends_at_once(interruptible):
             signal.raise_signal(signal.SIGINT)
 
 
+def test_a_context_around_another_notes_the_signal_too():
+    before = signal.getsignal(signal.SIGTERM)
+    with StopSignals() as around:
+        with StopSignals() as inside:
+            signal.raise_signal(signal.SIGTERM)
+        assert around.received == inside.received == signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is before
+        with StopSignals() as following:
+            pass
+        assert following.received is None
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_without_a_signal_what_was_before_stands_again():
     before = signal.getsignal(signal.SIGTERM)
     with StopSignals() as signals:
