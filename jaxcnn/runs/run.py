@@ -115,10 +115,10 @@ class Run:
         metrics = None
         if self.metrics is not None:
             metrics = {name: np.asarray(entry).tolist() for name, entry in dataclasses.asdict(self.metrics).items()}
-        return {"epochs": list(map(dataclasses.asdict, self.epochs)), "metrics": metrics, "seconds": seconds}
+        return {"epochs": [dataclasses.asdict(epoch) for epoch in self.epochs], "metrics": metrics, "seconds": seconds}
 
     def _write_metrics(self) -> None:
-        self.directory.write_metrics(map(dataclasses.asdict, self.epochs))
+        self.directory.write_metrics(dataclasses.asdict(epoch) for epoch in self.epochs)
 
 
 def _metrics_of(entries: dict[str, Any] | None) -> Metrics | None:
