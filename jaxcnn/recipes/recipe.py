@@ -139,6 +139,8 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("optimizer_options", "schedule_options"):
             object.__setattr__(self, name, FrozenDict(getattr(self, name)))
+        if not isinstance(self.model, nn.Module):
+            raise InputError(f"a model that is {self.model!r}: expected a network, a Linen module")
         if not self.title:
             object.__setattr__(self, "title", type(self.model).__name__)
         find_optimizer(self.optimizer)
@@ -173,8 +175,7 @@ class Recipe:
 
         The network is described by its class and fields. The book's figures and the words about them are left out.
         """
-        names = [field.name for field in fields(self) if field.name not in (*_ABOUT, "name", "source")]
-        settings = {"recipe": self.name} | {name: describe(getattr(self, name)) for name in names}
+        settings = {"recipe": self.name} | {name: describe(getattr(self, name)) for name in _setting_names()}
         if self.source is not None:
             settings["source"] = {field.name: getattr(self.source, field.name) for field in fields(self.source)}
         return settings
@@ -190,10 +191,17 @@ class Recipe:
         for name in changed:
             if isinstance(own[name], int | float) and not isinstance(settings[name], int | float):
                 raise ValueError(f"{name} is {settings[name]!r}: expected a number")
-        made = {name: rebuild(settings[name]) for name in changed}
-        if not isinstance(made.get("model", self.model), nn.Module):
-            raise ValueError(f"model is {settings['model']!r}: expected the class and fields of a network")
-        return replace(self, **made)
+        return replace(self, **{name: rebuild(settings[name]) for name in changed})
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "Recipe":
+        """The recipe that has `settings`, as `settings` gave them.
+
+        Raises:
+            KeyError: if one of them is missing.
+            ValueError: if one of them cannot be used.
+        """
+        return cls(settings["recipe"], **{name: rebuild(settings[name]) for name in _setting_names()})
 
     def describe_training(self, learning_rates: Sequence[float] | None = None) -> str:
         """How the network is trained, in words.
@@ -249,6 +257,11 @@ class Recipe:
             return params
         names = {"kernel": self.init_gain, "bias": 0.0}
         return jax.tree_util.tree_map_with_path(lambda path, leaf: leaf * names.get(path[-1].key, 1.0), params)
+
+
+def _setting_names() -> list[str]:
+    """The fields of a recipe that decide what a run computes."""
+    return [field.name for field in fields(Recipe) if field.name not in (*_ABOUT, "name", "source")]
 
 
 @lru_cache

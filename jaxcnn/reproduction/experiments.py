@@ -118,8 +118,8 @@ def _write(root: Path) -> Results:
             write_file(root / TABLE_FILE, table)
     except OSError as error:
         raise RunError(
-            f"the results cannot be written in {root} ({error.strerror}): the runs are kept; when that is mended, the "
-            "same command goes on"
+            f"the results cannot be written in {root} ({error.strerror}): the runs are kept; mend that, and the same "
+            "command resumes"
         ) from error
     return results
 

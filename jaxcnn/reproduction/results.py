@@ -49,24 +49,19 @@ def collect_results(root: Path) -> Results:
 def _run(path: Path) -> dict[str, Any]:
     config, summary, epochs = read_config(path), read_summary(path), read_metrics(path)
     ending = {key: summary[key] for key in _OF_SUMMARY if key in summary}
-    run = {
-        **{key: value for key, value in config.items() if key != "format"},
-        "status": "unfinished",
-        **ending,
-        "seconds": None,
-        "epochs": epochs,
-    }
+    run = {**config, "status": "unfinished", **ending, "epochs": epochs}
     try:
         _check_run(run)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(
             f"{path} is no run of a reproduction ({error}): move it elsewhere, or give another --out"
         ) from error
+    del run["format"]
     return run | {"seconds": sum(epoch["seconds"] for epoch in epochs)}
 
 
 def _check_run(run: Any) -> None:
-    """See that a run has what tables and pages are made of; a KeyError, TypeError or ValueError says what it lacks."""
+    """See that a run has what tables and pages are made of; a KeyError or TypeError says what it lacks."""
     for name, kind in _KINDS.items():
         if not isinstance(run[name], kind):
             raise TypeError(f"{name} is {run[name]!r}")
@@ -97,7 +92,7 @@ def read_results(path: Path) -> Results:
     try:
         for run in results["runs"]:
             _check_run(run)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(
             f"{file} has no list of runs with their epochs ({error}): give the directory of jaxcnn reproduce, or its "
             "reproduction.json"

@@ -122,15 +122,13 @@ has fewer epochs or fewer images than the book's."""
 
 def show_reproduction(results: Results, console: Console) -> None:
     """Print all metrics with their verdicts, and the notes, for a terminal of 80 columns or more."""
-    rows = detail_rows(_of_the_book(results))
-    table = _table("the book's figures and ours, after the last epoch", rows[0])
-    runs = {experiment.recipe.name: _runs(experiment) for experiment in _of_the_book(results)}
-    previous: list[str] = []
-    for name, *cells in rows[1:]:
-        previous.append(name)
-        count = previous.count(name)
-        table.add_row({1: name, 2: runs[name]}.get(count, ""), *cells, end_section=cells[0].startswith("epoch loss"))
-    if len(rows) > 1:
+    table = _table("the book's figures and ours, after the last epoch", _DETAILS)
+    for experiment in _of_the_book(results):
+        _, *rows = detail_rows([experiment])
+        for number, (name, *cells) in enumerate(rows, start=1):
+            label = {1: name, 2: _runs(experiment)}.get(number, "")
+            table.add_row(label, *cells, end_section=number == len(rows))
+    if table.row_count:
         console.print(table)
     if len(modern := modern_rows(results)) > 1:
         table = _table("the same networks as they are trained today: test accuracy", modern[0])

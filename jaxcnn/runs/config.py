@@ -15,7 +15,6 @@ from flax import linen as nn
 
 from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError
-from jaxcnn.models import LeNet
 from jaxcnn.recipes import ALL_RECIPES, Recipe, get_recipe
 from jaxcnn.training import TrainState, create_train_state
 
@@ -231,12 +230,7 @@ def _recipe_of(config: dict[str, Any]) -> Recipe:
         return replace(get_recipe(config["recipe"]), **changes)
     if (source := config.get("source")) is None:
         name = config["recipe"]
-        recipe = ALL_RECIPES.get(name)
-        if recipe is None:
-            if "model" not in config:
-                raise KeyError("model")
-            recipe = Recipe(str(name), LeNet(), image_size=1, learning_rate=1.0, title=str(name))
-        return recipe.with_settings(config)
+        return ALL_RECIPES[name].with_settings(config) if name in ALL_RECIPES else Recipe.from_settings(config)
     recipe = get_recipe(f"{source['place']}:{source['attribute']}")
     if recipe.source is None or recipe.source.sha256 != source["sha256"]:
         raise InputError(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import partial
 
 import jax.numpy as jnp
@@ -6,9 +7,9 @@ import pytest
 from flax import linen as nn
 from networks import shapes_of
 
-from jaxcnn import layers, models
+from jaxcnn import InputError, layers, models
 from jaxcnn.models import LeNet
-from jaxcnn.recipes import ALL_RECIPES, RECIPES
+from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe
 from jaxcnn.recipes.description import describe, rebuild
 
 
@@ -47,6 +48,16 @@ def test_functions_and_classes_are_named_by_their_path():
     assert describe(models.LeNet) == {"function": "jaxcnn.models:LeNet"}
     assert describe((1, [2.5, "x"], None, True)) == [1, [2.5, "x"], None, True]
     assert describe(partial(LeNet, norm=nn.relu)) == {"partial": "jaxcnn.models:LeNet", "norm": describe(nn.relu)}
+
+
+def test_a_recipe_is_made_again_from_its_settings_alone():
+    recipe = replace(RECIPES["densenet"], name="mine", optimizer="sgd", optimizer_options={"momentum": 0.9})
+    settings = json.loads(json.dumps(recipe.settings()))
+    assert Recipe.from_settings(settings).settings() == settings
+    with pytest.raises(KeyError, match="optimizer"):
+        Recipe.from_settings({name: value for name, value in settings.items() if name != "optimizer"})
+    with pytest.raises((InputError, TypeError), match="model"):  # the tests check types before the recipe does
+        RECIPES["lenet"].with_settings({"model": {"function": "flax.linen:relu"}})
 
 
 @pytest.mark.parametrize("name", ALL_RECIPES)
