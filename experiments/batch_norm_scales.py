@@ -13,8 +13,14 @@ import tyro
 from rich.console import Console
 
 from jaxcnn import data, layers, recipes, training
-from jaxcnn.runs import RunConfig, keep_compiled_programs, keep_memory
-from jaxcnn.runs.environment import describe_devices, find_devices, software_versions
+from jaxcnn.platform import (
+    configure_malloc,
+    describe_devices,
+    enable_compilation_cache,
+    find_devices,
+    software_versions,
+)
+from jaxcnn.runs import RunConfig
 
 NORMS = {"U(0, 1)": layers.uniform_scale_batch_norm, "1": layers.library_batch_norm}
 
@@ -46,9 +52,9 @@ def main(
         limit: use the first so many images of each split alone.
         output: JSON file for the losses, written after each run. None unless given.
     """
-    keep_memory()
+    configure_malloc()
     dataset = data.load_fashion_mnist().limit(limit)
-    keep_compiled_programs()
+    enable_compilation_cache()
     console = Console(width=100)
     about = {"device": describe_devices(find_devices(None, 1)), "versions": software_versions()}
     results: dict[str, Any] = {**about, "losses": {}}

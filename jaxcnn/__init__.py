@@ -1,18 +1,25 @@
-"""Convolutional networks as functional JAX: pure operations, Linen networks, one compiled training step.
+"""Convolutional networks in functional JAX: pure operations, Linen networks, one compiled training step.
 
 ops           pure array functions
-layers        thin Linen modules over them
+layers        thin Linen modules over ops
 models        the networks
 data          Fashion-MNIST and other images
-training      state, steps, loop, checkpoints
+training      state, steps, loop, ensembles, checkpoints
 recipes       how each network is trained, in the book and today
-runs          a recipe trained into a directory, as the command line does it
+platform      devices, memory, compilation, processes
+runs          a recipe trained into a directory, resumed, opened again
+writers       terminal, JSON lines and TensorBoard, which watch a run
 reproduction  the book's experiments with several seeds, compared with the book's figures
 interop       weights from and to PyTorch, exported programs
 report        HTML pages about runs and reproductions
+cli           the command line
 """
 
-from jaxcnn import data, layers, models, ops, recipes, training
+from importlib import metadata
+
+from jaxcnn import data, interop, layers, models, ops, recipes, runs, training
 from jaxcnn.errors import InputError
 
-__all__ = ["InputError", "data", "layers", "models", "ops", "recipes", "training"]
+__version__ = metadata.version("jaxcnn")
+
+__all__ = ["InputError", "data", "interop", "layers", "models", "ops", "recipes", "runs", "training"]

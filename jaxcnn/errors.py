@@ -1,13 +1,13 @@
-"""What ends the command line with one line instead of a traceback."""
+"""Errors that end the command line with one line and no traceback."""
 
 from signal import Signals
 
 
 class InputError(ValueError):
-    """Something that the user gave cannot be used.
+    """The input cannot be used.
 
-    Its message is one line: what is wrong, the rule, and how to mend it. The command line prints the line
-    and leaves with exit code 2; any other exception is a defect of the program and keeps its traceback.
+    The message is one line: what is wrong, the allowed values, and the remedy. The command line prints it and exits
+    with code 2.
     """
 
 
@@ -16,30 +16,30 @@ class InUseError(InputError):
 
 
 class RunError(Exception):
-    """A run cannot go on, though what it was given can be used: a disk is full, or its numbers are not finite.
+    """A run cannot continue, though the input is valid: the disk is full, or the numbers are not finite.
 
-    Its message is one line: what happened, what is kept, and how to go on. The command line prints the line and leaves
-    with exit code 1.
+    The message is one line: what happened, what is kept, and how to resume. The command line prints it and exits with
+    code 1.
     """
 
 
 class DivergedError(RunError):
-    """The loss or a parameter of a run is not finite any more."""
+    """The loss or a parameter of a run is not finite."""
 
 
-class LostHostError(RunError):
-    """A run on several hosts cannot go on, for one of them is gone."""
+class LostProcessError(RunError):
+    """A run of several processes cannot continue, because one of them is gone."""
 
 
 class StoppedError(Exception):
-    """A signal asked a run to stop, and where it stood is saved.
+    """A signal stopped a run, which is saved.
 
-    The command line leaves with exit code 128 plus the signal's number.
+    The command line exits with code 128 plus the number of the signal.
 
     Args:
-        signal: which it was.
+        signal: the signal.
     """
 
     def __init__(self, signal: Signals) -> None:
-        super().__init__(f"stopped by {signal.name}; the same command with the same --workdir goes on")
+        super().__init__(f"stopped by {signal.name}; the same command with the same --workdir resumes")
         self.signal = signal

@@ -1,6 +1,5 @@
 """Fixtures for all tests, and the strictness under which they run."""
 
-import io
 import logging
 import os
 from dataclasses import replace
@@ -16,9 +15,9 @@ import faults
 import jax
 import pytest
 from hypothesis import settings
-from rich.console import Console
 
 from jaxcnn import cli, data, runs
+from jaxcnn.cli import training
 from jaxcnn.data import facts, sources, tfds_directory
 from jaxcnn.data.idx import idx_sha256
 from jaxcnn.recipes import RECIPES, get_recipe
@@ -78,7 +77,7 @@ def carried_out(sample, tmp_path_factory):
     """The directory of a run of LeNet with batch norm on the sample; only to be read."""
     workdir = tmp_path_factory.mktemp("carried-out") / "run"
     recipe = replace(RECIPES["lenet_bn"], num_epochs=2, batch_size=64)
-    runs.train(runs.RunConfig(recipe), sample, workdir, Console(file=io.StringIO()))
+    runs.train(runs.RunConfig(recipe), sample, workdir)
     return workdir
 
 
@@ -125,7 +124,7 @@ def on_sample(sample, monkeypatch):
         asked.append(source)
         return sample
 
-    monkeypatch.setattr(cli, "load_fashion_mnist", load)
+    monkeypatch.setattr(training, "load_fashion_mnist", load)
     monkeypatch.setattr(sources, "load_fashion_mnist", load)
     return asked
 

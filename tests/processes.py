@@ -12,8 +12,9 @@ import jax
 from flax import linen as nn
 from rich.console import Console
 
-from jaxcnn import errors, layers, reproduction, runs
+from jaxcnn import errors, layers, platform, reproduction, runs
 from jaxcnn.recipes import MODERN_RECIPES
+from jaxcnn.writers import TerminalWriter
 
 
 class Quick(nn.Module):
@@ -90,7 +91,7 @@ def _carry_out(dataset, workdir, compiled, recipe, every, terminal, file_size, u
             "JAX_NUM_PROCESSES": str(count),
             "JAX_PROCESS_ID": str(number),
         }
-        runs.join_hosts()
+        platform.init_distributed()
     with _file_of_line(workdir, host).open("w") as line:
         if file_size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
@@ -98,10 +99,9 @@ def _carry_out(dataset, workdir, compiled, recipe, every, terminal, file_size, u
             os.setuid(user)
         try:
             dataset = dataset() if callable(dataset) else dataset
-            runs.train(
-                runs.RunConfig(recipe), dataset, workdir, Console(file=io.StringIO(), force_terminal=terminal),
-                checkpoint_every=runs.Interval(steps=every),
-            )  # fmt: skip
+            shown = TerminalWriter(Console(file=io.StringIO(), force_terminal=terminal))
+            every_steps = runs.Interval(steps=every)
+            runs.train(runs.RunConfig(recipe), dataset, workdir, writers=[shown], checkpoint_every=every_steps)
         except errors.StoppedError as stopped:
             code = 128 + stopped.signal
             line.write(str(stopped))
@@ -112,13 +112,14 @@ def _carry_out(dataset, workdir, compiled, recipe, every, terminal, file_size, u
             code = 2
             line.write(str(error))
     if code in (1, 2):
-        runs.leave_hosts(code)
+        platform.shutdown_distributed(code)
     raise SystemExit(code)
 
 
 def _reproduce(names, dataset, root, compiled, options):
     _prepare(compiled)
-    reproduction.reproduce(names, dataset, root, Console(file=io.StringIO()), **options)
+    configs = reproduction.plan(names, root, **options)
+    reproduction.reproduce(configs, dataset, root, Console(file=io.StringIO()))
 
 
 def _prepare(compiled):

@@ -12,7 +12,8 @@ import pytest
 from networks import drawn_variables
 from rich.console import Console
 
-from jaxcnn import cli, interop, models, recipes, runs
+from jaxcnn import cli, interop, models, recipes
+from jaxcnn.cli.overview import print_recipes
 from jaxcnn.reproduction import as_markdown
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +55,7 @@ def test_every_command_and_every_example_runs(sample_as_fashion_mnist, tmp_path,
     names = {"module": SimpleNamespace(state_dict=lambda: weights), "__name__": "__main__"}
     for kind, text in BLOCKS:
         if "onnx" in text and importlib.util.find_spec("onnxruntime") is None:
-            text = text.replace("$ jaxcnn export runs/lenet --to onnx\n", "")
+            text = text.replace("$ jaxcnn export runs/lenet --format onnx\n", "")
             if kind == "python":
                 continue
         if kind == "python":
@@ -71,7 +72,7 @@ def test_every_command_and_every_example_runs(sample_as_fashion_mnist, tmp_path,
 
 def test_shows_the_list_as_it_is():
     shown = Console(file=io.StringIO(), width=80)
-    runs.list_recipes(shown)
+    print_recipes(shown)
     lines = "\n".join(line.rstrip() for line in shown.file.getvalue().splitlines())
     (table,) = (text for kind, text in BLOCKS if not kind and "lenet_modern" in text)
     assert table.strip("\n") in lines

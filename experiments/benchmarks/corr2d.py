@@ -23,7 +23,7 @@ from rich.table import Table
 from scipy.signal import correlate2d
 
 from jaxcnn import ops
-from jaxcnn.runs.environment import describe_devices, software_versions
+from jaxcnn.platform import describe_devices, software_versions
 
 OURS = "ops.corr2d"
 

@@ -25,8 +25,7 @@ from rich.table import Table
 
 from jaxcnn import ops
 from jaxcnn.ops import convolution
-from jaxcnn.runs import keep_memory
-from jaxcnn.runs.environment import describe_devices, software_versions
+from jaxcnn.platform import configure_malloc, describe_devices, software_versions
 from jaxcnn.training import compilation
 
 CONVOLUTIONS = {
@@ -153,7 +152,7 @@ def main(repeats: int = 9, batch_divisor: int = 1, output: Path | None = None) -
         batch_divisor: by which the batches are made smaller, for a quick look.
         output: JSON file for the results; none is written unless given.
     """
-    keep_memory()
+    configure_malloc()
 
     def smaller(shape: tuple[int, ...]) -> tuple[int, ...]:
         return (max(1, shape[0] // batch_divisor), *shape[1:])

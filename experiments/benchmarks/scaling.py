@@ -3,7 +3,7 @@
     python experiments/benchmarks/scaling.py [--recipes lenet] [--repeats 3] [--output FILE]
 
 Milliseconds a step, in which every replica takes one: the replicas on one device, in turn and together, and laid out as
-training would choose. All layouts are timed in one process, one after the other, and that again `repeats` times;
+training would choose. All placements are timed in one process, one after the other, and that again `repeats` times;
 medians are shown. A processor stands in for eight devices, which cannot make it faster: there the second table shows
 what sharing costs, and replicas are dealt out to as many as there are cores.
 """
@@ -15,14 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from jaxcnn import data, runs, training
+from jaxcnn import data, platform, runs, training
+from jaxcnn.platform import describe_devices, software_versions
 from jaxcnn.recipes import get_recipe
-from jaxcnn.runs.environment import describe_devices, software_versions
-from jaxcnn.training import ALONE, Layout, TrainState, choose_layout
+from jaxcnn.training import SINGLE, Placement, TrainState, choose_placement
 
 REPLICAS = (1, 2, 4, 8, 16)
 DEVICES = (1, 2, 4, 8)
@@ -36,19 +37,19 @@ def main(
     data_dir: Path | None = None,
     output: Path | None = None,
 ) -> None:
-    """Time training in every layout and show the medians.
+    """Time training in every placement and show the medians.
 
     Args:
         recipes: the networks.
         steps: how many steps are timed at a time.
-        repeats: how often each layout is timed.
+        repeats: how often each placement is timed.
         most_together: the most replicas to be timed together on one device; any number unless given.
         data_dir: directory of Fashion-MNIST; looked for, then fetched, unless given.
         output: JSON file for the results; none is written unless given.
     """
-    runs.keep_memory()
+    platform.configure_malloc()
     dataset = data.load_fashion_mnist(data_dir)
-    runs.provide_cpu_devices(max(DEVICES))
+    platform.set_num_cpu_devices(max(DEVICES))
     results = {
         "device": describe_devices(jax.devices()[:1]),
         "cpu_cores": os.cpu_count(),
@@ -67,7 +68,7 @@ def main(
 def medians(
     name: str, dataset: data.Dataset, steps: int, repeats: int, most_together: int | None
 ) -> dict[str, dict[str, float | str]]:
-    """By layout: milliseconds a step, and by number of replicas which layout is chosen."""
+    """By placement: milliseconds a step, and by number of replicas which placement is chosen."""
     recipe = get_recipe(name)
     dataset = replace(
         dataset.limit(steps * recipe.batch_size),
@@ -81,49 +82,48 @@ def medians(
     ]
     devices = jax.devices()
     hands = devices[: os.cpu_count()] if devices[0].platform == "cpu" else devices
-    cases: dict[str, tuple[TrainState, Layout]] = {}
+    cases: dict[str, tuple[TrainState, Placement]] = {}
     chosen = {}
     for count in REPLICAS:
         if count == 1:
-            cases["1 alone"] = (states[0], ALONE)
+            cases["1 alone"] = (states[0], SINGLE)
             chosen["1"] = "alone"
             continue
-        stacked = training.stack_replicas(states[:count])
-        best = choose_layout(stacked, (recipe.image_size, recipe.image_size, 1), hands)
+        stacked = training.stack_members(states[:count])
+        best = choose_placement(stacked, (recipe.image_size, recipe.image_size, 1), hands)
         chosen[str(count)] = str(best)
         cases[f"{count} {best}"] = (stacked, best)
-        for form in ("in turn", "together"):
-            if form == "in turn" or most_together is None or count <= most_together:
-                layout = Layout(form, (devices[0],))
-                cases[f"{count} {layout}"] = (stacked, layout)
+        for kind in ("sequential", "vmap"):
+            if kind == "sequential" or most_together is None or count <= most_together:
+                placement = Placement(kind, (devices[0],))
+                cases[f"{count} {placement}"] = (stacked, placement)
     for count in DEVICES[1:]:
         if count <= len(devices):
-            layout = Layout("split", tuple(devices[:count]))
-            cases[str(layout)] = (states[0], layout)
+            placement = Placement("data_parallel", tuple(devices[:count]))
+            cases[str(placement)] = (states[0], placement)
     taken: dict[str, list[float]] = {case: [] for case in cases}
     for _ in range(repeats):
-        for case, (state, layout) in cases.items():
-            taken[case].append(seconds_a_step(state, layout, dataset, recipe.batch_size, recipe.image_size))
+        for case, (state, placement) in cases.items():
+            options = recipe.fit_options(num_epochs=1, placement=placement)
+            taken[case].append(seconds_a_step(state, dataset, options))
     return {"chosen": chosen, "ms": {case: 1e3 * statistics.median(times) for case, times in taken.items()}}
 
 
-def seconds_a_step(state: TrainState, layout: Layout, dataset: data.Dataset, batch_size: int, image_size: int) -> float:
-    """Seconds a step of one epoch, without compilation; the first step, alone in its chunk, is left out."""
-    events = training.run_epochs(
-        state, dataset, num_epochs=1, batch_size=batch_size, image_size=image_size, layout=layout
-    )
-    chunks = [event for event in events if isinstance(event, training.ReplicasChunk)]
-    return sum(chunk.seconds for chunk in chunks[1:]) / (chunks[-1].steps - chunks[0].steps_done)
+def seconds_a_step(state: TrainState, dataset: data.Dataset, options: training.FitOptions) -> float:
+    """Seconds of a step, over one epoch without compilation and without the first step, a chunk of its own."""
+    results = training.run_epochs(state, dataset, options)
+    chunks = [result for result in results if isinstance(result, training.ChunkResult)]
+    return sum(float(np.sum(chunk.seconds)) for chunk in chunks[1:]) / (chunks[-1].steps - chunks[0].steps_done)
 
 
 def show(name: str, found: dict[str, dict[str, float | str]]) -> None:
     """The medians, each beside that of one run alone."""
     table = Table(title=f"{name}: ms a step")
-    for heading in ("layout", "ms", "of one alone", ""):
-        table.add_column(heading, justify="left" if heading == "layout" else "right")
+    for heading in ("placement", "ms", "of one alone", ""):
+        table.add_column(heading, justify="left" if heading == "placement" else "right")
     one = float(found["ms"]["1 alone"])
     for case, ms in found["ms"].items():
-        is_chosen = case in {f"{count} {layout}" for count, layout in found["chosen"].items()}
+        is_chosen = case in {f"{count} {placement}" for count, placement in found["chosen"].items()}
         table.add_row(case, f"{float(ms):.1f}", f"{float(ms) / one:.2f}", "chosen" if is_chosen else "")
     Console().print(table)
 

@@ -21,9 +21,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from jaxcnn import data, runs, training
+from jaxcnn import data, platform, runs, training
+from jaxcnn.platform import describe_devices, software_versions
 from jaxcnn.recipes import Recipe, get_recipe
-from jaxcnn.runs.environment import describe_devices, software_versions
 
 WHOLE = {"lenet": 235}
 """How many steps a whole epoch has, where that is short enough; of others there are three windows."""
@@ -46,7 +46,7 @@ def main(
         data_dir: directory of Fashion-MNIST; looked for, then fetched, unless given.
         output: JSON file for the results; none is written unless given.
     """
-    runs.keep_memory()
+    platform.configure_malloc()
     with tempfile.TemporaryDirectory() as directory:
         source = f"tfds:{data.prepare_tfds(directory, data_dir)}"
         results = {

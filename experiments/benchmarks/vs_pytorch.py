@@ -32,8 +32,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset
+from jaxcnn.platform import configure_malloc
 from jaxcnn.recipes import RECIPES
-from jaxcnn.runs import keep_memory
 
 OURS = ("jaxcnn", "jaxcnn, step by step", "jaxcnn, bfloat16")
 
@@ -205,7 +205,7 @@ def _timed(run: Any, sample_seconds: float) -> Iterator[float]:
 
 def work(task: Task, contestant: str, pipe: Connection) -> None:
     """A contestant's process: takes one sample whenever it is told to, and at last tells its memory's peak."""
-    keep_memory()
+    configure_malloc()
     began = time.perf_counter()
     take = (jaxcnn_samples if contestant in OURS else pytorch_samples)(task, contestant)
     next(take)
@@ -376,7 +376,7 @@ def main(
         output: JSON file for the results, written after each recipe; those of other recipes that are in it stay. None
             unless given.
     """
-    from jaxcnn.runs.environment import describe_devices, find_devices, software_versions
+    from jaxcnn.platform import describe_devices, find_devices, software_versions
 
     everyone = ON_GPU if device == "gpu" else ON_CPU
     if unknown := set(contestants or ()) - set(everyone):

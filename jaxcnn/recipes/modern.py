@@ -36,7 +36,6 @@ def _modern(
         reference,
         name=f"{name}_modern",
         title=f"{reference.title}, trained as is done today",
-        is_reference=False,
         note="",
         caveat="",
         model=reference.model if model is None else model,

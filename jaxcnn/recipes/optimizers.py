@@ -1,4 +1,4 @@
-"""Optimizers and learning rate schedules by name: optax's, put together with decay and clipping."""
+"""Optimizers and learning rate schedules by name, combined with weight decay and clipping."""
 
 import difflib
 import inspect
@@ -35,6 +35,12 @@ def _one_cycle(num_steps: int, **options: float) -> optax.Schedule:
     return optax.cosine_onecycle_schedule(num_steps, 1.0, **options)
 
 
+OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {}
+"""Your own optimizers by name: functions of `learning_rate` and further keyword arguments.
+
+Constructors of `optax` and `optax.contrib` need no entry.
+"""
+
 SCHEDULES: dict[str, Schedule | None] = {
     "constant": None,
     "linear": _linear,
@@ -42,20 +48,22 @@ SCHEDULES: dict[str, Schedule | None] = {
     "step": _step,
     "one_cycle": _one_cycle,
 }
-"""What the learning rate is multiplied by at each step, by name; None for 1.
+"""The factor of the learning rate at each step, by name: functions of the number of steps; None for a constant 1.
 
-linear: from 1 to `end` (0). cosine: from 1 to `alpha` (0) as half a cosine. step: times `factor` (.1) at each share of
-the steps in `at` (.5, .75). one_cycle: up from a 25th over the first 30 % of the steps, then down to almost 0, each as
-half a cosine; its options are those of `optax.cosine_onecycle_schedule`.
+linear: from 1 to `end` (0). cosine: from 1 to `alpha` (0), half a cosine. step: times `factor` (.1) at each share of
+the steps in `at` (.5, .75). one_cycle: from 1/25 to 1 in the first 30 % of the steps, then to almost 0, each half a
+cosine; its options are those of `optax.cosine_onecycle_schedule`.
 """
 
 
 def find_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
-    """The optax constructor called `name`, of `optax` or `optax.contrib`, such as adam, sgd, lion or muon.
+    """The constructor called `name` in `OPTIMIZERS`, `optax` or `optax.contrib`, such as adam, sgd, lion or muon.
 
     Raises:
-        InputError: if there is none that takes a learning rate; it suggests names that are alike.
+        InputError: if there is none that takes a learning rate; it suggests similar names.
     """
+    if name in OPTIMIZERS:
+        return OPTIMIZERS[name]
     modules = (optax, optax.contrib)
     for module in modules:
         found = getattr(module, name, None)
@@ -63,32 +71,32 @@ def find_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
             return cast("Callable[..., optax.GradientTransformation]", found)
     names = {entry for module in modules for entry in dir(module) if entry.islower()}
     alike = difflib.get_close_matches(name, names, n=3)
-    hint = f"did you mean {' or '.join(alike)}?" if alike else "give one of optax's, such as adam, adamw, sgd or lion"
-    raise InputError(f"no optimizer is called {name!r}: {hint}")
+    hint = f"did you mean {' or '.join(alike)}?" if alike else "expected one of optax, such as adam, adamw, sgd or lion"
+    raise InputError(f"optimizer {name!r} is unknown: {hint}")
 
 
 def check_schedule(name: str) -> None:
-    """See that there is a schedule called `name`.
+    """Check that there is a schedule called `name`.
 
     Raises:
         InputError: if there is none.
     """
     if name not in SCHEDULES:
-        raise InputError(f"no schedule is called {name!r}: choose one of {', '.join(SCHEDULES)}")
+        raise InputError(f"schedule {name!r} is unknown: expected one of {', '.join(SCHEDULES)}")
 
 
 @lru_cache
 def make_schedule(name: str, options: FrozenDict[str, Any], num_steps: int, warmup_steps: int) -> optax.Schedule | None:
-    """What the learning rate is multiplied by at each step: the schedule called `name`, after a warm-up.
+    """The factor of the learning rate at each step: the schedule called `name`, after a warm-up.
 
     Args:
         name: one of `SCHEDULES`.
         options: its keyword arguments.
-        num_steps: of the whole training.
-        warmup_steps: steps at the beginning over which the rate rises linearly from 0; the schedule takes the others.
+        num_steps: number of steps of the whole training.
+        warmup_steps: number of steps at the beginning in which the rate rises linearly from 0; the schedule follows.
 
     Returns:
-        The schedule; None where the rate is always the same.
+        The schedule; None for a constant rate.
     """
     make = SCHEDULES[name]
     schedule = None if make is None else make(max(1, num_steps - warmup_steps), **options)
@@ -107,19 +115,19 @@ def make_optimizer(
     weight_decay: float,
     clip_norm: float | None,
 ) -> optax.GradientTransformation:
-    """An optimizer. The same object is given for the same arguments, because compiled steps are found by it.
+    """An optimizer. Equal arguments give the same object, because compiled steps are cached by it.
 
-    Weight decay is the optimizer's own where it has one (AdamW, Lion), and is added to the gradients elsewhere (SGD).
-    It leaves out biases and the scales of norms.
+    Weight decay is the optimizer's own if it has one (AdamW, Lion); otherwise it is added to the gradients (SGD). It
+    does not apply to biases and the scales of norms.
 
     Args:
-        name: as `find_optimizer` takes it.
+        name: as for `find_optimizer`.
         options: its keyword arguments.
-        learning_rate: the rate, or the highest one of a schedule; None to have it in the optimizer's state, as
-            `optax.inject_hyperparams` does, where it begins with 0.
-        schedule: what the rate is multiplied by at each step; None for 1.
-        weight_decay: share of the kernels, times the learning rate, that each step takes off them.
-        clip_norm: the largest norm of all gradients together; longer ones are scaled down to it. None for no bound.
+        learning_rate: the rate, or the highest one of a schedule; None to have it in the optimizer's state, as with
+            `optax.inject_hyperparams`, with the initial value 0.
+        schedule: the factor of the rate at each step; None for 1.
+        weight_decay: share of the kernels, times the learning rate, that is subtracted in each step.
+        clip_norm: maximum norm of all gradients together, to which larger ones are scaled; None for no maximum.
     """
     if learning_rate is None:
         rest = {"schedule": schedule, "weight_decay": weight_decay, "clip_norm": clip_norm}
@@ -132,7 +140,7 @@ def make_optimizer(
     if "weight_decay" in parameters:
         masks = {"mask", "weight_decay_mask"} & set(parameters)
         decay: dict[str, Any] = {"weight_decay": weight_decay, **dict.fromkeys(masks, _is_kernel)}
-        arguments = decay | arguments  # said always: the constructor's own default need not be 0
+        arguments = decay | arguments  # always given, because the constructor's default is perhaps not 0
     elif weight_decay:
         parts.append(optax.add_decayed_weights(weight_decay, mask=_is_kernel))
     rate: optax.ScalarOrSchedule = learning_rate
@@ -146,7 +154,7 @@ def make_optimizer(
 
 
 def steps_of(epochs: float | int, num_examples: int, batch_size: int) -> int:
-    """How many steps `epochs` have."""
+    """Number of steps in `epochs` epochs."""
     return round(epochs * math.ceil(num_examples / batch_size))
 
 
@@ -155,5 +163,5 @@ def _scaled(schedule: optax.Schedule, rate: ArrayLike, step: ArrayLike) -> Array
 
 
 def _is_kernel(params: PyTree[Array]) -> PyTree[bool]:
-    """Of each leaf whether it decays: kernels do, biases and norm scales, of one axis, do not."""
+    """Whether each leaf decays: kernels do; biases and norm scales, which have one axis, do not."""
     return jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, params)

@@ -16,8 +16,9 @@ from jaxcnn.data import Augmentation
 from jaxcnn.errors import InputError
 from jaxcnn.recipes.description import describe, rebuild
 from jaxcnn.recipes.optimizers import check_schedule, find_optimizer, make_optimizer, make_schedule, steps_of
+from jaxcnn.training import FitOptions, Metric
 
-_ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat", "is_reference")
+_ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat")
 _TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 _SCHEDULES = {"constant": "at", "one_cycle": "in one cycle up to"}
 
@@ -78,7 +79,6 @@ class Recipe:
         reference_norm: gamma and beta of the first batch norm after the book's run, where it prints them.
         note: settings of the book's run that its text does not state.
         caveat: why a run may give other figures, where that is known.
-        is_reference: whether it is carried out as in the book, so that the figures should be the book's.
         batch_size: examples a step; the last step of an epoch takes what is left.
         num_epochs: epochs trained.
         optimizer: the name of an optax constructor, of `optax` or `optax.contrib`, such as 'adam', 'sgd' or 'lion'.
@@ -94,6 +94,7 @@ class Recipe:
         init_gain: kernels begin uniform in ±init_gain / sqrt(fan_in) and biases at 0; None for the network's own
             initialisation. The square root of 6 is He's.
         augmentation: what is done to the training images; None for nothing.
+        metrics: further metrics, functions by name, as for `training.FitOptions`.
         source: the file or module that it was loaded from; None for a registered recipe.
 
     Raises:
@@ -121,7 +122,6 @@ class Recipe:
     reference_norm: tuple[tuple[float, ...], tuple[float, ...]] | None = field(default=None, repr=False)
     note: str = field(default="", repr=False)
     caveat: str = field(default="", repr=False)
-    is_reference: bool = False
     batch_size: int = 256
     num_epochs: int = 5
     optimizer: str = "adam"
@@ -134,10 +134,11 @@ class Recipe:
     label_smoothing: float = 0.0
     init_gain: float | None = None
     augmentation: Augmentation | None = None
+    metrics: Mapping[str, Metric] = FrozenDict()
     source: RecipeSource | None = None
 
     def __post_init__(self) -> None:
-        for name in ("optimizer_options", "schedule_options"):
+        for name in ("optimizer_options", "schedule_options", "metrics"):
             object.__setattr__(self, name, FrozenDict(getattr(self, name)))
         if not isinstance(self.model, nn.Module):
             raise InputError(f"a model that is {self.model!r}: expected a network, a Linen module")
@@ -168,7 +169,7 @@ class Recipe:
 
     def without_reference(self) -> "Recipe":
         """The same without the book's figures, which are of Fashion-MNIST."""
-        return replace(self, section="", reference=(), reference_norm=None, note="", caveat="", is_reference=False)
+        return replace(self, section="", reference=(), reference_norm=None, note="", caveat="")
 
     def settings(self) -> dict[str, Any]:
         """All that decides what a run of this recipe computes, as JSON holds it; `with_settings` reads it.
@@ -236,19 +237,51 @@ class Recipe:
             inject_learning_rate: whether the learning rate is an entry of the state, as `optax.inject_hyperparams` has
                 it, by which recipes that differ in it alone share what is compiled. It takes the same steps.
         """
-        schedule = make_schedule(
-            self.schedule,
-            FrozenDict(self.schedule_options),
-            steps_of(self.num_epochs, num_examples, self.batch_size),
-            steps_of(self.warmup_epochs, num_examples, self.batch_size),
-        )
         return make_optimizer(
             self.optimizer,
             FrozenDict(self.optimizer_options),
             None if inject_learning_rate else self.learning_rate,
-            schedule,
+            self._make_schedule(num_examples),
             self.weight_decay,
             self.clip_norm,
+        )
+
+    def learning_rate_at(self, step: int, num_examples: int = 60_000) -> float:
+        """The learning rate of step `step`, counted from 0.
+
+        Examples:
+            >>> from jaxcnn.models import LeNet
+            >>> recipe = Recipe("mine", LeNet(), 28, 0.1, schedule="linear", num_epochs=1, batch_size=60)
+            >>> [round(recipe.learning_rate_at(step), 4) for step in (0, 500)]
+            [0.1, 0.05]
+        """
+        schedule = self._make_schedule(num_examples)
+        return self.learning_rate if schedule is None else self.learning_rate * float(jnp.asarray(schedule(step)))
+
+    def fit_options(self, **changes: Any) -> FitOptions:
+        """The options for `training.fit`, with `changes` in the place of the recipe's own.
+
+        Examples:
+            >>> from jaxcnn.models import LeNet
+            >>> Recipe("mine", LeNet(), 28, 0.1).fit_options(num_epochs=1).batch_size
+            256
+        """
+        own = {
+            "num_epochs": self.num_epochs,
+            "batch_size": self.batch_size,
+            "image_size": self.image_size,
+            "augment": self.augmentation,
+            "label_smoothing": self.label_smoothing,
+            "metrics": self.metrics,
+        }
+        return FitOptions(**{**own, **changes})
+
+    def _make_schedule(self, num_examples: int) -> optax.Schedule | None:
+        return make_schedule(
+            self.schedule,
+            FrozenDict(self.schedule_options),
+            steps_of(self.num_epochs, num_examples, self.batch_size),
+            steps_of(self.warmup_epochs, num_examples, self.batch_size),
         )
 
     def initialize(self, params: PyTree[Array]) -> PyTree[Array]:

@@ -1,4 +1,4 @@
-"""What each layer of a network makes of images."""
+"""The outputs of the layers of a network."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +12,10 @@ from jaxcnn.runs import TrainedRun
 
 
 def find_activations(run: TrainedRun, images: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs of all modules of a run's network by their paths, such as 'stage2_block1/conv1', as they are made.
+    """The outputs of all modules of a run's network by their paths, such as 'stage2_block1/conv1', in order.
 
     Args:
-        run: whose network, in prediction.
+        run: the run; its network is in evaluation mode.
         images: (N, H, W, C), uint8.
     """
     paths: list[str] = []

@@ -1,7 +1,7 @@
-"""The figures of a report, each as an SVG that stands alone.
+"""The figures of a report, each as an SVG file of its own.
 
-Colours are those of Okabe and Ito, which people with any colour vision tell apart; what matters is told by lines, marks
-and words too, so that a print in gray says the same.
+The colors are those of Okabe and Ito, which are distinct for all kinds of color vision. Line styles, markers and labels
+give the same information, so a print in gray can be read too.
 """
 
 import io
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jaxcnn.recipes import Recipe
-from jaxcnn.training import EpochFigures
+from jaxcnn.training import EpochResult
 
 _BLUE, _ORANGE, _BLACK = "#0072B2", "#D55E00", "#000000"
 _STYLE: dict[Any, Any] = {
@@ -27,15 +27,15 @@ _STYLE: dict[Any, Any] = {
 }  # fmt: skip
 
 
-def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochFigures]], *, kind: str) -> str:
-    """Loss or accuracy by epoch: the mean of the runs with the band from smallest to largest, and the book's.
+def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochResult]], *, metric: str) -> str:
+    """A metric by epoch: the mean of the runs with the range from minimum to maximum, and the book's figures.
 
     Args:
-        recipe: whose reference is drawn, dashed, where it has any.
-        runs: of each run, the figures of its epochs.
-        kind: 'loss' or 'accuracy'.
+        recipe: its reference is drawn dashed, if it has one.
+        runs: the results of the epochs of each run.
+        metric: its name, such as 'loss' or 'accuracy'.
     """
-    lines = {f"train_{kind}": (_BLUE, "o", "training"), f"test_{kind}": (_ORANGE, "s", "test")}
+    lines = {f"train_{metric}": (_BLUE, "o", "training"), f"test_{metric}": (_ORANGE, "s", "test")}
     reference = {
         "train_loss": [epoch.loss for epoch in recipe.reference],
         "train_accuracy": [epoch.train_accuracy for epoch in recipe.reference],
@@ -46,7 +46,9 @@ def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochFigures]], *, kind:
         figure = Figure(figsize=(5, 3.4))
         axes = figure.subplots()
         for name, (colour, mark, words) in lines.items():
-            values = np.array([[getattr(epoch, name) for epoch in run[: len(epochs)]] for run in runs])
+            if name not in runs[0][0].metrics:
+                continue
+            values = np.array([[epoch.metrics.get(name, np.nan) for epoch in run[: len(epochs)]] for run in runs])
             axes.plot(epochs, values.mean(axis=0), color=colour, marker=mark, label=words)
             axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
             if reference.get(name):
@@ -57,14 +59,14 @@ def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochFigures]], *, kind:
                     label=f"{words}, the book",
                 )  # fmt: skip
         axes.set_xlabel("epoch")
-        axes.set_ylabel("cross-entropy, nats" if kind == "loss" else "accuracy")
+        axes.set_ylabel("cross-entropy, nats" if metric == "loss" else metric.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
         return _svg(figure)
 
 
 def draw_confusion(confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str]) -> str:
-    """How many images of each class were taken for each: rows are the truth."""
+    """Number of images for each pair of true class (row) and predicted class (column)."""
     with rc_context({**_STYLE, "axes.grid": False, "axes.spines.left": False, "axes.spines.bottom": False}):
         figure = Figure(figsize=(6, 5.4))
         axes = figure.subplots()
@@ -79,13 +81,13 @@ def draw_confusion(confusion: Int[np.ndarray, "classes classes"], class_names: S
         places = range(len(class_names))
         axes.set_xticks(places, class_names, rotation=45, ha="right")
         axes.set_yticks(places, class_names)
-        axes.set_xlabel("taken for")
-        axes.set_ylabel("is")
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
         return _svg(figure)
 
 
 def draw_pictures(images: UInt8[np.ndarray, "n h w"], titles: Sequence[str], *, columns: int = 4) -> str:
-    """Images in rows, each with words above it."""
+    """Images in rows, each with a title."""
     rows = -(-len(images) // columns)
     with rc_context(_STYLE):
         figure = Figure(figsize=(6, 1.9 * rows))
@@ -95,9 +97,9 @@ def draw_pictures(images: UInt8[np.ndarray, "n h w"], titles: Sequence[str], *, 
         return _svg(figure)
 
 
-def draw_kernels(kernel: Float[np.ndarray, "h w c_in c_out"], *, most: int = 32) -> str:
-    """The kernels of a layer for its first input channel, each on the same scale around zero."""
-    shown = kernel[:, :, 0, :most]
+def draw_kernels(kernel: Float[np.ndarray, "h w c_in c_out"], *, max_kernels: int = 32) -> str:
+    """The kernels of a layer for its first input channel, all with the same scale around zero."""
+    shown = kernel[:, :, 0, :max_kernels]
     count = shown.shape[-1]
     columns = min(count, 8)
     rows = -(-count // columns)
@@ -117,7 +119,7 @@ def draw_kernels(kernel: Float[np.ndarray, "h w c_in c_out"], *, most: int = 32)
 def draw_feature_maps(
     image: UInt8[np.ndarray, "h w"], maps: Sequence[tuple[str, Float[np.ndarray, "_ _ _"]]], *, channels: int = 8
 ) -> str:
-    """An image, and below it the first channels of what each layer makes of it, a row a layer."""
+    """An image, and below it the first channels of the output of each layer, one row a layer."""
     with rc_context(_STYLE):
         figure = Figure(figsize=(6, 0.95 * (len(maps) + 1)))
         table = figure.subplots(len(maps) + 1, channels, squeeze=False)
@@ -150,7 +152,7 @@ def draw_norm(gamma: Float[np.ndarray, " c"], beta: Float[np.ndarray, " c"]) -> 
 
 
 def _grid(figure: Figure, rows: int, columns: int, count: int) -> list[Axes]:
-    """So many axes without ticks, in rows."""
+    """The first `count` axes of a grid, without ticks."""
     table = figure.subplots(rows, columns, squeeze=False)
     for axes in table.flat:
         axes.set_axis_off()

@@ -1,4 +1,4 @@
-"""The page: what is shown of runs, and in what order."""
+"""The page about runs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,33 +15,33 @@ from jaxcnn.recipes import ALL_RECIPES, SOURCE, get_recipe
 from jaxcnn.report import figures
 from jaxcnn.report.activations import find_activations
 from jaxcnn.report.rendering import embed_figure, write_page
-from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, evaluate, find_runs, flatten_config
+from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, find_runs, flatten_config
 
-_MOST_LAYERS = 8  # a row each
-_MOST_CHANNELS = 16  # two bars each
+_MAX_LAYERS = 8  # one row each
+_MAX_CHANNELS = 16  # two bars each
 _MISTAKES = 12
 
 
 def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | None = None) -> Path:
     """Write one HTML page about the run in `path`, or about all runs below it.
 
-    Runs that differ in their seeds alone are shown together. The page needs no network and no script.
+    Runs that differ in their seeds alone are shown together. The page has no scripts and works offline.
 
     Args:
-        path: a run's directory, or one with runs in it.
-        dataset: the data that they are of, on whose test images the networks are shown at work.
+        path: the directory of a run, or one with runs in it.
+        dataset: the data of the runs; the page shows predictions for its test images.
         out: the file; report.html in `path` unless given.
 
     Returns:
         The file.
 
     Raises:
-        InputError: if there are no runs, one cannot be read or is of other data, or the file cannot be written.
+        InputError: if there are no runs, one cannot be read or has other data, or the file cannot be written.
     """
     runs = [TrainedRun.open(directory) for directory in find_runs(path)]
     runs = [run for run in runs if run.epochs]
     if not runs:
-        raise InputError(f"{path} holds no run with a finished epoch: train one first")
+        raise InputError(f"{path} has no run with a finished epoch: train one first")
     for run in runs:
         run.config.check_data(dataset)
     groups: dict[str, list[TrainedRun]] = {}
@@ -59,17 +59,15 @@ def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | Non
 def _group(
     runs: Sequence[TrainedRun], groups: Sequence[Sequence[TrainedRun]], dataset: Dataset | StreamedDataset, root: Path
 ) -> dict[str, Any]:
-    """What the page shows of runs that differ in their seeds; the first is the one whose network is looked into."""
+    """The content for runs that differ in their seeds; the figures of a network show the first."""
     first = runs[0]
     recipe = first.config.recipe
-    evaluation = evaluate(first, dataset)
-    every = [run.epochs for run in runs]
+    evaluation = first.evaluate(dataset)
     shown = [
-        embed_figure("Loss by epoch", figures.draw_curves(recipe, every, kind="loss"), _curve_words(runs)),
-        embed_figure("Accuracy by epoch", figures.draw_curves(recipe, every, kind="accuracy"), _curve_words(runs)),
+        *_curves(runs),
         embed_figure(
             "Confusion", figures.draw_confusion(evaluation.confusion, dataset.class_names),
-            "Test images by what they are (rows) and what the network takes them for (columns).",
+            "Test images by true class (rows) and predicted class (columns).",
         ),
         *_mistakes(evaluation, dataset),
         *_inside(first, dataset),
@@ -82,6 +80,7 @@ def _group(
             {"reference": recipe.reference[number] if number < len(recipe.reference) else None, "run": epoch}
             for number, epoch in enumerate(first.epochs)
         ],
+        "further": first.epochs[0].further_metrics,
         "evaluation": evaluation,
         "by_class": list(zip(dataset.class_names, _by_class(evaluation), strict=True)),
         "seconds": sum(epoch.seconds for epoch in first.epochs),
@@ -94,7 +93,7 @@ def _group(
 
 
 def _apart(config: RunConfig, others: Sequence[RunConfig]) -> list[str]:
-    """What tells `config` from those of `others` that have the same recipe."""
+    """The settings of `config` that differ from those of `others` with the same recipe."""
     forms = [flatten_config(other.as_json()) for other in others if other.recipe.name == config.recipe.name]
     return [
         f"{name.replace('_', ' ')} {value}"
@@ -104,7 +103,7 @@ def _apart(config: RunConfig, others: Sequence[RunConfig]) -> list[str]:
 
 
 def command_of(config: RunConfig) -> str:
-    """The command that makes a run like this one.
+    """The command that repeats a run with these settings.
 
     Examples:
         >>> command_of(RunConfig(get_recipe("lenet"), seed=3))
@@ -127,8 +126,21 @@ def command_of(config: RunConfig) -> str:
     )
 
 
+def _curves(runs: Sequence[TrainedRun]) -> list[dict[str, str]]:
+    """A figure for each metric."""
+    first = runs[0]
+    return [
+        embed_figure(
+            f"{name.replace('_', ' ').capitalize()} by epoch",
+            figures.draw_curves(first.config.recipe, [run.epochs for run in runs], metric=name),
+            _curve_words(runs),
+        )
+        for name in first.epochs[0].metric_names
+    ]
+
+
 def _curve_words(runs: Sequence[TrainedRun]) -> str:
-    of_runs = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the band from smallest to largest"
+    of_runs = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the range from minimum to maximum"
     reference = "; dashed, open marks: the book" if runs[0].config.recipe.reference else ""
     return f"Solid: {of_runs}{reference}."
 
@@ -139,22 +151,22 @@ def _by_class(evaluation: Evaluation) -> list[float | None]:
 
 
 def _mistakes(evaluation: Evaluation, dataset: Dataset | StreamedDataset) -> list[dict[str, str]]:
-    """The images that the network is surest about and wrong."""
+    """The images with the most confident wrong predictions."""
     confidence = np.where(evaluation.predicted == evaluation.labels, 0.0, evaluation.probabilities.max(axis=1))
-    surest = np.argsort(-confidence, kind="stable")[:_MISTAKES]
-    surest = surest[confidence[surest] > 0]
-    if not len(surest):
+    worst = np.argsort(-confidence, kind="stable")[:_MISTAKES]
+    worst = worst[confidence[worst] > 0]
+    if not len(worst):
         return []
-    ((images, _),) = dataset.test.batches([surest])
+    ((images, _),) = dataset.test.batches([worst])
     titles = [
         f"{dataset.class_names[evaluation.predicted[row]]} {confidence[row]:.2f}\n"
         f"is {dataset.class_names[evaluation.labels[row]]}"
-        for row in surest
+        for row in worst
     ]
     return [
         embed_figure(
-            "The surest mistakes", figures.draw_pictures(images[..., 0], titles),
-            "Above each: what it is taken for, with the probability, and what it is.",
+            "The most confident mistakes", figures.draw_pictures(images[..., 0], titles),
+            "Above each image: the predicted class with its probability, and the true class.",
         )
     ]  # fmt: skip
 
@@ -170,20 +182,20 @@ def _inside(run: TrainedRun, dataset: Dataset | StreamedDataset) -> list[dict[st
         for path, output in activations.items()
         if "/" not in path and output.ndim == 4 and output.shape[1] > 1
     ]
-    chosen = np.unique(np.linspace(0, len(outermost) - 1, _MOST_LAYERS).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(outermost) - 1, _MAX_LAYERS).round().astype(int))
     shown = [
         embed_figure(
             "First-layer kernels", figures.draw_kernels(params[f"{first}/kernel"]),
-            f"The weights of {first}, a square for each output channel.",
+            f"The weights of {first}, one square for each output channel.",
         ),
         embed_figure(
             "Feature maps", figures.draw_feature_maps(image[0, :, :, 0], [outermost[number] for number in chosen]),
-            f"What the layers make of one test image, of {dataset.class_names[label]}: the first "
-            "channels of each, each on a scale of its own.",
+            f"The outputs of the layers for one test image, {dataset.class_names[label]}: the first channels of each "
+            "layer, each with its own scale.",
         ),
     ]  # fmt: skip
     gamma, beta = params.get("norm1/scale"), params.get("norm1/bias")
-    if gamma is not None and beta is not None and len(gamma) <= _MOST_CHANNELS:
+    if gamma is not None and beta is not None and len(gamma) <= _MAX_CHANNELS:
         words = f"gamma {_numbers(gamma)}; beta {_numbers(beta)}."
         if (reference := run.config.recipe.reference_norm) is not None:
             words += f" The book's after its run: gamma {_numbers(reference[0])}; beta {_numbers(reference[1])}."

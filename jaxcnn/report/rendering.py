@@ -1,4 +1,4 @@
-"""Pages put together from a template and written, with their figures inside."""
+"""Pages: a template, its content, and figures as data URLs."""
 
 import base64
 from collections.abc import Mapping
@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from jaxcnn.errors import InputError
+from jaxcnn.files import write_file
 
 
 def write_page(template: str, content: Mapping[str, Any], out: Path) -> Path:
-    """Write the page that `template` makes of `content` to `out`, which is returned.
+    """Render `template` with `content`, and write the page to `out`, which is returned.
 
     Raises:
         InputError: if it cannot be written.
@@ -21,13 +22,13 @@ def write_page(template: str, content: Mapping[str, Any], out: Path) -> Path:
     )
     page = environment.get_template(template).render(content)
     try:
-        out.write_text(page, encoding="utf-8")
+        write_file(out, page)
     except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror}): give another --out") from error
+        raise InputError(f"{out} cannot be written ({error.strerror}): give another --output") from error
     return out
 
 
 def embed_figure(title: str, svg: str, words: str) -> dict[str, str]:
-    """A figure as the templates take it: its title, the picture as an address that holds it, and its caption."""
+    """A figure for the templates: its title, the image as a data URL, and its caption."""
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
     return {"title": title, "source": source, "words": words}

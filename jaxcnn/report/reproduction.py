@@ -1,4 +1,4 @@
-"""The page of a reproduction: the overview, then for each experiment the book's curves over the band of the seeds."""
+"""The page of a reproduction: the overview, then for each experiment the book's curves and the range of the seeds."""
 
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from jaxcnn.reproduction import (
     overview_rows,
     read_results,
 )
-from jaxcnn.training import EpochFigures
+from jaxcnn.training import EpochResult
 
 
 def write_reproduction_report(path: Path, out: Path | None = None) -> Path:
-    """Write one HTML page about a reproduction. The page needs no network and no script.
+    """Write one HTML page about a reproduction. The page has no scripts and works offline.
 
     Args:
         path: the directory of `jaxcnn reproduce`, or a reproduction.json.
@@ -37,8 +37,8 @@ def write_reproduction_report(path: Path, out: Path | None = None) -> Path:
     results = read_results(path)
     out = out or (path / "report.html" if path.is_dir() else path.with_suffix(".html"))
     if out.absolute() == (path / RESULTS_FILE if path.is_dir() else path).absolute():
-        raise InputError(f"{out} holds the results: give another --out for the page")
-    experiments = [experiment for experiment in compare(results) if experiment.runs and experiment.recipe.is_reference]
+        raise InputError(f"{out} holds the results: give another --output for the page")
+    experiments = [experiment for experiment in compare(results) if experiment.runs and experiment.is_of_the_book]
     groups = [_group(experiment) for experiment in experiments]
     if not groups:
         raise InputError(f"{path} has no finished epoch of the book's experiments: run jaxcnn reproduce first")
@@ -50,10 +50,10 @@ def write_reproduction_report(path: Path, out: Path | None = None) -> Path:
 
 
 def _group(experiment: Experiment) -> dict[str, Any]:
-    """What the page shows of an experiment."""
+    """The content for an experiment."""
     recipe = experiment.recipe
-    runs = [[EpochFigures(**epoch) for epoch in run["epochs"]] for run in experiment.runs]
-    solid = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the band from smallest to largest"
+    runs = [[EpochResult.from_json(epoch) for epoch in run["epochs"]] for run in experiment.runs]
+    solid = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the range from minimum to maximum"
     words = f"Solid: {solid}; dashed, open marks: the book."
     seeds = max(run["seed"] for run in experiment.runs) + 1
     made = experiment.runs[0]
@@ -61,8 +61,8 @@ def _group(experiment: Experiment) -> dict[str, Any]:
         "recipe": recipe,
         "rows": detail_rows([experiment]),
         "figures": [
-            embed_figure("Loss by epoch", figures.draw_curves(recipe, runs, kind="loss"), words),
-            embed_figure("Accuracy by epoch", figures.draw_curves(recipe, runs, kind="accuracy"), words),
+            embed_figure("Loss by epoch", figures.draw_curves(recipe, runs, metric="loss"), words),
+            embed_figure("Accuracy by epoch", figures.draw_curves(recipe, runs, metric="accuracy"), words),
         ],
         "seeds": ", ".join(str(run["seed"]) for run in experiment.runs),
         "made": ", ".join([made["device"], *(f"{name} {version}" for name, version in made["versions"].items())])

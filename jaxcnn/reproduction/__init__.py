@@ -1,7 +1,7 @@
 """The book's experiments with several seeds, and their results compared with the book's figures."""
 
 from jaxcnn.reproduction.comparison import Comparison, Experiment, compare
-from jaxcnn.reproduction.experiments import reproduce
+from jaxcnn.reproduction.experiments import plan, reproduce
 from jaxcnn.reproduction.results import RESULTS_FILE, collect_results, read_results
 from jaxcnn.reproduction.tables import (
     CRITERION,
@@ -16,6 +16,6 @@ from jaxcnn.reproduction.tables import (
 
 __all__ = [
     "CRITERION", "RESULTS_FILE", "Comparison", "Experiment", "as_markdown", "collect_results", "compare",
-    "detail_rows", "markdown_table", "notes", "overview_markdown", "overview_rows", "read_results", "reproduce",
+    "detail_rows", "markdown_table", "notes", "overview_markdown", "overview_rows", "plan", "read_results", "reproduce",
     "show_reproduction",
 ]  # fmt: skip

@@ -90,6 +90,11 @@ class Experiment:
     others: tuple[dict[str, Any], ...]
 
     @property
+    def is_of_the_book(self) -> bool:
+        """Whether the book describes the experiment, so that its figures should be reproduced."""
+        return self.recipe.name in RECIPES
+
+    @property
     def num_epochs(self) -> int:
         """Number of epochs that can be compared."""
         return min(len(self.recipe.reference), len(self.runs[0]["epochs"])) if self.runs else 0

@@ -1,7 +1,7 @@
-"""The book's experiments carried out, with several seeds each."""
+"""Training of the book's experiments with several seeds."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,50 +9,39 @@ from rich.console import Console
 
 from jaxcnn.data import Dataset
 from jaxcnn.errors import DivergedError, InputError, InUseError, RunError, StoppedError
+from jaxcnn.files import write_file
 from jaxcnn.recipes import RECIPES, Recipe, get_recipe
-from jaxcnn.reproduction.results import RESULTS_FILE, TABLE_FILE, Results, collect_results, only_writer, write_file
+from jaxcnn.reproduction.results import RESULTS_FILE, TABLE_FILE, Results, collect_results, only_writer
 from jaxcnn.reproduction.tables import as_markdown, show_reproduction
-from jaxcnn.runs import RunConfig, StopSignals, check_same_config, read_summary, train
+from jaxcnn.runs import Run, RunConfig, StopSignals, Writer, check_same_config, read_summary, train
+from jaxcnn.training import EpochResult
+from jaxcnn.writers import TerminalWriter
 
 
-def reproduce(
+def plan(
     names: Sequence[str],
-    dataset: Dataset,
     root: Path,
-    console: Console,
     *,
     seeds: int = 1,
     num_epochs: int | None = None,
     limit: int | None = None,
     device: str | None = None,
     dtype: str = "float32",
-) -> Results:
-    """Train the experiments called `names` with the seeds 0 .. `seeds` - 1, and compare them with the book's figures.
-
-    The cheapest experiment comes first, by the book's seconds. Each run has its own directory, root/NAME/seed-S.
-    Finished runs are kept, interrupted runs are resumed, and runs locked by another process are skipped. After each
-    epoch, reproduction.json and the table reproduction.md in `root` are updated, with all runs below `root`.
+) -> dict[Path, RunConfig]:
+    """The runs of the experiments called `names` with the seeds 0 .. `seeds` - 1, by their directories, cheapest first.
 
     Args:
         names: of the recipes; empty for the book's nine.
-        dataset: what to train and test on.
-        root: directory for the runs.
-        console: where to print.
-        seeds: how many runs of each recipe.
-        num_epochs: epochs to train; the book's unless given.
-        limit: use the first so many images of each split alone.
-        device: cpu, gpu or tpu; the best one there is unless given.
+        root: directory for the runs; each has its own directory, root/NAME/seed-S.
+        seeds: number of runs of each recipe.
+        num_epochs: number of epochs; the book's unless given.
+        limit: number of images of each split, the first; all unless given.
+        device: cpu, gpu or tpu; the fastest one here unless given.
         dtype: type of the computation.
 
-    Returns:
-        What reproduction.json holds, as `collect_results` gives it.
-
     Raises:
-        InputError: if a name or a number is invalid, the book has no results for a recipe, or the directory of a run
-            holds one with other settings.
-        DivergedError: if the numbers of a run are not finite, after all other runs.
-        RunError: if a run cannot be written.
-        StoppedError: if a signal ended it.
+        InputError: if a name or a number is invalid, the book has no results for a recipe, a file in `root` cannot be
+            read, or the directory of a run holds one with other settings.
     """
     if seeds < 1:
         raise InputError(f"--seeds {seeds}: expected 1 or more")
@@ -61,21 +50,46 @@ def reproduce(
         for recipe in sorted(_recipes(names, num_epochs), key=_seconds)
         for seed in range(seeds)
     }
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{root} cannot be made ({error.strerror}): give another --out") from error
-    collect_results(root)  # what cannot be read is found before the first step, not after hours
+    collect_results(root)  # unreadable files are found before the first step
     for path, config in configs.items():
         if (path / "config.json").exists():
             check_same_config(path, config.as_json())
+    return configs
+
+
+def reproduce(configs: Mapping[Path, RunConfig], dataset: Dataset, root: Path, console: Console) -> Results:
+    """Train the runs that `plan` gives, and compare them with the book's figures.
+
+    Finished runs are kept, interrupted runs are resumed, and runs locked by another process are skipped. After each
+    epoch, reproduction.json and the table reproduction.md in `root` are updated, with all runs below `root`.
+
+    Args:
+        configs: the settings of each run by its directory.
+        dataset: the data to train and test on.
+        root: directory of all runs.
+        console: where to print.
+
+    Returns:
+        The content of reproduction.json, as `collect_results` gives it.
+
+    Raises:
+        InputError: if a directory cannot be made.
+        DivergedError: if the numbers of a run are not finite, after all other runs.
+        RunError: if a run cannot be written.
+        StoppedError: if a signal ended it.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{root} cannot be made ({error.strerror}): give another --output") from error
+    watching = [TerminalWriter(console), _ResultsWriter(root)]
     diverged: list[DivergedError] = []
     with StopSignals() as signals:
         for path, config in configs.items():
             if read_summary(path).get("status") == "finished":
                 continue
             try:
-                train(config, dataset, path, console, after_epoch=lambda: _write(root))
+                train(config, dataset, path, writers=watching)
             except InUseError:
                 _say(f"skipped {path}: in use by another process", console)
             except DivergedError as error:
@@ -92,6 +106,19 @@ def reproduce(
     if diverged:
         raise DivergedError(f"{len(diverged)} of {len(configs)} runs diverged; the first: {diverged[0]}")
     return results
+
+
+class _ResultsWriter(Writer):
+    """Updates the results after each epoch, once its checkpoint is on disk."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def on_epoch(self, results: Mapping[Run, EpochResult]) -> None:
+        """Update the results."""
+        for run in results:
+            run.checkpoints.wait()
+        _write(self._root)
 
 
 def _recipes(names: Sequence[str], num_epochs: int | None) -> list[Recipe]:
@@ -118,8 +145,8 @@ def _write(root: Path) -> Results:
             write_file(root / TABLE_FILE, table)
     except OSError as error:
         raise RunError(
-            f"the results cannot be written in {root} ({error.strerror}): the runs are kept; mend that, and the same "
-            "command resumes"
+            f"the results cannot be written in {root} ({error.strerror}): the runs are kept; solve this, and the same "
+            "command resumes them"
         ) from error
     return results
 

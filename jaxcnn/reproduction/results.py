@@ -1,6 +1,5 @@
 """The results of a reproduction: collected from the directories of its runs, and read from one JSON file."""
 
-import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from typing import Any
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import ALL_RECIPES
 from jaxcnn.runs import lock_directory, read_config, read_metrics, read_summary
-from jaxcnn.training import EpochFigures
+from jaxcnn.training import EpochResult
 
 RESULTS_FILE = "reproduction.json"
 TABLE_FILE = "reproduction.md"
@@ -21,7 +20,6 @@ Results = Mapping[str, Any]
 
 _KINDS = {"recipe": str, "seed": int, "limit": int | None, "epochs": list}
 _KINDS_OF_ENDING = {"status": str, "device": str, "versions": dict}
-_METRICS = tuple(field.name for field in dataclasses.fields(EpochFigures))
 _OF_SUMMARY = ("status", "compile_seconds", "params_sha256", "device", "versions")
 
 
@@ -54,7 +52,7 @@ def _run(path: Path) -> dict[str, Any]:
         _check_run(run)
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is no run of a reproduction ({error}): move it elsewhere, or give another --out"
+            f"{path} is no run of a reproduction ({error}): move it elsewhere, or give another --output"
         ) from error
     del run["format"]
     return run | {"seconds": sum(epoch["seconds"] for epoch in epochs)}
@@ -69,11 +67,7 @@ def _check_run(run: Any) -> None:
         if name in run and not isinstance(run[name], kind):
             raise TypeError(f"{name} is {run[name]!r}")
     for epoch in run["epochs"]:
-        for name in _METRICS:
-            if not isinstance(epoch[name], int | float):
-                raise TypeError(f"{name} is {epoch[name]!r}: expected a number")
-        if extra := set(epoch) - set(_METRICS):
-            raise KeyError(*extra)
+        EpochResult.from_json(epoch)
 
 
 def read_results(path: Path) -> Results:
@@ -108,10 +102,3 @@ def only_writer(root: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write all of `text` to `path`, or nothing."""
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)

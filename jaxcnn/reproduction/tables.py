@@ -52,7 +52,7 @@ def modern_rows(results: Results) -> Rows:
     """A heading, and a row for each modern recipe that was run: its test accuracy beside the book's."""
     rows: Rows = [_MODERN]
     for experiment in compare(results):
-        if experiment.runs and not experiment.recipe.is_reference:
+        if experiment.runs and not experiment.is_of_the_book:
             test = experiment.final[-1]
             row = (_book(test), _mean_and_deviation(test), _range(test))
             rows.append((experiment.recipe.name, _runs(experiment), *row))
@@ -147,7 +147,7 @@ def _table(title: str, headings: Sequence[str]) -> Table:
 
 
 def _of_the_book(results: Results) -> list[Experiment]:
-    return [experiment for experiment in compare(results) if experiment.recipe.is_reference]
+    return [experiment for experiment in compare(results) if experiment.is_of_the_book]
 
 
 def _runs(experiment: Experiment) -> str:

@@ -1,6 +1,6 @@
-"""A recipe carried out: trained, shown on the terminal, and kept in a directory."""
+"""Runs: a recipe trained into a directory, resumed, and opened again."""
 
-from jaxcnn.runs.config import RunConfig, cross
+from jaxcnn.runs.config import RunConfig, sweep
 from jaxcnn.runs.directory import (
     RunDirectory,
     check_same_config,
@@ -11,28 +11,34 @@ from jaxcnn.runs.directory import (
     read_metrics,
     read_summary,
 )
-from jaxcnn.runs.environment import (
-    compute_in_order,
-    keep_compiled_programs,
-    keep_memory,
-    open_many_files,
-    provide_cpu_devices,
-    room_for_images,
-)
-from jaxcnn.runs.evaluation import Evaluation, evaluate, show_evaluation
-from jaxcnn.runs.hosts import join_hosts, leave_hosts
+from jaxcnn.runs.evaluation import Evaluation
 from jaxcnn.runs.interval import Interval
-from jaxcnn.runs.overview import list_recipes, summarize
-from jaxcnn.runs.prediction import predict_files
+from jaxcnn.runs.opened import TrainedRun, find_runs, load_data
+from jaxcnn.runs.run import Run
 from jaxcnn.runs.stopping import StopSignals
-from jaxcnn.runs.trained import TrainedRun, find_runs, load_data
-from jaxcnn.runs.training import train, train_replicas
+from jaxcnn.runs.training import train, train_ensemble
+from jaxcnn.runs.writer import Setup, Writer
 
 __all__ = [
-    "Evaluation", "Interval", "RunConfig", "RunDirectory", "StopSignals", "TrainedRun", "check_same_config",
-    "compute_in_order",
-    "cross", "evaluate", "find_runs", "flatten_config", "join_hosts", "keep_compiled_programs", "keep_memory",
-    "leave_hosts", "list_recipes", "load_data", "lock_directory", "open_many_files", "params_sha256", "predict_files",
-    "provide_cpu_devices", "read_config", "read_metrics", "read_summary", "room_for_images", "show_evaluation",
-    "summarize", "train", "train_replicas",
-]  # fmt: skip
+    "Evaluation",
+    "Interval",
+    "Run",
+    "RunConfig",
+    "RunDirectory",
+    "Setup",
+    "StopSignals",
+    "TrainedRun",
+    "Writer",
+    "check_same_config",
+    "find_runs",
+    "flatten_config",
+    "load_data",
+    "lock_directory",
+    "params_sha256",
+    "read_config",
+    "read_metrics",
+    "read_summary",
+    "sweep",
+    "train",
+    "train_ensemble",
+]

@@ -1,4 +1,4 @@
-"""What a run is asked for."""
+"""The settings of a run."""
 
 import math
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from flax import linen as nn
 
 from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError
-from jaxcnn.recipes import ALL_RECIPES, Recipe, get_recipe
+from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, get_recipe
 from jaxcnn.training import TrainState, create_train_state
 
-_LEAST_RATE, _MOST_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
-_MOST = int(np.iinfo(np.int32).max)  # of what is counted on the device
+_MIN_RATE, _MAX_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+_MAX_COUNT = int(np.iinfo(np.int32).max)  # counters on the device are int32
 
 DTYPES = ("float32", "bfloat16")
 _JAX_SETTINGS = ("default_prng_impl", "enable_x64", "threefry_partitionable")
@@ -27,14 +27,14 @@ _HYPERPARAMETERS = {"image_size": int, "batch_size": int, "learning_rate": float
 
 
 @dataclass(frozen=True)
-class DataForm:
-    """What data a run is of.
+class DataSpec:
+    """Description of a run's data set.
 
     Attributes:
-        source: as `data.load_dataset` takes it; None for Fashion-MNIST.
+        source: as for `data.load_dataset`; None for Fashion-MNIST.
         class_names: the name of each class.
-        image_shape: height, width and channels of its images.
-        num_examples: how many there are to train and to test on, up to the run's limit; None where that was not kept.
+        image_shape: height, width and channels of the images.
+        num_examples: number of training and of test images, up to the run's limit; None if it was not recorded.
     """
 
     source: str | None
@@ -43,25 +43,25 @@ class DataForm:
     num_examples: tuple[int, ...] | None
 
 
-FASHION_MNIST = DataForm(None, FASHION_MNIST_CLASSES, (28, 28, 1), (60_000, 10_000))
+FASHION_MNIST = DataSpec(None, FASHION_MNIST_CLASSES, (28, 28, 1), (60_000, 10_000))
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What decides a run's figures.
+    """All settings that decide the results of a run.
 
     Attributes:
-        recipe: the experiment, its hyperparameters as this run has them.
-        seed: of initialisation, dropout and the order of the data.
+        recipe: the experiment, with the hyperparameters of this run.
+        seed: of initialization, dropout, augmentation and the order of the data.
         device: platform to compute on; None for JAX's default.
         dtype: type of the computation; parameters, statistics and loss are float32.
-        limit: use the first so many images of each split alone; None for all.
-        deterministic: whether operations whose sums come in any order are done without; a GPU has some, which are
-            faster. On a CPU nothing changes.
+        limit: number of images of each split that are used, the first; None for all.
+        deterministic: whether a GPU uses only operations with a fixed order of summation, which are slower. On a CPU it
+            changes nothing.
         data: what it trains and tests on.
 
     Raises:
-        InputError: if a hyperparameter is out of its range.
+        InputError: if a setting is out of its range.
     """
 
     recipe: Recipe
@@ -70,27 +70,32 @@ class RunConfig:
     dtype: str = "float32"
     limit: int | None = None
     deterministic: bool = False
-    data: DataForm = FASHION_MNIST
+    data: DataSpec = FASHION_MNIST
 
     def __post_init__(self) -> None:
         recipe = self.recipe
         if recipe.num_epochs < 1:
-            raise InputError(f"{recipe.num_epochs} epochs: at least 1 is needed")
-        if not 1 <= recipe.batch_size <= _MOST:
-            raise InputError(f"batches of {recipe.batch_size}: 1 to {_MOST} examples are needed")
-        if not _LEAST_RATE <= recipe.learning_rate <= _MOST_RATE:
-            raise InputError(
-                f"a learning rate of {recipe.learning_rate}: a positive number that float32 can hold is needed"
-            )
+            raise InputError(f"--epochs {recipe.num_epochs}: expected 1 or more")
+        if not 1 <= recipe.batch_size <= _MAX_COUNT:
+            raise InputError(f"--batch-size {recipe.batch_size}: expected an integer from 1 to {_MAX_COUNT}")
+        if not _MIN_RATE <= recipe.learning_rate <= _MAX_RATE:
+            raise InputError(f"--learning-rate {recipe.learning_rate}: expected a positive number, as float32 holds it")
         if not 0 <= self.seed < 2**32:
-            raise InputError(f"a seed of {self.seed}: a whole number from 0 to 4294967295 is needed")
+            raise InputError(f"--seed {self.seed}: expected an integer from 0 to 4294967295")
         if self.dtype not in DTYPES:
-            raise InputError(f"no computation in {self.dtype!r}: choose one of {', '.join(DTYPES)}")
+            raise InputError(f"--dtype {self.dtype}: expected one of {', '.join(DTYPES)}")
         if self.limit is not None and self.limit < 1:
-            raise InputError(f"a limit of {self.limit} images: at least 1 is needed")
+            raise InputError(f"--limit {self.limit}: expected 1 or more")
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the run is one of the book's experiments as the book ran it, so that its figures should be equal."""
+        reference = RECIPES.get(self.recipe.name)
+        same = reference is not None and reference.settings() == self.recipe.settings()
+        return same and self.limit is None and self.data == FASHION_MNIST
 
     def as_json(self) -> dict[str, Any]:
-        """The config as config.json holds it, with the JAX settings that affect results."""
+        """The settings as config.json holds them, with the settings of JAX that affect results."""
         config = self.recipe.settings() | {
             "seed": self.seed,
             "dtype": self.dtype,
@@ -108,34 +113,34 @@ class RunConfig:
             }
         return config
 
-    def on(self, dataset: Dataset | StreamedDataset, source: str | None) -> "RunConfig":
-        """The same on what `data.load_dataset` has read from `source`."""
+    def with_data(self, dataset: Dataset | StreamedDataset, source: str | None) -> "RunConfig":
+        """The same with `dataset`, which `data.load_dataset` has read from `source`."""
         if source is None or not names_other_data(source):
             return self
         form, _, place = source.partition(":")
         place = f"{form}:{Path(place).expanduser().absolute()}"
         counts = len(dataset.train), len(dataset.test)
-        data = DataForm(place, dataset.class_names, dataset.image_shape, counts)
+        data = DataSpec(place, dataset.class_names, dataset.image_shape, counts)
         return replace(self, recipe=self.recipe.without_reference(), data=data)
 
     def check_data(self, dataset: Dataset | StreamedDataset) -> None:
-        """See that `dataset` is of the form that the run was trained on.
+        """Check that `dataset` has the classes and the image shape of the run's data.
 
         Raises:
-            InputError: if it is not.
+            InputError: if it has not.
         """
         if (dataset.class_names, dataset.image_shape) != (self.data.class_names, self.data.image_shape):
             raise InputError(
-                f"{dataset.num_classes} classes and images of shape {dataset.image_shape}, for a run of "
-                f"{len(self.data.class_names)} classes and images of shape {self.data.image_shape}: give its own --data"
+                f"--data: {dataset.num_classes} classes and images of shape {dataset.image_shape}; the run was trained "
+                f"on {len(self.data.class_names)} classes and images of shape {self.data.image_shape}"
             )
 
     @classmethod
     def from_json(cls, config: dict[str, Any]) -> "RunConfig":
-        """The config that `config`, read from a config.json, holds.
+        """The settings in `config`, read from a config.json.
 
         Raises:
-            InputError: if it is none, or is out of its range.
+            InputError: if it has no such settings, or one is out of its range.
         """
         try:
             recipe = _recipe_of(config)
@@ -145,7 +150,7 @@ class RunConfig:
                 data = config["data"]
                 height, width, channels = map(int, data["image_shape"])
                 counts = data.get("num_examples")
-                others["data"] = DataForm(
+                others["data"] = DataSpec(
                     str(data["source"]),
                     tuple(map(str, data["class_names"])),
                     (height, width, channels),
@@ -154,40 +159,42 @@ class RunConfig:
         except InputError:
             raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"not the config of a run ({error})") from error
+            raise InputError(f"these are not the settings of a run ({error})") from error
         return cls(recipe, **others)
 
     def check_steps(self, num_examples: int) -> None:
-        """See that so many examples make no more steps than can be counted.
+        """Check that the steps for `num_examples` examples an epoch can be counted.
 
         Raises:
-            InputError: if they do.
+            InputError: if there are too many.
         """
         steps = math.ceil(num_examples / self.recipe.batch_size)
-        if self.recipe.num_epochs * steps > _MOST:
-            raise InputError(f"{self.recipe.num_epochs} epochs of {steps} steps: at most {_MOST} steps can be counted")
+        if self.recipe.num_epochs * steps > _MAX_COUNT:
+            raise InputError(
+                f"--epochs {self.recipe.num_epochs} of {steps} steps each: expected at most {_MAX_COUNT} steps in all"
+            )
 
     def _model(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-        """The recipe's network for so many classes, computing in the run's type."""
+        """The recipe's network for `num_classes` classes, computing in the run's type."""
         model = self.recipe.model
         wanted = {"dtype": self.dtype, "num_classes": num_classes}
         known = {field.name for field in fields(model)}
         if "dtype" not in known and self.dtype != "float32":
             raise InputError(
-                f"{type(model).__name__} has no field dtype: give --dtype float32, or the network that field"
+                f"--dtype {self.dtype}: {type(model).__name__} has no field dtype; use float32, or add the field"
             )
         if "num_classes" not in known:
             init = partial(model.init_with_output, train=False)
             logits, _ = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, *image_shape)))
             if logits.shape != (1, num_classes):
                 raise InputError(
-                    f"{type(model).__name__} gives {logits.shape[-1]} logits for {num_classes} classes: give it a "
-                    "field num_classes, or data with as many classes"
+                    f"{type(model).__name__} has {logits.shape[-1]} outputs for {num_classes} classes: add a field "
+                    "num_classes to it, or use data with as many classes"
                 )
         return model.clone(**{name: value for name, value in wanted.items() if name in known})
 
     def initial_state(self, num_examples: int, num_classes: int, channels: int) -> TrainState:
-        """The state before the first step, for epochs of so many images of so many classes and channels."""
+        """The state before the first step, for data with these numbers of images, classes and channels."""
         recipe = self.recipe
         image_shape = (recipe.image_size, recipe.image_size, channels)
         model = self._model(num_classes, image_shape)
@@ -196,7 +203,7 @@ class RunConfig:
         return state.replace(params=recipe.initialize(state.params))
 
     def inject_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
-        """`state` of this run, with the learning rate in it, so that runs at other rates can be its replicas."""
+        """`state` with the learning rate in it, so that runs at other rates can be members of its ensemble."""
         rates = {"learning_rate": jnp.float32(self.recipe.learning_rate)}
         return state.replace(
             tx=self.recipe.make_optimizer(num_examples, inject_learning_rate=True),
@@ -204,13 +211,13 @@ class RunConfig:
         )
 
     def extract_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
-        """The state of which `inject_learning_rate` gives `state`."""
+        """The inverse of `inject_learning_rate`."""
         rated = state.opt_state
         assert isinstance(rated, optax.InjectStatefulHyperparamsState)
         return state.replace(tx=self.recipe.make_optimizer(num_examples), opt_state=rated.inner_state)
 
     def zeros_state(self, num_examples: int, num_classes: int, channels: int) -> TrainState:
-        """A state of the same form, zero throughout, which takes no time to make."""
+        """A state with the same shapes and types, all zeros; it is made without running the network."""
         fixed = {}
 
         def parts() -> dict[str, Any]:
@@ -218,13 +225,13 @@ class RunConfig:
             fixed.update(apply_fn=state.apply_fn, tx=state.tx)
             return {name: getattr(state, name) for name in ("step", "params", "batch_stats", "opt_state")}
 
-        forms = jax.eval_shape(parts)
-        zeros = jax.tree.map(lambda form: jnp.asarray(np.zeros(form.shape, form.dtype)), forms)
+        abstract = jax.eval_shape(parts)
+        zeros = jax.tree.map(lambda leaf: jnp.asarray(np.zeros(leaf.shape, leaf.dtype)), abstract)
         return TrainState(**zeros, **fixed, key=jax.random.key(self.seed))
 
 
 def _recipe_of(config: dict[str, Any]) -> Recipe:
-    """The recipe whose settings `config` has: made of them, but for a network in a file, which is loaded from it."""
+    """The recipe with the settings in `config`. A network in a file is loaded from that file."""
     if config["format"] == 1:
         changes = {name: kind(config[name]) for name, kind in _HYPERPARAMETERS.items()}
         return replace(get_recipe(config["recipe"]), **changes)
@@ -234,28 +241,28 @@ def _recipe_of(config: dict[str, Any]) -> Recipe:
     recipe = get_recipe(f"{source['place']}:{source['attribute']}")
     if recipe.source is None or recipe.source.sha256 != source["sha256"]:
         raise InputError(
-            f"{source['place']} was changed since the run (SHA-256 {source['sha256'][:8]} then): restore it"
+            f"{source['place']} has changed since the run (its SHA-256 began with {source['sha256'][:8]}): restore it"
         )
     return recipe.with_settings({name: value for name, value in config.items() if name != "model"})
 
 
-def cross(config: RunConfig, root: Path, *, learning_rates: Sequence[float], num_seeds: int) -> dict[Path, RunConfig]:
-    """`config` with each learning rate and `num_seeds` seeds, from its own on, and the directory for each run.
+def sweep(config: RunConfig, root: Path, *, learning_rates: Sequence[float], num_seeds: int) -> dict[Path, RunConfig]:
+    """`config` with each learning rate and `num_seeds` seeds, beginning with its own, and a directory for each run.
 
-    A single one has `root` itself; several seeds have root/seed-S, and several rates root/rate-R/seed-S.
+    A single run is in `root` itself, several seeds are in root/seed-S, and several rates in root/rate-R/seed-S.
 
     Raises:
-        InputError: if there is no seed, a rate comes twice, or a config is out of its range.
+        InputError: if there is no seed, a rate is given twice, or a setting is out of its range.
 
     Examples:
-        >>> configs = cross(RunConfig(get_recipe("lenet"), seed=3), Path("runs"), learning_rates=[1e-3], num_seeds=2)
+        >>> configs = sweep(RunConfig(get_recipe("lenet"), seed=3), Path("runs"), learning_rates=[1e-3], num_seeds=2)
         >>> [(str(path), config.seed) for path, config in configs.items()]
         [('runs/seed-3', 3), ('runs/seed-4', 4)]
     """
     if num_seeds < 1:
-        raise InputError(f"{num_seeds} seeds: at least 1 is needed")
+        raise InputError(f"--seeds {num_seeds}: expected 1 or more")
     if len(set(learning_rates)) < len(learning_rates):
-        raise InputError(f"learning rates {', '.join(map(repr, learning_rates))}: each is to be given once")
+        raise InputError(f"--learning-rate {','.join(map(repr, learning_rates))}: expected each rate once")
     configs = {}
     for rate in learning_rates:
         for seed in range(config.seed, config.seed + num_seeds):

@@ -1,21 +1,14 @@
-"""How good a run's network is: by class, by confidence, by what it takes for what."""
+"""The quality of predictions: accuracy, loss, confusion and calibration."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, Integer
-from rich.console import Console
-from rich.table import Table
-
-from jaxcnn.data import Dataset, StreamedDataset
-from jaxcnn.runs.trained import TrainedRun
-
-_AT_ONCE = 256  # images
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The test set as a network sees it.
+    """A network's predictions for the test images.
 
     Attributes:
         probabilities: (N, classes), of each class for each image.
@@ -27,12 +20,12 @@ class Evaluation:
 
     @property
     def predicted(self) -> Int[np.ndarray, " n"]:
-        """The likeliest class of each image."""
+        """The most probable class of each image."""
         return self.probabilities.argmax(axis=1)
 
     @property
     def accuracy(self) -> float:
-        """Share of the images whose likeliest class is the true one."""
+        """Share of the images whose most probable class is the true one."""
         return float((self.predicted == self.labels).mean())
 
     @property
@@ -43,7 +36,7 @@ class Evaluation:
 
     @property
     def confusion(self) -> Int[np.ndarray, "classes classes"]:
-        """How many images of class i (row) were taken for class j (column).
+        """Number of images of class i (row) that were predicted as class j (column).
 
         Examples:
             >>> labels = np.array([0, 0, 1])
@@ -56,11 +49,11 @@ class Evaluation:
         )
 
     def calibration_error(self, bins: int = 15) -> float:
-        """Expected calibration error: the mean distance of accuracy and confidence.
+        """Expected calibration error: the mean difference of accuracy and confidence.
 
             sum_b (n_b / n) |accuracy_b - confidence_b|
 
-        over `bins` equal intervals of the confidence, which is the likeliest class's probability.
+        over `bins` equal intervals of the confidence, the probability of the most probable class.
 
         Examples:
             >>> sure = np.array([[1.0, 0.0], [1.0, 0.0]])
@@ -74,33 +67,3 @@ class Evaluation:
         bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
         surplus = np.bincount(bin_of, weights=(self.predicted == self.labels) - confidence, minlength=bins)
         return float(np.abs(surplus).sum() / len(confidence))
-
-
-def evaluate(run: TrainedRun, dataset: Dataset | StreamedDataset) -> Evaluation:
-    """What the network of `run` says of the test images, of as many as the run was limited to."""
-    dataset = dataset.limit(run.config.limit)
-    places = np.arange(len(dataset.test))
-    chosen = [places[start : start + _AT_ONCE] for start in range(0, len(places), _AT_ONCE)]
-    told = [(run.predict(images), labels) for images, labels in dataset.test.batches(chosen)]
-    probabilities, labels = (np.concatenate(parts) for parts in zip(*told, strict=True))
-    return Evaluation(probabilities, labels)
-
-
-def show_evaluation(run: TrainedRun, evaluation: Evaluation, class_names: tuple[str, ...], console: Console) -> None:
-    """Accuracy, loss and calibration in a line; then a row a class: its accuracy, and what it is taken for."""
-    console.print(
-        f"{run.config.recipe.title} after {len(run.epochs)} epochs, on {len(evaluation.labels):,} test images: "
-        f"accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}, "
-        f"calibration error {evaluation.calibration_error():.4f}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    table = Table(title="rows: what it is; columns: what it is taken for", box=None, padding=(0, 1, 0, 0))
-    table.add_column("class", no_wrap=True)
-    table.add_column("accuracy", justify="right")
-    for name in class_names:
-        table.add_column(name[:4], justify="right", no_wrap=True)
-    for label, (name, row) in enumerate(zip(class_names, evaluation.confusion, strict=True)):
-        share = f"{row[label] / row.sum():.3f}" if row.sum() else "-"
-        table.add_row(name, share, *("[dim]·[/dim]" if count == 0 else str(count) for count in row))
-    console.print(table)

@@ -1,4 +1,4 @@
-"""How often a run is saved inside an epoch."""
+"""The interval of checkpoints inside an epoch."""
 
 import math
 import re
@@ -14,8 +14,8 @@ class Interval:
     """A number of steps, or a time.
 
     Attributes:
-        steps: so many steps; None where it is a time.
-        seconds: so many seconds; infinite where it is a number of steps.
+        steps: number of steps; None for a time.
+        seconds: the time in seconds; infinite for a number of steps.
     """
 
     steps: int | None = None
@@ -23,10 +23,10 @@ class Interval:
 
     @classmethod
     def parse(cls, text: str) -> "Interval":
-        """From words such as '500', which are steps, '30s', '10m' or '2h'.
+        """The interval in `text`: a number of steps, such as '500', or a time, such as '30s', '10m' or '2h'.
 
         Raises:
-            InputError: if it is anything else.
+            InputError: if `text` is anything else.
 
         Examples:
             >>> Interval.parse("500"), Interval.parse("10m")
@@ -35,11 +35,11 @@ class Interval:
         match = re.fullmatch(r"([1-9][0-9]{0,8})([smh]?)", text.strip())
         if match is None:
             raise InputError(
-                f"checkpoints every {text!r}: steps, such as 500, or a time, such as 30s, 10m or 2h, are needed"
+                f"--checkpoint-every {text!r}: expected a number of steps, such as 500, or a time, such as 30s, 10m or 2h"
             )
         number, unit = match.groups()
         return cls(seconds=float(number) * _SECONDS[unit]) if unit else cls(steps=int(number))
 
     def is_over(self, steps: int, seconds: float) -> bool:
-        """Whether so many steps, or so many seconds, are as many or more."""
+        """Whether the interval is over after `steps` steps and `seconds` seconds."""
         return seconds >= self.seconds or (self.steps is not None and steps >= self.steps)

@@ -1,9 +1,9 @@
-"""One training run as it goes: how far it is, and what it leaves."""
+"""A training run in progress: how far it is, and the files that it leaves."""
 
-import dataclasses
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,124 +12,131 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from jaxcnn.errors import DivergedError, RunError, StoppedError
+from jaxcnn.platform import Device, describe_devices, software_versions
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import RunDirectory, params_sha256
-from jaxcnn.runs.environment import Device, describe_devices, software_versions
-from jaxcnn.training import Checkpoints, ChunkResult, EpochFigures, EpochResult, Metrics, TrainState
+from jaxcnn.training import Checkpointer, ChunkResult, EpochResult, Metrics, TrainState
 
 _LOGGER = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
-    """A run: what it needs, and how far it is, which is what a checkpoint holds.
+    """A run: its settings, and its progress, which a checkpoint holds.
 
     Attributes:
-        config: what was asked for.
-        directory: where it leaves what it does.
+        config: the settings.
+        directory: where it writes.
         checkpoints: those in `directory`.
         state: the state after the steps that were taken.
-        after_epoch: called after each epoch, once its checkpoint is on disk.
-        epochs: figures of the epochs that are done.
-        metrics: what the steps of an epoch in progress gave; None between epochs.
-        seconds: time that the epoch in progress took before this process.
+        epochs: the results of finished epochs, without states.
+        step_metrics: the metrics of the steps of the epoch in progress; None between epochs.
+        seconds: time that earlier processes spent on the epoch in progress.
         saved_step: step of the newest checkpoint; 0 for none.
-        ending: why it ended before its time; None where it did not.
+        ending: why it ended early; None if it did not.
     """
 
     config: RunConfig
     directory: RunDirectory
-    checkpoints: Checkpoints
-    state: TrainState
-    after_epoch: Callable[[], object] | None = None
-    epochs: list[EpochFigures] = field(default_factory=list)
-    metrics: Metrics | None = None
+    checkpoints: Checkpointer
+    state: TrainState = field(repr=False)
+    epochs: list[EpochResult] = field(default_factory=list)
+    step_metrics: Metrics | None = field(default=None, repr=False)
     seconds: float = 0.0
     saved_step: int = 0
     ending: RunError | StoppedError | None = None
 
     @property
+    def path(self) -> Path:
+        """Its directory."""
+        return self.directory.path
+
+    @property
     def step(self) -> int:
-        """How many steps have been taken."""
+        """Number of steps taken."""
         return int(self.state.step)
 
     @property
     def status(self) -> str:
-        """How it stands: finished, diverged or interrupted."""
+        """'finished', 'diverged' or 'interrupted'."""
         if len(self.epochs) == self.config.recipe.num_epochs:
             return "finished"
         return "diverged" if isinstance(self.ending, DivergedError) else "interrupted"
 
-    def resume(self, up_to: int | None = None) -> None:
-        """Go back to the newest checkpoint, that of the step `up_to` at most, and bring the files in line with it."""
-        for step in self.checkpoints.clear_cut_short():
-            _LOGGER.warning("checkpoint %d was cut short and is skipped", step)
+    def resume(self, max_step: int | None = None) -> None:
+        """Go to the newest checkpoint, of step `max_step` at most, and make the files agree with it."""
+        for step in self.checkpoints.interrupted:
+            _LOGGER.warning("checkpoint %d is incomplete and is skipped", step)
+        self.checkpoints.interrupted = []
         if self.checkpoints.steps():
-            self.state, history = self.checkpoints.resume(self.state, up_to=up_to)
-            self.epochs = [EpochFigures(**figures) for figures in history["epochs"]]
-            self.metrics, self.seconds = _metrics_of(history["metrics"]), history["seconds"]
+            self.state, metadata = self.checkpoints.resume(self.state, max_step=max_step)
+            self.epochs = [EpochResult.from_json(record) for record in metadata["epochs"]]
+            self.step_metrics, self.seconds = _metrics_from_json(metadata["metrics"]), metadata["seconds"]
             self.saved_step = self.step
         self.directory.remove_summary()
         self._write_metrics()
 
     def diverge(self, what: str, step: int) -> None:
         """End, because `what` is not finite after `step`."""
-        kept = f"checkpoint {self.saved_step} stays" if self.saved_step else "nothing is saved yet"
+        kept = f"checkpoint {self.saved_step} is kept" if self.saved_step else "nothing was saved"
         self.ending = DivergedError(
-            f"{what} is not finite after step {step}: the run in {self.directory.path} ends, and {kept}; try a lower "
-            "--learning-rate in another --workdir, or go on regardless with --keep-going"
+            f"{what} is not finite after step {step}: the run in {self.path} ends and {kept}; try a lower "
+            "--learning-rate in another --workdir, or --keep-going"
         )
 
-    def take(self, result: ChunkResult | EpochResult, seconds: float) -> None:
-        """Save what `result` tells, `seconds` after this process has begun the epoch."""
+    def record(self, result: ChunkResult | EpochResult, seconds: float) -> None:
+        """Save `result`, which came `seconds` after this process began the epoch."""
+        assert result.state is not None
+        seconds += self.seconds
         self.saved_step = int(result.state.step)
         if isinstance(result, ChunkResult):
-            self.metrics, accuracy = result.metrics, None
-            seconds += self.seconds
+            self.step_metrics = result.step_metrics
+            self.checkpoints.save(result.state, metadata=self._metadata(seconds))
         else:
-            self.epochs.append(replace(result.figures, seconds=seconds + self.seconds))
-            self.state, self.metrics, self.seconds = result.state, None, 0.0
+            self.epochs.append(result.replace(seconds=seconds, state=None))
+            self.state, self.step_metrics, self.seconds = result.state, None, 0.0
             self._write_metrics()
-            accuracy, seconds = result.test_accuracy, 0.0
-        self.checkpoints.save(result.state, history=self._history(seconds), accuracy=accuracy)
-        if self.after_epoch is not None and isinstance(result, EpochResult):
-            self.checkpoints.wait()
-            self.after_epoch()
+            self.checkpoints.save(result.state, metadata=self._metadata(0.0), accuracy=float(result.test_accuracy))
 
     def summary(self, devices: Sequence[Device]) -> dict[str, Any]:
         """How it ended."""
+        epochs = [epoch.as_json() for epoch in self.epochs]
         return {
             "status": self.status,
             **self.config.as_json(),
-            "epochs_done": len(self.epochs),
-            "last_epoch": dataclasses.asdict(self.epochs[-1]) if self.epochs else None,
-            "seconds": sum(epoch.seconds for epoch in self.epochs),
-            "compile_seconds": sum(epoch.compile_seconds for epoch in self.epochs),
+            "epochs_done": len(epochs),
+            "last_epoch": epochs[-1] if epochs else None,
+            "seconds": sum(epoch["seconds"] for epoch in epochs),
+            "compile_seconds": sum(epoch["compile_seconds"] for epoch in epochs),
             "params_sha256": params_sha256(self.state.variables),
             "device": describe_devices(devices),
             "versions": software_versions(),
         }
 
-    def _history(self, seconds: float) -> dict[str, Any]:
-        """How far it is, but for the state, such as JSON holds it."""
+    def _metadata(self, seconds: float) -> dict[str, Any]:
+        """Its progress without the state, of types that JSON has."""
         metrics = None
-        if self.metrics is not None:
-            metrics = {name: np.asarray(entry).tolist() for name, entry in dataclasses.asdict(self.metrics).items()}
-        return {"epochs": [dataclasses.asdict(epoch) for epoch in self.epochs], "metrics": metrics, "seconds": seconds}
+        if self.step_metrics is not None:
+            parts = {"sums": self.step_metrics.sums, "counts": self.step_metrics.counts}
+            metrics = jax.tree.map(lambda entries: np.asarray(entries).tolist(), parts)
+        return {"epochs": [epoch.as_json() for epoch in self.epochs], "metrics": metrics, "seconds": seconds}
 
     def _write_metrics(self) -> None:
-        self.directory.write_metrics(dataclasses.asdict(epoch) for epoch in self.epochs)
+        self.directory.write_metrics(epoch.as_json() for epoch in self.epochs)
 
 
-def _metrics_of(entries: dict[str, Any] | None) -> Metrics | None:
-    """The metrics that a checkpoint's history holds."""
+def _metrics_from_json(entries: dict[str, Any] | None) -> Metrics | None:
+    """The step metrics in the metadata of a checkpoint; counts are integers there, and measures have a point."""
     if entries is None:
         return None
-    forms = dataclasses.asdict(Metrics.zeros())
-    return Metrics(**{name: jnp.asarray(entries[name], form.dtype) for name, form in forms.items()})
+
+    def array(values: list[float | int]) -> Array:
+        return jnp.asarray(values, jnp.int32 if all(isinstance(value, int) for value in values) else jnp.float32)
+
+    return Metrics(*({name: array(values) for name, values in entries[part].items()} for part in ("sums", "counts")))
 
 
 @jax.jit
 def all_finite(state: TrainState) -> Bool[Array, ""]:
-    """Whether all parameters and statistics are."""
+    """Whether all parameters and statistics are finite."""
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.variables)]).all()

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop."""
+"""Signals that stop a run."""
 
 import signal
 import threading
@@ -6,13 +6,13 @@ from types import FrameType, TracebackType
 
 
 class StopSignals:
-    """Within its context the first SIGINT or SIGTERM is noted; a second one ends the program at once.
+    """A context that records the first SIGINT or SIGTERM; a second one ends the program at once.
 
-    One context around another notes the signal too. Python takes signals in its main thread alone: in another nothing
-    is noted.
+    Nested contexts all record the signal. Python handles signals in its main thread alone, so in other threads nothing
+    is recorded.
 
     Attributes:
-        received: the signal that came; None for none.
+        received: the signal; None for none.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class StopSignals:
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+                self._before[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(
@@ -30,7 +30,7 @@ class StopSignals:
     ) -> None:
         self._restore()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)
         around = self._before.get(number)
         self._restore()

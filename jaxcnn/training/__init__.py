@@ -1,48 +1,43 @@
 """Training as pure functions of explicit state.
 
-`create_train_state` makes the state, `train_step` and `eval_step` are one batch, `fit`, `evaluate` and `predict` are
-whole passes over data, and `fit_replicas` trains several runs at once. Nothing here knows a network or a recipe: a
-Linen module and examples come in.
+`create_train_state` makes the state. `train_step` and `eval_step` take one batch; `fit`, `evaluate` and `predict` take
+whole data sets; `fit_ensemble` trains several runs at once. `FitOptions` holds every option. This package works with
+any Linen module and knows neither networks nor recipes.
 """
 
-from jaxcnn.training.checkpoints import Checkpoints
+from jaxcnn.training.checkpoints import Checkpointer
+from jaxcnn.training.ensembles import fit_ensemble, stack_members
 from jaxcnn.training.epochs import run_epochs
-from jaxcnn.training.layout import ALONE, Layout, choose_layout
 from jaxcnn.training.loop import evaluate, fit, fit_in_chunks
+from jaxcnn.training.metrics import METRICS, Metric, Metrics, compute_metrics
+from jaxcnn.training.options import FitOptions
+from jaxcnn.training.placement import SINGLE, Placement, choose_placement
 from jaxcnn.training.prediction import predict
-from jaxcnn.training.replicas import fit_replicas, stack_replicas
-from jaxcnn.training.results import (
-    ChunkResult,
-    EpochFigures,
-    EpochResult,
-    ReplicasChunk,
-    ReplicasEpoch,
-    take_replica,
-)
+from jaxcnn.training.results import ChunkResult, EpochResult
 from jaxcnn.training.state import TrainState, create_train_state
-from jaxcnn.training.steps import Metrics, eval_step, train_step
+from jaxcnn.training.steps import eval_step, train_step
 
 __all__ = [
-    "ALONE",
-    "Checkpoints",
+    "METRICS",
+    "SINGLE",
+    "Checkpointer",
     "ChunkResult",
-    "EpochFigures",
     "EpochResult",
-    "Layout",
+    "FitOptions",
+    "Metric",
     "Metrics",
-    "ReplicasChunk",
-    "ReplicasEpoch",
+    "Placement",
     "TrainState",
-    "choose_layout",
+    "choose_placement",
+    "compute_metrics",
     "create_train_state",
     "eval_step",
     "evaluate",
     "fit",
+    "fit_ensemble",
     "fit_in_chunks",
-    "fit_replicas",
     "predict",
     "run_epochs",
-    "stack_replicas",
-    "take_replica",
+    "stack_members",
     "train_step",
 ]

@@ -1,12 +1,9 @@
-"""Epochs of training and testing, in compiled chunks of steps.
-
-The host waits once a chunk, which is what a progress bar costs.
-"""
+"""Epochs of training and evaluation, in compiled chunks of steps. Python waits for the device once a chunk."""
 
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,12 +13,11 @@ import numpy as np
 
 from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.training import chunks
-from jaxcnn.training.chunks import Augment
-from jaxcnn.training.layout import ALONE, Layout
-from jaxcnn.training.results import ReplicasChunk, ReplicasEpoch
+from jaxcnn.training.loaders import DeviceBlock, StepRange, make_loader, step_ranges
+from jaxcnn.training.metrics import Metrics, zero_metrics
+from jaxcnn.training.options import FitOptions
+from jaxcnn.training.results import ChunkResult, EpochResult
 from jaxcnn.training.state import TrainState
-from jaxcnn.training.steps import Metrics
-from jaxcnn.training.windows import Resident, Span, Streamed, Window, spans_of
 
 Tree = TypeVar("Tree")
 
@@ -29,188 +25,172 @@ Tree = TypeVar("Tree")
 def run_epochs(
     state: TrainState,
     dataset: Dataset | StreamedDataset,
+    options: FitOptions,
     *,
-    num_epochs: int,
-    batch_size: int,
-    image_size: int | None = None,
-    augment: Augment | None = None,
-    label_smoothing: float = 0.0,
-    chunk_seconds: float = 0.5,
-    chunk_steps: int | None = None,
-    metrics: Metrics | None = None,
-    layout: Layout = ALONE,
-) -> Iterator[ReplicasChunk | ReplicasEpoch]:
-    """`fit_in_chunks` for what `layout` has: one run, or several replicas at once.
+    step_metrics: Metrics | None = None,
+) -> Iterator[ChunkResult | EpochResult]:
+    """`fit_in_chunks` for one run or for an ensemble, as the placement in `options` says.
 
     Args:
-        state: of one run, as for `fit`, or of replicas, stacked. One from the middle of an epoch goes on there.
+        state: of one run, as for `fit`, or the stacked states of an ensemble.
         dataset: as for `fit`.
-        num_epochs: as for `fit`.
-        batch_size: examples that each run takes a step.
-        image_size: as for `fit`.
-        augment: as for `fit`.
-        label_smoothing: as for `fit`.
-        chunk_seconds: as for `fit`.
-        chunk_steps: as for `fit_in_chunks`.
-        metrics: as for `fit_in_chunks`; of replicas, with an entry a replica and step.
-        layout: how the work is laid out.
+        options: how to train.
+        step_metrics: as for `fit_in_chunks`; of an ensemble, with an entry for each member and step.
 
     Yields:
-        A `ReplicasChunk` a chunk, and a `ReplicasEpoch` an epoch; those of one run have no replicas' axis.
+        A `ChunkResult` a chunk, and an `EpochResult` an epoch; those of an ensemble have a leading member axis.
 
     Raises:
-        ValueError: as `fit_in_chunks` does, if the state is not of what `layout` has, or if replicas cannot be dealt
-            out to the devices evenly.
+        TypeError: if `dataset` is not a data set.
+        ValueError: if the state does not fit the placement, the network has fewer outputs than there are classes, or
+            `step_metrics` has not an entry for each step.
     """
-    if layout.has_replicas != (state.step.ndim == 1):
-        raise ValueError(f"a step of shape {state.step.shape} laid out {layout}: replicas are stacked, a run is not")
-    if layout.has_replicas and state.step.size % len(layout.devices):
-        raise ValueError(f"{state.step.size} replicas on {len(layout.devices)} devices: as many on each are needed")
-    if num_epochs < 0 or batch_size < 1:
-        raise ValueError(f"{num_epochs} epochs of batches of {batch_size}: at least 0 and 1 are needed")
-    if chunk_steps is not None and chunk_steps < 1:
-        raise ValueError(f"chunks of {chunk_steps} steps: at least 1 is needed")
-    steps = spans_of(len(dataset.train), batch_size)[-1].stop
-    if metrics is not None and metrics.count.shape != (*state.step.shape, steps):
+    if not isinstance(dataset, Dataset | StreamedDataset):
+        raise TypeError(f"dataset of type {type(dataset).__name__}: expected a data.Dataset or data.StreamedDataset")
+    options.placement.check_state(state)
+    shape = (*state.step.shape, step_ranges(len(dataset.train), options.batch_size)[-1].stop)
+    if step_metrics is not None and step_metrics.count.shape != shape:
+        raise ValueError(f"step_metrics of shape {step_metrics.count.shape}: expected {shape}, an entry for each step")
+    logits = abstract_logits(state, dataset.image_shape, options)
+    if logits.shape[-1] < dataset.num_classes:
         raise ValueError(
-            f"metrics of shape {metrics.count.shape} for an epoch of {steps} steps: an entry a step is needed"
+            f"a network with {logits.shape[-1]} outputs for {dataset.num_classes} classes: expected "
+            f"{dataset.num_classes} or more; give the network num_classes={dataset.num_classes}"
         )
-    return _run_epochs(
-        state,
-        dataset,
-        num_epochs=num_epochs,
-        batch_size=batch_size,
-        image_size=image_size,
-        augment=augment,
-        label_smoothing=label_smoothing,
-        chunk_seconds=chunk_seconds,
-        most_steps=chunk_steps or steps,
-        metrics=metrics,
-        layout=layout,
-    )
+    return _run_epochs(state, dataset, options, step_metrics, logits)
 
 
 def _run_epochs(
     state: TrainState,
     dataset: Dataset | StreamedDataset,
-    *,
-    num_epochs: int,
-    batch_size: int,
-    image_size: int | None,
-    augment: Augment | None,
-    label_smoothing: float,
-    chunk_seconds: float,
-    most_steps: int,
-    metrics: Metrics | None,
-    layout: Layout,
-) -> Iterator[ReplicasChunk | ReplicasEpoch]:
-    form: dict[str, Any] = {"layout": layout, "batch_size": batch_size, "image_size": image_size}
-    train_chunk = partial(chunks.train_chunk, augment=augment, label_smoothing=label_smoothing, **form)
-    eval_chunk = partial(chunks.eval_chunk, **form)
-    order_of_epoch = partial(chunks.order_of_epoch, layout=layout, num_examples=len(dataset.train))
-    replicas, num_examples = state.step.shape, len(dataset.train)
-    spans, test_spans = spans_of(num_examples, batch_size), spans_of(len(dataset.test), batch_size)
-    steps = spans[-1].stop
-    if isinstance(dataset, Dataset):
-        examples = Resident(dataset, layout, batch_size)
-    else:
-        examples = Streamed(dataset, layout, batch_size, chunk_seconds)
-    # Chunks take over the memory of the state and the metrics that they are given.
-    state = layout.place(_copy(state))
+    options: FitOptions,
+    step_metrics: Metrics | None,
+    logits: jax.ShapeDtypeStruct,
+) -> Iterator[ChunkResult | EpochResult]:
+    placement, members, num_examples = options.placement, state.step.shape, len(dataset.train)
+    ranges = step_ranges(num_examples, options.batch_size)
+    test_ranges = step_ranges(len(dataset.test), options.batch_size)
+    steps = ranges[-1].stop
+    train_chunk = partial(chunks.train_chunk, options=options.train_program)
+    eval_chunk = partial(chunks.eval_chunk, options=options.eval_program)
+    order_of_epoch = partial(chunks.order_of_epoch, placement=placement, num_examples=num_examples)
+    loader = make_loader(dataset, options)
+    state = placement.shard_state(_copy(state))  # chunks reuse the memory of the state and the metrics
     epochs_done, done = divmod(int(np.ravel(state.step)[0]), steps)
-    told_from = done if metrics is None else 0
-    metrics = layout.place(Metrics.zeros((*replicas, steps)) if metrics is None else _copy(metrics))
-    jax.block_until_ready(order_of_epoch(state, 0))  # compiles, which no epoch's seconds are to hold
+    measured_from = done if step_metrics is None else 0
+    no_metrics = zero_metrics(logits, options.all_metrics, (*members, steps)).with_gradient_norm(0.0)
+    no_sums = placement.shard_state(zero_metrics(logits, options.all_metrics, members))
+    metrics: Metrics = placement.shard_state(_copy(step_metrics or no_metrics))
+    jax.block_until_ready(order_of_epoch(state, 0))  # compiled here, outside the time of an epoch
     first = epochs_done + 1
-    for epoch in range(first, first + num_epochs):
+    for epoch in range(first, first + options.num_epochs):
         began = time.perf_counter()
         compile_seconds = 0.0
-        windows = examples.train(order_of_epoch(state, epoch), done)
-        window = next(windows)
+        blocks = loader.train(order_of_epoch(state, epoch), done)
+        block = next(blocks)
         if epoch == first:
             compile_began = time.perf_counter()
-            for _, _, rows in spans:
-                state, metrics = jax.block_until_ready(train_chunk(state, metrics, window, done, done, rows=rows))
+            for _, _, rows in ranges:
+                state, metrics = jax.block_until_ready(train_chunk(state, metrics, block, done, done, rows=rows))
             compile_seconds += time.perf_counter() - compile_began
-        num_trained = num_examples - done * batch_size
+        num_trained = num_examples - done * options.batch_size
         chunk_steps = 1
-        loss = accuracy = np.full(replicas, np.nan)
+        train_metrics: dict[str, Any] = {}
         while done < steps:
-            _, stop, rows = next(span for span in window.spans(spans) if done < span.stop)
+            _, stop, rows = next(each for each in block.intersect(ranges) if done < each.stop)
             chunk_began = time.perf_counter()
             end = min(done + chunk_steps, stop)
-            state, metrics = train_chunk(state, metrics, window, done, end, rows=rows)
-            if end == window.stop:
-                window = next(windows, window)  # which is read while the device computes
-            loss, accuracy = _means(metrics, told_from, end)
+            state, metrics = train_chunk(state, metrics, block, done, end, rows=rows)
+            if end == block.stop:
+                block = next(blocks, block)  # read while the device computes
+            on_host = jax.device_get(metrics)
+            train_metrics = _means(on_host, measured_from, end)
             seconds = time.perf_counter() - chunk_began
-            yield ReplicasChunk(
+            yield ChunkResult(
                 epoch=epoch,
                 steps_done=end,
                 steps=steps,
-                train_loss=loss,
-                train_accuracy=accuracy,
-                seconds=seconds,
-                images_per_second=(end - done) * rows * math.prod(replicas) / seconds,
+                metrics=_means(on_host, done, end),
+                epoch_metrics=train_metrics,
+                seconds=_share(seconds, members),
+                images_per_second=(end - done) * rows * math.prod(members) / seconds,
                 state=state,
-                metrics=metrics,
-                diverged_at=_first_bad_step(metrics, done, end),
+                step_metrics=metrics,
+                diverged_at=_first_bad_step(on_host, done, end),
             )
-            chunk_steps = max(1, round(min(most_steps, chunk_seconds * (end - done) / seconds)))
-            chunk_steps, *_ = layout.of_every_host(chunk_steps)
+            most_steps = options.chunk_seconds * (end - done) / seconds
+            chunk_steps = max(1, round(min(options.chunk_steps or steps, most_steps)))
+            chunk_steps, *_ = placement.allgather(chunk_steps)
             done = end
         train_seconds = time.perf_counter() - began - compile_seconds
-        no_sums = layout.place(Metrics.zeros(replicas))
-        windows = examples.test()
-        window = next(windows)
+        blocks = loader.test()
+        block = next(blocks)
         if epoch == first:
             compile_began = time.perf_counter()
-            for _, _, rows in test_spans:
-                jax.block_until_ready(eval_chunk(state, no_sums, window, 0, 0, rows=rows))
+            for _, _, rows in test_ranges:
+                jax.block_until_ready(eval_chunk(state, no_sums, block, 0, 0, rows=rows))
             compile_seconds += time.perf_counter() - compile_began
-        tested = add_tests(state, no_sums, itertools.chain([window], windows), test_spans, eval_chunk)
-        test_loss, test_accuracy = np.asarray(tested.loss, np.float64), np.asarray(tested.accuracy, np.float64)
-        yield ReplicasEpoch(
-            state=_copy(state),
+        tested = add_metrics(state, no_sums, itertools.chain([block], blocks), test_ranges, options)
+        test_metrics = {name: np.asarray(mean, np.float64)[()] for name, mean in tested.means().items()}
+        yield EpochResult(
             epoch=epoch,
-            train_loss=loss,
-            train_accuracy=accuracy,
-            test_loss=test_loss,
-            test_accuracy=test_accuracy,
-            seconds=time.perf_counter() - began - compile_seconds,
-            images_per_second=num_trained * math.prod(replicas) / train_seconds,
-            compile_seconds=compile_seconds,
+            metrics={f"train_{name}": mean for name, mean in train_metrics.items()}
+            | {f"test_{name}": mean for name, mean in test_metrics.items()},
+            seconds=_share(time.perf_counter() - began - compile_seconds, members),
+            images_per_second=num_trained * math.prod(members) / train_seconds,
+            compile_seconds=_share(compile_seconds, members),
+            state=_copy(state),
         )
-        done, told_from, metrics = 0, 0, layout.place(Metrics.zeros((*replicas, steps)))
+        done, measured_from, metrics = 0, 0, placement.shard_state(_copy(no_metrics))
 
 
-def add_tests(
+def add_metrics(
     state: TrainState,
     metrics: Metrics,
-    windows: Iterable[Window],
-    spans: Sequence[Span],
-    eval_chunk: Callable[..., Metrics],
+    blocks: Iterable[DeviceBlock],
+    ranges: Sequence[StepRange],
+    options: FitOptions,
 ) -> Metrics:
-    """`metrics` plus those of all `windows`, of which one is read while the device computes that before."""
-    for window in windows:
+    """`metrics` plus those of all `blocks`. The next block is read while the device computes."""
+    for block in blocks:
         jax.block_until_ready(metrics)
-        for start, stop, rows in window.spans(spans):
-            metrics = eval_chunk(state, metrics, window, start, stop, rows=rows)
+        for start, stop, rows in block.intersect(ranges):
+            metrics = chunks.eval_chunk(state, metrics, block, start, stop, options=options.eval_program, rows=rows)
     return metrics
 
 
-def _means(metrics: Metrics, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Loss, as the mean over steps, and accuracy, as that over examples, of steps `start` to `stop`."""
-    entries = (metrics.loss_sum, metrics.correct, metrics.count)
-    loss_sum, correct, count = (np.asarray(entry)[..., start:stop] for entry in entries)
-    loss, accuracy = np.mean(loss_sum / count, axis=-1, dtype=np.float64), correct.sum(axis=-1) / count.sum(axis=-1)
-    return np.asarray(loss), np.asarray(accuracy)
+def abstract_logits(state: TrainState, image_shape: tuple[int, int, int], options: FitOptions) -> jax.ShapeDtypeStruct:
+    """Shape and type of the network's output for one image, of one member."""
+    height, width, channels = image_shape
+    size = (options.image_size, options.image_size) if options.image_size else (height, width)
+    images = jax.ShapeDtypeStruct((1, *size, channels), jnp.float32)
+    axis = len(state.step.shape)
+    variables = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[axis:], leaf.dtype), state.variables)
+    return jax.eval_shape(partial(state.apply_fn, train=False), variables, images)
 
 
-def _first_bad_step(metrics: Metrics, start: int, stop: int) -> np.ndarray:
+def _means(metrics: Metrics, start: int, stop: int) -> dict[str, Any]:
+    """The metrics of steps `start` to `stop`: of the loss the mean over steps, of the others that over examples."""
+    means = {}
+    for name, sums in metrics.sums.items():
+        sums, counts = np.asarray(sums)[..., start:stop], np.asarray(metrics.counts[name])[..., start:stop]
+        if name == "loss":
+            means[name] = np.mean(sums / counts, axis=-1, dtype=np.float64)
+        else:
+            means[name] = sums.sum(axis=-1) / counts.sum(axis=-1)
+        means[name] = np.asarray(means[name], np.float64)[()]
+    return means
+
+
+def _first_bad_step(metrics: Metrics, start: int, stop: int) -> Any:
     """The first of the steps `start` to `stop`, counted from 1, whose loss is not finite; 0 for none."""
-    bad = ~np.isfinite(np.asarray(metrics.loss_sum)[..., start:stop])
-    return np.where(bad.any(axis=-1), 1 + start + bad.argmax(axis=-1), 0)
+    bad = ~np.isfinite(np.asarray(metrics.sums["loss"])[..., start:stop])
+    return np.where(bad.any(axis=-1), 1 + start + bad.argmax(axis=-1), 0)[()]
+
+
+def _share(seconds: float, members: tuple[int, ...]) -> Any:
+    """The time of each member, of all of which together it is `seconds`."""
+    return np.full(members, seconds / math.prod(members))[()]
 
 
 def _copy(tree: Tree) -> Tree:

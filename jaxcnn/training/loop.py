@@ -1,126 +1,85 @@
-"""Whole passes over data, with the results of one run: what a script trains and tests with."""
+"""Training and evaluation of one run over whole data sets."""
 
 from collections.abc import Iterator
-from functools import partial
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Integer, Shaped
 
 from jaxcnn.data.dataset import Dataset, StreamedDataset
-from jaxcnn.training import chunks
-from jaxcnn.training.chunks import Augment
-from jaxcnn.training.epochs import add_tests, run_epochs
-from jaxcnn.training.layout import ALONE, Layout
+from jaxcnn.training.epochs import abstract_logits, add_metrics, run_epochs
+from jaxcnn.training.loaders import DeviceBlock, step_ranges
+from jaxcnn.training.metrics import Metrics, zero_metrics
+from jaxcnn.training.options import FitOptions, make_options
 from jaxcnn.training.results import ChunkResult, EpochResult
 from jaxcnn.training.state import TrainState
-from jaxcnn.training.steps import Metrics
-from jaxcnn.training.windows import Window, spans_of
 
 
 def fit(
-    state: TrainState,
-    dataset: Dataset | StreamedDataset,
-    *,
-    num_epochs: int,
-    batch_size: int,
-    image_size: int | None = None,
-    augment: Augment | None = None,
-    label_smoothing: float = 0.0,
-    chunk_seconds: float = 0.5,
-    layout: Layout = ALONE,
+    state: TrainState, dataset: Dataset | StreamedDataset, options: FitOptions | None = None, **changes: Any
 ) -> Iterator[EpochResult]:
-    """Train for `num_epochs` epochs and test after each.
+    """Train for some epochs, and evaluate on the test examples after each.
 
-    Every epoch visits all the examples in a new order, a function of the state's key and the epoch's number alone; the
-    last batch holds what is left over.
+    Every epoch uses all examples in a new order, a function of the state's key and the number of the epoch. The last
+    batch holds the rest.
 
     Args:
-        state: where to begin. It stays usable; epochs are counted on from its step.
-        dataset: the images and labels, moved to the device once; of a streamed one, as they are needed.
-        num_epochs: how many epochs to train.
-        batch_size: examples a step.
-        image_size: height and width that the network takes; None for that of the images.
-        augment: called with a key and the images of a step, as they are in `dataset`, gives those to train on. It is
-            traced, and compiled anew for another that is not equal; `data.Augmentation` is one.
-        label_smoothing: as for `train_step`.
-        chunk_seconds: about how long the device works between two returns to the host, which is how soon a keyboard
-            interrupt is seen.
-        layout: on which devices; where several share each step, the figures are those of one to rounding.
+        state: the state to begin with. It stays usable; its step gives the number of the first epoch.
+        dataset: images and labels. They are moved to the device once; those of a streamed data set as they are needed.
+        options: how to train.
+        changes: fields of `FitOptions`, in the place of those of `options`: `fit(state, dataset, num_epochs=5,
+            batch_size=256)` needs no options.
 
     Yields:
-        One `EpochResult` an epoch.
+        An `EpochResult` an epoch.
 
     Raises:
-        ValueError: if `num_epochs` is negative, or `batch_size` is below 1.
+        TypeError: if `dataset` is not a data set, or an option has no value or no such name.
+        ValueError: if an option is out of its range, or the state is that of an ensemble.
+
+    Examples:
+        >>> import optax
+        >>> from jaxcnn.models import LeNet
+        >>> from jaxcnn.training import create_train_state
+        >>> state = create_train_state(LeNet(num_classes=4), optax.adam(1e-3), 0, (28, 28, 1))
+        >>> images, labels = np.zeros((4, 28, 28, 1), np.uint8), np.arange(4, dtype=np.uint8)
+        >>> dataset = Dataset(images, labels, images, labels, tuple("abcd"))
+        >>> [result.epoch for result in fit(state, dataset, num_epochs=2, batch_size=2)]
+        [1, 2]
     """
-    events = fit_in_chunks(
-        state,
-        dataset,
-        num_epochs=num_epochs,
-        batch_size=batch_size,
-        image_size=image_size,
-        augment=augment,
-        label_smoothing=label_smoothing,
-        chunk_seconds=chunk_seconds,
-        layout=layout,
-    )
-    return (event for event in events if isinstance(event, EpochResult))
+    results = fit_in_chunks(state, dataset, options, **changes)
+    return (result for result in results if isinstance(result, EpochResult))
 
 
 def fit_in_chunks(
     state: TrainState,
     dataset: Dataset | StreamedDataset,
+    options: FitOptions | None = None,
     *,
-    num_epochs: int,
-    batch_size: int,
-    image_size: int | None = None,
-    augment: Augment | None = None,
-    label_smoothing: float = 0.0,
-    chunk_seconds: float = 0.5,
-    chunk_steps: int | None = None,
-    metrics: Metrics | None = None,
-    layout: Layout = ALONE,
+    step_metrics: Metrics | None = None,
+    **changes: Any,
 ) -> Iterator[ChunkResult | EpochResult]:
-    """`fit`, telling also how each chunk went: the chunks of an epoch come before its `EpochResult`.
+    """`fit` with the result of each chunk of steps: those of an epoch come before its `EpochResult`.
 
-    Chunks change when the host looks, never what is computed. From the state and the metrics of any `ChunkResult` a run
-    goes on as if it had never stopped.
+    Chunks decide when Python sees results, not what is computed. From the state and the step metrics of any
+    `ChunkResult`, training can be resumed bit for bit.
 
     Args:
-        state: as for `fit`. One from the middle of an epoch goes on there; that epoch is the first.
+        state: as for `fit`. A state from the middle of an epoch resumes that epoch, the first.
         dataset: as for `fit`.
-        num_epochs: as for `fit`.
-        batch_size: as for `fit`.
-        image_size: as for `fit`.
-        augment: as for `fit`.
-        label_smoothing: as for `fit`.
-        chunk_seconds: as for `fit`.
-        chunk_steps: most steps of a chunk; None for as many as `chunk_seconds` take.
-        metrics: what the steps of an epoch in progress gave. Without, its figures are those of the steps to come.
-        layout: as for `fit`.
+        options: as for `fit`.
+        step_metrics: those of the epoch in progress. Without them, its metrics are those of the steps to come.
+        changes: as for `fit`.
 
     Yields:
         A `ChunkResult` a chunk, and an `EpochResult` an epoch.
 
     Raises:
-        ValueError: if `num_epochs` is negative, `batch_size` or `chunk_steps` is below 1, or `metrics` has not an entry
-            a step.
+        TypeError: as for `fit`.
+        ValueError: as for `fit`, or if `step_metrics` has not an entry for each step.
     """
-    events = run_epochs(
-        state,
-        dataset,
-        num_epochs=num_epochs,
-        batch_size=batch_size,
-        image_size=image_size,
-        augment=augment,
-        label_smoothing=label_smoothing,
-        chunk_seconds=chunk_seconds,
-        chunk_steps=chunk_steps,
-        metrics=metrics,
-        layout=layout,
-    )
-    return (event.replica() for event in events)
+    return run_epochs(state, dataset, make_options(options, changes), step_metrics=step_metrics)
 
 
 def evaluate(
@@ -131,24 +90,26 @@ def evaluate(
     batch_size: int = 256,
     image_size: int | None = None,
 ) -> Metrics:
-    """The metrics of all of `images`, in batches.
+    """The metrics of `images`, computed in batches.
 
     Args:
         state: the state to evaluate.
         images: (N, H, W, C), uint8 or floats in [0, 1], of any size.
-        labels: (N,), integers.
-        batch_size: examples a step; it bounds the memory and changes nothing else.
-        image_size: height and width that the network takes; None for that of the images.
+        labels: (N,), integers in 0 .. num_classes - 1.
+        batch_size: images of a batch; it limits the memory and does not change the result.
+        image_size: height and width that the network takes; None for the size of the images.
 
     Returns:
-        The sums over all the examples.
+        The sums over all examples.
 
     Raises:
-        ValueError: if there are no images, or `batch_size` is below 1.
+        ValueError: if there are no images, the counts of images and labels differ, or `batch_size` is below 1.
     """
-    if batch_size < 1 or len(images) < 1:
-        raise ValueError(f"{len(images)} images in batches of {batch_size}: at least 1 of each is needed")
-    spans = spans_of(len(images), batch_size)
-    window = Window(0, spans[-1].stop, jnp.asarray(images), jnp.asarray(labels), None)
-    eval_chunk = partial(chunks.eval_chunk, layout=ALONE, batch_size=batch_size, image_size=image_size)
-    return add_tests(state, Metrics.zeros(), [window], spans, eval_chunk)
+    options = FitOptions(num_epochs=0, batch_size=batch_size, image_size=image_size)
+    if len(images) < 1 or len(images) != len(labels):
+        raise ValueError(f"{len(images)} images and {len(labels)} labels: expected the same number, 1 or more")
+    ranges = step_ranges(len(images), batch_size)
+    block = DeviceBlock(0, ranges[-1].stop, jnp.asarray(images), jnp.asarray(labels), None)
+    height, width, channels = images.shape[1:]
+    no_sums = zero_metrics(abstract_logits(state, (height, width, channels), options), options.all_metrics)
+    return add_metrics(state, no_sums, [block], ranges, options)

@@ -1,179 +1,160 @@
-"""What the loop tells as it goes: of each chunk of steps, and of each epoch."""
+"""Results of training: after each chunk of steps, and after each epoch."""
 
-from dataclasses import dataclass, fields
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
+from flax import struct
 from jaxtyping import Float, Int
 
+from jaxcnn.training.metrics import METRICS, Metrics
 from jaxcnn.training.state import TrainState
-from jaxcnn.training.steps import Metrics
 
-Tree = TypeVar("Tree")
+Number = float | Float[np.ndarray, "*members"]
+"""A number, or for an ensemble an array with an entry a member."""
 
 
-@dataclass(frozen=True)
-class ChunkResult:
-    """How an epoch stands after a chunk of its steps.
+class ChunkResult(struct.PyTreeNode):
+    """The state of an epoch after a chunk of its steps, for one run or for an ensemble with a leading member axis.
 
     Attributes:
         epoch: counted from 1.
-        steps_done: steps taken in this epoch.
+        steps_done: steps of the epoch that are done.
         steps: steps of the whole epoch.
-        train_loss: mean over the steps so far of their mean cross-entropy.
-        train_accuracy: share of the examples so far that were right.
-        seconds: time of this chunk.
-        images_per_second: rate of this chunk.
-        state: the state after the chunk. The next chunk takes over its memory, and that of `metrics`: what is to be
-            kept is copied before the next event is asked for.
-        metrics: an entry for each step of the epoch, zero for those that are to come.
-        diverged_at: the first step of the chunk, counted from 1 in the epoch, whose loss is not finite; None for none.
+        metrics: by name, the mean over the steps of this chunk; `gradient_norm` too.
+        epoch_metrics: the same over all steps of the epoch so far.
+        seconds: time of this chunk; a member's share of it.
+        images_per_second: training images by the time of this chunk, of all members together.
+        diverged_at: the first step of the chunk, counted from 1 in the epoch, whose loss is not finite; 0 for none.
+        state: the state after the chunk. The next chunk reuses its memory and that of `step_metrics`: copy what you
+            keep before you ask for the next result. Writers get None for both.
+        step_metrics: an entry for each step of the epoch, zero for those to come.
     """
 
-    epoch: int
-    steps_done: int
-    steps: int
-    train_loss: float
-    train_accuracy: float
-    seconds: float
-    images_per_second: float
-    state: TrainState
-    metrics: Metrics
-    diverged_at: int | None
-
-
-@dataclass(frozen=True)
-class EpochFigures:
-    """What is told of a finished epoch.
-
-    Attributes:
-        epoch: counted from 1.
-        train_loss: mean over the epoch's steps of their mean cross-entropy, in nats.
-        train_accuracy: share of the training examples that were right as they came by.
-        test_loss: mean cross-entropy of the test examples after the epoch.
-        test_accuracy: share of the test examples that are right after the epoch.
-        seconds: time of its training and evaluation, without compilation.
-        images_per_second: training images by the seconds of training alone.
-        compile_seconds: time of compilation before the epoch; in a first epoch alone.
-
-    Of an epoch that was gone on with, the times are those from there on.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    test_loss: float
-    test_accuracy: float
-    seconds: float
-    images_per_second: float
-    compile_seconds: float
-
-
-@dataclass(frozen=True)
-class EpochResult(EpochFigures):
-    """A finished epoch: its figures, and the state after it.
-
-    Attributes:
-        state: the state after the epoch.
-    """
-
-    state: TrainState
+    epoch: int = struct.field(pytree_node=False)
+    steps_done: int = struct.field(pytree_node=False)
+    steps: int = struct.field(pytree_node=False)
+    metrics: dict[str, Number]
+    epoch_metrics: dict[str, Number]
+    seconds: Number
+    images_per_second: float = struct.field(pytree_node=False)
+    diverged_at: int | np.integer | Int[np.ndarray, "*members"]
+    state: TrainState | None = struct.field(default=None, repr=False)
+    step_metrics: Metrics | None = struct.field(default=None, repr=False)
 
     @property
-    def figures(self) -> EpochFigures:
-        """The figures alone, which are cheap to keep."""
-        return EpochFigures(**{field.name: getattr(self, field.name) for field in fields(EpochFigures)})
+    def train_loss(self) -> Number:
+        """Mean over the steps of the epoch so far of their mean cross-entropy, in nats."""
+        return self.epoch_metrics["loss"]
+
+    @property
+    def train_accuracy(self) -> Number:
+        """Share of the examples of the epoch so far that were correct."""
+        return self.epoch_metrics["accuracy"]
+
+    def member(self, index: int) -> "ChunkResult":
+        """The result of one member of an ensemble; that of a single run is its own."""
+        return self if np.ndim(self.seconds) == 0 else jax.tree.map(lambda leaf: leaf[index], self)
 
 
-@dataclass(frozen=True)
-class ReplicasChunk:
-    """How an epoch of several replicas stands after a chunk of its steps; of a single run, without the replicas' axis.
-
-    Attributes:
-        epoch: counted from 1.
-        steps_done: steps that each took in this epoch.
-        steps: steps of the whole epoch.
-        train_loss: as of a `ChunkResult`, an entry a replica.
-        train_accuracy: likewise.
-        seconds: time of this chunk.
-        images_per_second: rate of this chunk, of all replicas together.
-        state: the states after the chunk, stacked along the first axis; their memory is taken over as that of a
-            `ChunkResult`.
-        metrics: likewise, an entry a replica and step.
-        diverged_at: the first step of the chunk, counted from 1 in the epoch, whose loss is not finite; 0 for none.
-    """
-
-    epoch: int
-    steps_done: int
-    steps: int
-    train_loss: Float[np.ndarray, "*replicas"]
-    train_accuracy: Float[np.ndarray, "*replicas"]
-    seconds: float
-    images_per_second: float
-    state: TrainState
-    metrics: Metrics
-    diverged_at: Int[np.ndarray, "*replicas"]
-
-    def replica(self, *index: int) -> ChunkResult:
-        """That of one replica, with its share of the time; of a single run with no index."""
-        shared = 1 / self.train_loss.size
-        return ChunkResult(
-            epoch=self.epoch,
-            steps_done=self.steps_done,
-            steps=self.steps,
-            train_loss=float(self.train_loss[index]),
-            train_accuracy=float(self.train_accuracy[index]),
-            seconds=self.seconds * shared,
-            images_per_second=self.images_per_second,
-            state=take_replica(self.state, *index),
-            metrics=take_replica(self.metrics, *index),
-            diverged_at=int(self.diverged_at[index]) or None,
-        )
-
-
-@dataclass(frozen=True)
-class ReplicasEpoch:
-    """A finished epoch of several replicas; of a single run, without the replicas' axis.
+class EpochResult(struct.PyTreeNode):
+    """A finished epoch, of one run or of an ensemble with a leading member axis.
 
     Attributes:
         epoch: counted from 1.
-        train_loss: as of `EpochFigures`, an entry a replica.
-        train_accuracy: likewise.
-        test_loss: likewise.
-        test_accuracy: likewise.
-        seconds: time of the training and evaluation of all, without compilation.
-        images_per_second: training images of all by the seconds of training alone.
-        compile_seconds: time of compilation before the epoch; in a first epoch alone.
-        state: the states after the epoch, stacked along the first axis.
+        metrics: by name: 'train_loss', the mean over the steps of their mean cross-entropy in nats; 'test_loss', the
+            mean over the test examples after the epoch; and for every other metric the mean over the training examples
+            as they were used, such as 'train_accuracy', and over the test examples after the epoch, such as
+            'test_accuracy'.
+        seconds: time of training and evaluation without compilation; a member's share of it.
+        images_per_second: training images by the time of training alone, of all members together.
+        compile_seconds: time of compilation before the epoch, 0 after the first; a member's share of it.
+        state: the state after the epoch; None in the record of a run.
+
+    The times of an epoch that was resumed are those since then.
     """
 
-    epoch: int
-    train_loss: Float[np.ndarray, "*replicas"]
-    train_accuracy: Float[np.ndarray, "*replicas"]
-    test_loss: Float[np.ndarray, "*replicas"]
-    test_accuracy: Float[np.ndarray, "*replicas"]
-    seconds: float
-    images_per_second: float
-    compile_seconds: float
-    state: TrainState
+    epoch: int = struct.field(pytree_node=False)
+    metrics: dict[str, Number]
+    seconds: Number
+    images_per_second: float = struct.field(pytree_node=False)
+    compile_seconds: Number
+    state: TrainState | None = struct.field(default=None, repr=False)
 
-    def replica(self, *index: int) -> EpochResult:
-        """That of one replica, with its share of the time; of a single run with no index."""
-        shared = 1 / self.train_loss.size
-        return EpochResult(
-            epoch=self.epoch,
-            train_loss=float(self.train_loss[index]),
-            train_accuracy=float(self.train_accuracy[index]),
-            test_loss=float(self.test_loss[index]),
-            test_accuracy=float(self.test_accuracy[index]),
-            seconds=self.seconds * shared,
-            images_per_second=self.images_per_second,
-            compile_seconds=self.compile_seconds * shared,
-            state=take_replica(self.state, *index),
-        )
+    @property
+    def train_loss(self) -> Number:
+        """Mean over the epoch's steps of their mean cross-entropy, in nats."""
+        return self.metrics["train_loss"]
+
+    @property
+    def train_accuracy(self) -> Number:
+        """Share of the training examples that were correct as they were used."""
+        return self.metrics["train_accuracy"]
+
+    @property
+    def test_loss(self) -> Number:
+        """Mean cross-entropy of the test examples after the epoch, in nats."""
+        return self.metrics["test_loss"]
+
+    @property
+    def test_accuracy(self) -> Number:
+        """Share of the test examples that are correct after the epoch."""
+        return self.metrics["test_accuracy"]
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The metrics without 'train_' and 'test_': those of `METRICS` in their order, then the others by name."""
+        names = {name.partition("_")[2] for name in self.metrics}
+        known = [name for name in METRICS if name in names]
+        return [*known, *sorted(names - set(known))]
+
+    @property
+    def further_metrics(self) -> list[str]:
+        """The metrics of the test examples beside loss and accuracy, without 'test_'."""
+        names = [name for name in self.metric_names if f"test_{name}" in self.metrics]
+        return [name for name in names if name not in ("loss", "accuracy")]
+
+    def member(self, index: int) -> "EpochResult":
+        """The result of one member of an ensemble; that of a single run is its own."""
+        return self if np.ndim(self.seconds) == 0 else jax.tree.map(lambda leaf: leaf[index], self)
+
+    def as_json(self) -> dict[str, Any]:
+        """The result of one run without its state, as a line of metrics.jsonl holds it.
+
+        Examples:
+            >>> metrics = {"test_loss": 0.4, "test_accuracy": 0.9, "train_loss": 0.5, "train_accuracy": 0.8}
+            >>> record = EpochResult(1, metrics, 2.0, 10.0, 0.0).as_json()
+            >>> list(record)[:3], EpochResult.from_json(record).test_loss
+            (['epoch', 'train_loss', 'train_accuracy'], 0.4)
+        """
+        order = [f"{split}_{name}" for split in ("train", "test") for name in self.metric_names]
+        return {
+            "epoch": self.epoch,
+            **{name: float(self.metrics[name]) for name in order if name in self.metrics},
+            "seconds": float(self.seconds),
+            "images_per_second": self.images_per_second,
+            "compile_seconds": float(self.compile_seconds),
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "EpochResult":
+        """The result that `as_json` gave `record` of.
+
+        Raises:
+            KeyError: if an entry is missing.
+            TypeError: if one is not a number.
+        """
+        for name, value in record.items():
+            if not isinstance(value, int | float):
+                raise TypeError(f"{name} is {value!r}: expected a number")
+        rest = dict(record)
+        missing = [name for name in _NEEDED if name not in rest]
+        if missing:
+            raise KeyError(", ".join(missing))
+        epoch, seconds, rate, compiling = (rest.pop(name) for name in _TIMES)
+        return cls(epoch, rest, seconds, rate, compiling)
 
 
-def take_replica(tree: Tree, *index: int) -> Tree:
-    """Of what is stacked, that of one replica; with no index, all of it."""
-    return jax.tree.map(lambda leaf: leaf[index], tree) if index else tree
+_TIMES = ("epoch", "seconds", "images_per_second", "compile_seconds")
+_NEEDED = (*_TIMES, "train_loss", "train_accuracy", "test_loss", "test_accuracy")

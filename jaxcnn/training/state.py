@@ -1,4 +1,4 @@
-"""The state of a training run: everything that a step reads and writes."""
+"""The state of a training run: all that a step reads and writes."""
 
 import enum
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 from flax import struct
@@ -15,8 +16,8 @@ from jaxtyping import Array, Int, Key, PRNGKeyArray
 Variables = dict[str, Any]
 
 
-class Stream(enum.IntEnum):
-    """What randomness is drawn for; each has keys of its own."""
+class RngStream(enum.IntEnum):
+    """The uses of random numbers, each with its own keys."""
 
     INITIALIZATION = 0
     DROPOUT = 1
@@ -24,22 +25,24 @@ class Stream(enum.IntEnum):
     AUGMENTATION = 3
 
 
-def derive_key(key: PRNGKeyArray, stream: Stream, index: int | Int[Array, ""] = 0) -> PRNGKeyArray:
-    """The key of `stream` at step or epoch `index`, a function of its arguments alone."""
+def derive_key(key: PRNGKeyArray, stream: RngStream, index: int | Int[Array, ""] = 0) -> PRNGKeyArray:
+    """The key of `stream` at step or epoch `index`, a pure function of its arguments."""
     return jax.random.fold_in(jax.random.fold_in(key, stream), index)
 
 
 class TrainState(struct.PyTreeNode):
-    """Parameters, statistics and optimiser state after `step` steps, as one pytree.
+    """Parameters, statistics and optimizer state after `step` steps, as one pytree.
 
     Attributes:
-        step: how many steps have been taken, int32.
-        params: the parameters, which alone the optimiser moves.
-        batch_stats: the moving statistics of batch norm; empty for networks without.
-        opt_state: the optimiser's state.
-        key: the run's key, never used up: every draw derives its own key from it.
+        step: number of steps taken, int32.
+        params: the parameters; the optimizer changes these alone.
+        batch_stats: the moving statistics of batch norm; empty for networks without batch norm.
+        opt_state: the state of the optimizer.
+        key: the run's key. It stays the same; every use of random numbers derives its own key from it.
         apply_fn: the network's `apply`.
-        tx: the optimiser.
+        tx: the optimizer.
+
+    All but `apply_fn` and `tx` have a leading member axis in an ensemble.
     """
 
     step: Int[Array, "..."]
@@ -52,29 +55,39 @@ class TrainState(struct.PyTreeNode):
 
     @property
     def variables(self) -> Variables:
-        """What the network's `apply` takes: {'params', 'batch_stats'}."""
+        """The variables for the network's `apply`: {'params', 'batch_stats'}."""
         return {"params": self.params, "batch_stats": self.batch_stats}
+
+    def __repr__(self) -> str:
+        shape = np.shape(self.step)
+        members = shape[0] if shape else 1
+        count = sum(np.size(leaf) for leaf in jax.tree.leaves(self.params)) // members
+        stacked = f"{members} members, " if shape else ""
+        step = self.step if isinstance(self.step, jax.core.Tracer) else np.ravel(self.step)[0]
+        return f"TrainState({stacked}step {step}, {count:,} parameters)"
 
 
 def create_train_state(
     model: nn.Module,
     optimizer: optax.GradientTransformation,
-    key: PRNGKeyArray,
+    key: PRNGKeyArray | int,
     image_shape: tuple[int, int, int],
 ) -> TrainState:
     """The state before the first step.
 
     Args:
-        model: a network, called as `model.apply(variables, images, train=...)`. Equal networks share what is compiled;
-            so do equal optimisers where the same object is given again.
-        optimizer: any optax transformation; it sees the parameters, never the statistics.
-        key: the run's key, from which initialisation, dropout and the order of the data derive.
-        image_shape: height, width and channels of one image as the network takes it.
+        model: a network, called as `model.apply(variables, images, train=...)`. Equal networks share compiled programs
+            if they have the same optimizer object.
+        optimizer: any optax transformation; it gets the parameters, not the statistics.
+        key: the run's key, from `jax.random.key`, or an int as its seed. Initialization, dropout, augmentation and the
+            order of the data derive from it.
+        image_shape: height, width and channels of an image as the network takes it.
 
     Returns:
         A `TrainState` at step 0.
 
     Raises:
+        TypeError: if the optimizer is not an optax transformation, or the key is neither a key nor an int.
         ValueError: if `image_shape` is not three positive numbers, or too small for the network.
 
     Examples:
@@ -84,10 +97,11 @@ def create_train_state(
         44426
     """
     if len(image_shape) != 3 or min(image_shape) < 1:
-        raise ValueError(f"image_shape {image_shape}: height, width and channels are needed, each at least 1")
-    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        key = jax.random.wrap_key_data(key)  # one made by jax.random.PRNGKey
-    variables = _init(model, derive_key(key, Stream.INITIALIZATION), image_shape)
+        raise ValueError(f"image_shape {image_shape}: expected (height, width, channels), each 1 or more")
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise TypeError(f"optimizer {optimizer!r}: expected an optax transformation, such as optax.adam(1e-3)")
+    key = _as_key(key)
+    variables = _init(model, derive_key(key, RngStream.INITIALIZATION), image_shape)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=variables["params"],
@@ -97,6 +111,16 @@ def create_train_state(
         apply_fn=_apply_fn(model),
         tx=optimizer,
     )
+
+
+def _as_key(key: Any) -> PRNGKeyArray:
+    if isinstance(key, int) and not isinstance(key, bool):
+        return jax.random.key(key)
+    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key
+    if isinstance(key, jax.Array) and key.dtype == jnp.uint32 and key.ndim == 1:
+        return jax.random.wrap_key_data(key)  # made by jax.random.PRNGKey
+    raise TypeError(f"key {key!r}: expected a key from jax.random.key, or an int as its seed")
 
 
 @partial(jax.jit, static_argnums=(0, 2))

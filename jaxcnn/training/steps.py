@@ -1,85 +1,50 @@
-"""One batch: a step of training, a step of evaluation, and the metrics of either."""
+"""One batch: a step of training, and a step of evaluation."""
+
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import struct
-from jaxtyping import Array, Float, Int, Integer, Shaped
+from flax.core import FrozenDict
+from jaxtyping import Array, Float, Integer, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.training.compilation import compiled
-from jaxcnn.training.state import Stream, TrainState, Variables, derive_key
+from jaxcnn.training.metrics import METRICS, Metric, Metrics, compute_metrics
+from jaxcnn.training.state import RngStream, TrainState, Variables, derive_key
 
 
-class Metrics(struct.PyTreeNode):
-    """Sums over examples, to be added up over batches and devices and divided once.
-
-    The fields are scalars for one batch, or arrays with an entry a step.
-
-    Attributes:
-        loss_sum: sum of the examples' cross-entropies, in nats.
-        correct: how many examples' largest logit was that of their label.
-        count: how many examples there were.
-
-    Examples:
-        >>> half = Metrics(jnp.float32(1.5), jnp.int32(1), jnp.int32(2))
-        >>> total = half + half
-        >>> float(total.loss), float(total.accuracy)
-        (0.75, 0.5)
-    """
-
-    loss_sum: Float[Array, "*steps"]
-    correct: Int[Array, "*steps"]
-    count: Int[Array, "*steps"]
-
-    @classmethod
-    def zeros(cls, shape: tuple[int, ...] = ()) -> "Metrics":
-        """Metrics of no examples."""
-        return cls(jnp.zeros(shape), jnp.zeros(shape, jnp.int32), jnp.zeros(shape, jnp.int32))
-
-    @property
-    def loss(self) -> Float[Array, "*steps"]:
-        """Mean cross-entropy of an example, in nats."""
-        return self.loss_sum / self.count
-
-    @property
-    def accuracy(self) -> Float[Array, "*steps"]:
-        """Share of the examples that were right."""
-        return self.correct / self.count
-
-    def __add__(self, other: "Metrics") -> "Metrics":
-        return jax.tree.map(jnp.add, self, other)
-
-
-@compiled(static_argnames="label_smoothing")
+@compiled(static_argnames=("label_smoothing", "metrics"))
 def train_step(
     state: TrainState,
     images: Shaped[Array | np.ndarray, "n h w c"],
     labels: Integer[Array | np.ndarray, " n"],
     *,
-    label_smoothing: float = 0.0,
+    label_smoothing: float | int = 0.0,
+    metrics: Mapping[str, Metric] = FrozenDict(),
 ) -> tuple[TrainState, Metrics]:
-    """One step of the optimiser on the mean cross-entropy of a batch.
+    """One step of the optimizer on the mean cross-entropy of a batch.
 
-    With label smoothing s and K classes, the cross-entropy is taken against 1 - s + s / K for the label and s / K for
-    each other class.
+    With label smoothing s and K classes, the target of the cross-entropy is 1 - s + s / K for the label and s / K for
+    every other class.
 
     Args:
         state: the state before the step.
         images: (N, H, W, C) at the network's size: floats in [0, 1], or uint8, which are divided by 255.
         labels: (N,), integers in 0 .. num_classes - 1.
-        label_smoothing: s, from 0 to below 1.
+        label_smoothing: s, 0 or more and less than 1.
+        metrics: further metrics, hashable: functions by name, beside `METRICS`.
 
     Returns:
-        The state after the step, and the batch's metrics before it, with dropout and batch statistics on, against the
-        labels as they are.
+        The state after the step, and the batch's metrics before the step, computed in training mode and against the
+        labels without smoothing. Their `gradient_norm` is the norm of all gradients together, before any clipping.
 
     References:
         Szegedy and others, Rethinking the Inception Architecture for Computer Vision, 2016, section 7.
     """
     images = prepare_images(images)
-    dropout_key = derive_key(state.key, Stream.DROPOUT, state.step)
+    dropout_key = derive_key(state.key, RngStream.DROPOUT, state.step)
 
     def loss_fn(params: Variables) -> tuple[Array, tuple[Variables, Metrics]]:
         logits, updates = state.apply_fn(
@@ -89,13 +54,13 @@ def train_step(
             mutable=["batch_stats"],
             rngs={"dropout": dropout_key},
         )
-        metrics = _metrics(logits, labels)
-        loss = metrics.loss
+        of_batch = compute_metrics(logits, labels, {**METRICS, **metrics})
+        loss = of_batch.loss
         if label_smoothing:
             loss += label_smoothing * (_mean_over_classes(logits) - loss)
-        return loss, (updates.get("batch_stats", {}), metrics)
+        return loss, (updates.get("batch_stats", {}), of_batch)
 
-    gradients, (batch_stats, metrics) = jax.grad(loss_fn, has_aux=True)(state.params)
+    gradients, (batch_stats, of_batch) = jax.grad(loss_fn, has_aux=True)(state.params)
     updates, opt_state = state.tx.update(gradients, state.opt_state, state.params)
     state = state.replace(
         step=state.step + 1,
@@ -103,34 +68,29 @@ def train_step(
         batch_stats=batch_stats,
         opt_state=opt_state,
     )
-    return state, metrics
+    return state, of_batch.with_gradient_norm(optax.tree.norm(gradients))
 
 
-@compiled()
+@compiled(static_argnames="metrics")
 def eval_step(
-    state: TrainState, images: Shaped[Array | np.ndarray, "n h w c"], labels: Integer[Array | np.ndarray, " n"]
+    state: TrainState,
+    images: Shaped[Array | np.ndarray, "n h w c"],
+    labels: Integer[Array | np.ndarray, " n"],
+    *,
+    metrics: Mapping[str, Metric] = FrozenDict(),
 ) -> Metrics:
-    """The metrics of a batch in prediction: no dropout, moving statistics.
+    """The metrics of a batch in evaluation mode: without dropout, with the moving statistics.
 
     Args:
         state: the state to evaluate.
         images: (N, H, W, C) at the network's size: floats in [0, 1], or uint8, which are divided by 255.
         labels: (N,), integers in 0 .. num_classes - 1.
+        metrics: as for `train_step`.
     """
-    return _metrics(state.apply_fn(state.variables, prepare_images(images), train=False), labels)
-
-
-def _metrics(logits: Float[Array, "n classes"], labels: Integer[Array | np.ndarray, " n"]) -> Metrics:
-    losses = optax.softmax_cross_entropy_with_integer_labels(_widened(logits), labels)
-    correct = jnp.sum(jnp.argmax(logits, axis=-1) == labels, dtype=jnp.int32)
-    return Metrics(losses.sum(), correct, jnp.int32(labels.size))
+    logits = state.apply_fn(state.variables, prepare_images(images), train=False)
+    return compute_metrics(logits, labels, {**METRICS, **metrics})
 
 
 def _mean_over_classes(logits: Float[Array, "n classes"]) -> Float[Array, ""]:
-    """Mean of the cross-entropies that the examples would have under each of the labels."""
-    return -jax.nn.log_softmax(_widened(logits)).mean()
-
-
-def _widened(logits: Float[Array, "n classes"]) -> Float[Array, "n classes"]:
-    """In float32 at least."""
-    return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    """Mean of the cross-entropies that the examples have under each of the labels."""
+    return -jax.nn.log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32))).mean()

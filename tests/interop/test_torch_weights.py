@@ -1,4 +1,4 @@
-"""Weights in and out of PyTorch's layout, without PyTorch."""
+"""Weights in and out of PyTorch's placement, without PyTorch."""
 
 import inspect
 

@@ -16,7 +16,7 @@ LENET = MODERN_RECIPES["lenet_modern"]
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_network_has_a_modern_recipe_of_as_many_epochs(name):
     reference, modern = RECIPES[name], get_recipe(f"{name}_modern")
-    assert (modern.name, modern.is_reference) == (f"{name}_modern", False)
+    assert modern.name == f"{name}_modern"
     for same in ("num_epochs", "reference", "num_parameters"):
         assert getattr(modern, same) == getattr(reference, same)
     assert modern.title != reference.title
@@ -31,7 +31,6 @@ def test_modern_recipes_state_their_own_image_size(name, size):
 def test_the_books_recipes_are_plain_adam_on_the_images_as_they_are():
     for recipe in RECIPES.values():
         assert recipe.describe_training() == f"Adam at {recipe.learning_rate:g}"
-        assert recipe.is_reference
         assert recipe.augmentation is None
         params = {"layer": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
         assert recipe.initialize(params) is params

@@ -120,12 +120,12 @@ def test_a_learning_rate_in_the_state_takes_the_same_steps(schedule):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"optimizer": "adamm"}, "no optimizer is called 'adamm': did you mean "),
-        ({"optimizer": "zzzzz"}, "give one of optax's, such as adam, adamw, sgd or lion"),
-        ({"optimizer": "chain"}, "no optimizer is called 'chain'"),
+        ({"optimizer": "adamm"}, "optimizer 'adamm' is unknown: did you mean "),
+        ({"optimizer": "zzzzz"}, "expected one of optax, such as adam, adamw, sgd or lion"),
+        ({"optimizer": "chain"}, "optimizer 'chain' is unknown"),
         (
             {"schedule": "cosin"},
-            "no schedule is called 'cosin': choose one of constant, linear, cosine, step, one_cycle",
+            "schedule 'cosin' is unknown: expected one of constant, linear, cosine, step, one_cycle",
         ),
         ({"weight_decay": -0.1}, "a weight decay of -0.1: expected 0 or more"),
         ({"weight_decay": float("nan")}, "a weight decay of nan"),

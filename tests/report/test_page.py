@@ -31,11 +31,12 @@ def test_a_page_stands_alone(written):
     assert not re.search(r"@import|url\(", written)
 
 
-def test_it_shows_what_a_person_wants_to_know(written, carried_out, sample):
+def test_a_page_shows_every_metric_and_figure(written, carried_out, sample):
     run = TrainedRun.open(carried_out)
     alternatives = " ".join(attributes.get("alt", "") for _, attributes in Elements(written).found)
     for title in (
-        "Loss by epoch", "Accuracy by epoch", "Confusion", "The surest mistakes", "First-layer kernels", "Feature maps",
+        "Loss by epoch", "Accuracy by epoch", "Top 5 accuracy by epoch", "Gradient norm by epoch", "Confusion",
+        "The most confident mistakes", "First-layer kernels", "Feature maps",
         "Gamma and beta of the first batch norm",
     ):  # fmt: skip
         assert title in alternatives

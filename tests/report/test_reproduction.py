@@ -34,7 +34,7 @@ def test_the_page_stands_alone_and_begins_with_a_row_for_each_experiment(reprodu
 def test_each_experiment_has_its_figures_its_machine_and_its_command(reproduced):
     page = write_reproduction_report(reproduced).read_text()
     for words in (
-        "the mean of 3 runs, with the band from smallest to largest", "Seeds 0, 1, 2; cpu, abacus, jax 1.2.3",
+        "the mean of 3 runs, with the range from minimum to maximum", "Seeds 0, 1, 2; cpu, abacus, jax 1.2.3",
         "jaxcnn reproduce lenet --seeds 3", "jaxcnn reproduce resnet --seeds 1", "resnet: 2 of 5 epochs are done",
         "The images stay at 28x28",
     ):  # fmt: skip
@@ -44,7 +44,7 @@ def test_each_experiment_has_its_figures_its_machine_and_its_command(reproduced)
 def test_the_command_line_makes_it_of_the_directory_and_of_the_file(reproduced, capsys):
     assert cli.main(["report", str(reproduced)]) == 0
     assert cli.main(["report", str(reproduced / "reproduction.json")]) == 0
-    assert cli.main(["report", str(reproduced / "reproduction.json"), "--out", str(reproduced / "page.html")]) == 0
+    assert cli.main(["report", str(reproduced / "reproduction.json"), "--output", str(reproduced / "page.html")]) == 0
     pages = [(reproduced / name).read_text() for name in ("report.html", "reproduction.html", "page.html")]
     assert pages[0] == pages[1] == pages[2]
     assert f"wrote {reproduced / 'report.html'}" in capsys.readouterr().out
@@ -53,7 +53,7 @@ def test_the_command_line_makes_it_of_the_directory_and_of_the_file(reproduced, 
 def test_the_page_does_not_replace_the_results(reproduced):
     results = (reproduced / "reproduction.json").read_bytes()
     for path in (reproduced, reproduced / "reproduction.json"):
-        with pytest.raises(InputError, match="holds the results: give another --out for the page"):
+        with pytest.raises(InputError, match="holds the results: give another --output for the page"):
             write_reproduction_report(path, reproduced / "reproduction.json")
     assert (reproduced / "reproduction.json").read_bytes() == results
 

@@ -1,32 +1,32 @@
 import json
-from dataclasses import fields
 
 import pytest
 
 from jaxcnn import InputError
 from jaxcnn.reproduction import collect_results, read_results
-from jaxcnn.training import EpochFigures
+from jaxcnn.training import EpochResult
 
 
 def write_run(path, *, epochs, summary=None, **config):
     path.mkdir(parents=True)
     (path / "config.json").write_text(json.dumps({"format": 2, "limit": None, **config}))
-    metrics = {field.name: 2.0 for field in fields(EpochFigures)}
-    lines = [json.dumps(metrics | {"epoch": number}) + "\n" for number in range(1, epochs + 1)]
+    metrics = dict.fromkeys(("train_loss", "train_accuracy", "test_loss", "test_accuracy"), 2.0)
+    results = [EpochResult(number, metrics, 2.0, 2.0, 2.0) for number in range(1, epochs + 1)]
+    lines = [json.dumps(result.as_json()) + "\n" for result in results]
     if lines:
         (path / "metrics.jsonl").write_text("".join(lines))
     if summary is not None:
         (path / "summary.json").write_text(json.dumps(summary))
 
 
-def test_all_runs_are_gathered_whether_they_have_ended_or_not(tmp_path):
+def test_all_runs_are_collected_ended_or_not(tmp_path):
     ending = {"status": "finished", "device": "cpu", "versions": {}, "params_sha256": "ab", "compile_seconds": 1.5}
     write_run(tmp_path / "vgg" / "seed-0", recipe="vgg", seed=0, epochs=0)
     write_run(tmp_path / "lenet" / "seed-10", recipe="lenet", seed=10, epochs=2)
     write_run(tmp_path / "lenet" / "seed-9", recipe="lenet", seed=9, epochs=5, summary=ending)
     runs = collect_results(tmp_path)["runs"]
-    told = [(run["recipe"], run["seed"], run["status"], len(run["epochs"]), run["seconds"]) for run in runs]
-    assert told == [
+    collected = [(run["recipe"], run["seed"], run["status"], len(run["epochs"]), run["seconds"]) for run in runs]
+    assert collected == [
         ("lenet", 9, "finished", 5, 10.0), ("lenet", 10, "unfinished", 2, 4.0), ("vgg", 0, "unfinished", 0, 0)
     ]  # fmt: skip
     assert {**runs[0], **ending} == runs[0]

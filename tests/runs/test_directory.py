@@ -12,27 +12,30 @@ def test_the_directory_is_made_with_its_parents(tmp_path):
         assert directory.path.is_dir()
 
 
-def test_one_process_at_a_time_has_the_directory(tmp_path):
-    with RunDirectory(tmp_path, {}), pytest.raises(InputError, match="in use by another process: wait for its end or"):
+def test_one_process_at_a_time_uses_the_directory(tmp_path):
+    with (
+        RunDirectory(tmp_path, {}),
+        pytest.raises(InputError, match="in use by another process: wait until it ends, or"),
+    ):
         RunDirectory(tmp_path, {})
     with RunDirectory(tmp_path, {}):
         pass
 
 
-def test_a_directory_with_something_in_it_is_refused_and_left_alone(tmp_path):
+def test_a_directory_with_other_files_is_not_changed(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match="holds other things"):
+    with pytest.raises(InputError, match="contains other files"):
         RunDirectory(tmp_path, {})
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_file_in_its_place_is_refused(tmp_path):
+def test_a_file_instead_of_a_directory_raises(tmp_path):
     (tmp_path / "run").write_text("")
-    with pytest.raises(InputError, match="cannot be a run's directory"):
+    with pytest.raises(InputError, match="cannot be used as the directory of a run"):
         RunDirectory(tmp_path / "run", {})
 
 
-def test_files_are_written_whole(tmp_path):
+def test_files_are_complete(tmp_path):
     with RunDirectory(tmp_path / "run", {"seed": 1}) as directory:
         directory.write_metrics([{"epoch": 1}])
         directory.write_metrics([{"epoch": 1}, {"epoch": 2}])
@@ -42,7 +45,7 @@ def test_files_are_written_whole(tmp_path):
     assert {path.name for path in directory.path.iterdir()} == {"config.json", "metrics.jsonl", "summary.json"}
 
 
-def test_the_same_run_comes_back_to_its_directory(tmp_path):
+def test_the_same_run_can_use_its_directory_again(tmp_path):
     with RunDirectory(tmp_path, {"seed": 1}) as directory:
         directory.write_metrics([{"epoch": 1}])
         directory.write_summary({"status": "interrupted"})
@@ -52,7 +55,7 @@ def test_the_same_run_comes_back_to_its_directory(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
-def test_a_run_cut_off_before_its_config_was_whole_is_begun_anew(tmp_path):
+def test_an_incomplete_config_is_replaced(tmp_path):
     (tmp_path / ".config.json").write_text('{"format"')
     with RunDirectory(tmp_path, {"seed": 1}):
         assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
@@ -70,15 +73,15 @@ def test_a_run_cut_off_before_its_config_was_whole_is_begun_anew(tmp_path):
         ("something else", b"\x00\xff"),
     ],
 )
-def test_the_config_of_anything_else_is_refused_and_left_alone(tmp_path, fault, what, content):
+def test_another_config_is_not_changed(tmp_path, fault, what, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(InputError) as raised:
         RunDirectory(tmp_path, {"seed": 1})
     assert (tmp_path / "config.json").read_bytes() == content
-    fault(f"a directory with the config of {what}", "refused and left alone", str(raised.value))
+    fault(f"a directory with the config of {what}", "refused and not changed", str(raised.value))
 
 
-def test_a_file_that_cannot_be_written_ends_the_run(tmp_path):
+def test_an_unwritable_file_ends_the_run(tmp_path):
     with RunDirectory(tmp_path, {}) as directory:
         (tmp_path / ".summary.json").mkdir()
         with pytest.raises(RunError, match=r"summary.json cannot be written \(Is a directory\)"):
@@ -92,7 +95,7 @@ def variables(kernel, mean=0.0):
     }
 
 
-def test_the_fingerprint_is_of_values_names_types_and_shapes_and_not_of_order():
+def test_params_sha256_covers_values_names_types_and_shapes():
     one = params_sha256(variables(1.0))
     assert one == params_sha256(dict(reversed(variables(1.0).items())))
     changed = [

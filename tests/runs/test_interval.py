@@ -19,7 +19,7 @@ def test_words_for_steps_and_times(text, interval):
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "0s", "s", "10 m", "5d", "1e3", "nan", "9" * 20, "٣"])
 def test_other_words_are_refused(text):
-    with pytest.raises(InputError, match="checkpoints every"):
+    with pytest.raises(InputError, match="--checkpoint-every"):
         Interval.parse(text)
 
 

@@ -1,4 +1,4 @@
-"""Runs on data other than Fashion-MNIST, from the command line to a network in use."""
+"""Runs on other data than Fashion-MNIST, with every command."""
 
 import json
 
@@ -16,7 +16,7 @@ COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 
 @pytest.fixture
 def folder(tmp_path):
-    """Pictures in colour of three classes and of different sizes, which whoever sees the colour can tell apart."""
+    """Color images of three classes and of different sizes; the color gives the class."""
     rng = np.random.default_rng(0)
     for name, colour in COLOURS.items():
         (tmp_path / "pictures" / name).mkdir(parents=True)
@@ -35,7 +35,7 @@ def run(folder, tmp_path):
     return workdir
 
 
-def test_a_folder_of_pictures_is_learnt_and_its_classes_are_told(run, folder, tmp_path, capsys):
+def test_a_folder_of_images_is_learned(run, folder, tmp_path, capsys):
     config = TrainedRun.open(run).config
     assert (config.data.class_names, config.data.image_shape) == (("blue", "green", "red"), (28, 28, 3))
     assert config.recipe.reference == ()
@@ -51,39 +51,39 @@ def test_a_folder_of_pictures_is_learnt_and_its_classes_are_told(run, folder, tm
     page = (run / "report.html").read_text()
     assert f"On folder:{folder}" in page
     assert f"--data folder:{folder}" in page
-    assert cli.main(["export", str(run), "--to", "safetensors"]) == 0
+    assert cli.main(["export", str(run), "--format", "safetensors"]) == 0
 
 
-def test_it_goes_on_with_the_same_data_alone(run, folder, tmp_path, capsys):
+def test_a_run_resumes_with_the_same_data_only(run, folder, tmp_path, capsys):
     command = ["train", "lenet_bn", "--epochs", "8", "--batch-size", "8", "--workdir", str(run)]
     assert cli.main([*command, "--data", f"folder:{folder}"]) == 0
-    assert "finished before" in capsys.readouterr().out
+    assert "already finished" in capsys.readouterr().out
     (folder / "red").rename(folder / "crimson")
     assert cli.main([*command, "--data", f"folder:{folder}"]) == 2
-    assert "is of another run: data " in capsys.readouterr().err
+    assert "has a run with other settings: data " in capsys.readouterr().err
     assert cli.main(["evaluate", str(run), "--data", f"folder:{folder}"]) == 2
-    assert "for a run of 3 classes" in capsys.readouterr().err
+    assert "the run was trained on 3 classes" in capsys.readouterr().err
 
 
-def test_a_run_that_has_not_kept_how_many_images_it_is_of_is_opened_and_not_gone_on_with(run, folder, capsys):
+def test_a_run_without_recorded_counts_is_not_resumed(run, folder, capsys):
     config = json.loads((run / "config.json").read_text())
     del config["data"]["num_examples"]
     (run / "config.json").write_text(json.dumps(config))
     assert cli.main(["evaluate", str(run)]) == 0
     command = ["train", "lenet_bn", "--epochs", "8", "--batch-size", "8", "--workdir", str(run)]
     assert cli.main([*command, "--data", f"folder:{folder}"]) == 2
-    assert "is of another run: data num_examples None there and [48, 12] here" in capsys.readouterr().err
+    assert "has a run with other settings: data num_examples None there and [48, 12] here" in capsys.readouterr().err
 
 
-def test_data_that_cannot_be_read_and_a_ground_are_refused(run, folder, capsys):
+def test_unreadable_data_and_a_background_are_refused(run, folder, capsys):
     assert cli.main(["evaluate", str(run), "--data", "tfds:nowhere"]) == 2
     assert "nowhere cannot be read" in capsys.readouterr().err
-    assert cli.main(["predict", str(run), str(folder / "red"), "--ground", "dark"]) == 2
-    assert "--ground for a network that was trained on pictures as they are: leave it out" in capsys.readouterr().err
+    assert cli.main(["predict", str(run), str(folder / "red"), "--background", "dark"]) == 2
+    assert "--background: the network was trained on image files as they are; leave it out" in capsys.readouterr().err
 
 
 def test_idx_files_keep_their_size_and_names(sample, tmp_path, capsys):
-    """Written here as MNIST's are; told as its digits, and resized to what the network takes."""
+    """They are named like MNIST's files; the classes are digits, and images are resized for the network."""
     files = tmp_path / "digits"
     files.mkdir()
     for split, name in (("train", "train"), ("test", "t10k")):
@@ -96,7 +96,7 @@ def test_idx_files_keep_their_size_and_names(sample, tmp_path, capsys):
     assert cli.main(["evaluate", str(tmp_path / "run")]) == 0
 
 
-def test_several_seeds_learn_a_folder_at_once(folder, tmp_path, capsys):
+def test_several_seeds_learn_a_folder_together(folder, tmp_path, capsys):
     command = ["train", "lenet", "--data", f"folder:{folder}", "--epochs", "1", "--batch-size", "8", "--seeds", "2"]
     assert cli.main([*command, "--workdir", str(tmp_path / "runs")]) == 0
     assert "2 finished" in capsys.readouterr().out

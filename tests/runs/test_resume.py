@@ -1,4 +1,4 @@
-"""Runs that are cut off in every way, and gone on with."""
+"""Runs that are interrupted in every way, and resumed."""
 
 import io
 import itertools
@@ -22,7 +22,8 @@ from rich.console import Console
 
 from jaxcnn import errors, runs
 from jaxcnn.runs import Interval, RunConfig
-from jaxcnn.training import Checkpoints, create_train_state
+from jaxcnn.training import Checkpointer, create_train_state
+from jaxcnn.writers import TerminalWriter
 
 KILLS = 20
 NOBODY = 65534
@@ -30,18 +31,18 @@ TIMES = {"seconds", "images_per_second", "compile_seconds"}
 
 
 def outcome(workdir):
-    """All that a run ends with, but for times: every array of its newest checkpoint, and the figures."""
+    """All results of a run but times: every array of its newest checkpoint, and the metrics."""
     state = create_train_state(RECIPE.model, RECIPE.make_optimizer(), jax.random.key(1), (28, 28, 1))
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
+    with Checkpointer(workdir / "checkpoints") as checkpoints:
         state = checkpoints.restore(state)
     arrays = {
         jax.tree_util.keystr(path): np.asarray(leaf if leaf.dtype != state.key.dtype else jax.random.key_data(leaf))
         for path, leaf in jax.tree.leaves_with_path(state)
     }
-    return {path: array.tobytes() for path, array in arrays.items()}, figures(workdir)
+    return {path: array.tobytes() for path, array in arrays.items()}, metrics(workdir)
 
 
-def figures(workdir):
+def metrics(workdir):
     lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
     return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
 
@@ -53,9 +54,9 @@ def compiled(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(sample, compiled, tmp_path_factory):
-    """The outcome of a run that nothing interrupts, and how many seconds pass before one that is begun takes steps."""
+    """The outcome of an uninterrupted run, and the seconds that a process needs before its first step."""
     workdir = tmp_path_factory.mktemp("whole") / "run"
-    for _ in range(2):  # the second time it compiles nothing, and finds all steps taken
+    for _ in range(2):  # the second time nothing is compiled, and all steps are taken
         began = time.monotonic()
         process = start(sample, workdir, compiled)
         process.join()
@@ -63,8 +64,8 @@ def whole(sample, compiled, tmp_path_factory):
     return outcome(workdir), time.monotonic() - began
 
 
-def test_killed_at_any_moment_a_run_goes_on_to_the_same_end(sample, compiled, whole, tmp_path, fault):
-    """Each kill is at a random moment, every other one in the save that follows; in the end it is left alone."""
+def test_resume_is_bit_exact_after_sigkill(sample, compiled, whole, tmp_path, fault):
+    """Each kill is at a random moment, every other one in the next save; then the run can finish."""
     expected, seconds = whole
     rng = random.Random(0)
     kills = during_a_save = 0
@@ -90,8 +91,8 @@ def test_killed_at_any_moment_a_run_goes_on_to_the_same_end(sample, compiled, wh
     assert during_a_save >= KILLS // 4
     fault(
         f"a run killed by SIGKILL {KILLS} times, at random moments and in saves",
-        "the same command goes on",
-        "every run ended with the bytes of one that was never killed: states and figures",
+        "the same command resumes it",
+        "every run ended with the bytes of an uninterrupted one: states and metrics",
     )
 
 
@@ -100,7 +101,7 @@ def is_saving(workdir):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_first_and_the_same_command_goes_on(sample, compiled, whole, tmp_path, fault, number):
+def test_resume_is_bit_exact_after_a_signal(sample, compiled, whole, tmp_path, fault, number):
     workdir = tmp_path / "run"
     process = start(sample, workdir, compiled, every=1)
     while process.is_alive() and not any(workdir.glob("checkpoints/[0-9]*")):
@@ -109,7 +110,7 @@ def test_a_signal_saves_first_and_the_same_command_goes_on(sample, compiled, who
     process.join()
     assert process.exitcode == 128 + number
     summary = json.loads((workdir / "summary.json").read_text())
-    assert (summary["status"], summary["epochs_done"]) == ("interrupted", len(figures_or_none(workdir)))
+    assert (summary["status"], summary["epochs_done"]) == ("interrupted", len(metrics_or_none(workdir)))
     line = said(workdir)
     process = start(sample, workdir, compiled)
     process.join()
@@ -117,11 +118,11 @@ def test_a_signal_saves_first_and_the_same_command_goes_on(sample, compiled, who
     fault(f"a run stopped by {number.name}", f"saves, says so, exit code {128 + number}", line)
 
 
-def figures_or_none(workdir):
-    return figures(workdir) if (workdir / "metrics.jsonl").exists() else []
+def metrics_or_none(workdir):
+    return metrics(workdir) if (workdir / "metrics.jsonl").exists() else []
 
 
-def test_where_files_cannot_grow_the_run_ends_and_says_so(sample, compiled, whole, tmp_path, fault):
+def test_a_full_disk_ends_the_run_with_one_line(sample, compiled, whole, tmp_path, fault):
     workdir = tmp_path / "run"
     process = start(sample, workdir, compiled, file_size=10_000)
     process.join()
@@ -132,10 +133,10 @@ def test_where_files_cannot_grow_the_run_ends_and_says_so(sample, compiled, whol
     assert outcome(workdir) == whole[0]
     reason = line.rpartition("File too large")
     assert reason[1]
-    fault("a disk on which no file grows beyond 10 kB", "one line, exit code 1, goes on later", "".join(reason[1:]))
+    fault("a disk on which no file grows beyond 10 kB", "one line, exit code 1; resumes later", "".join(reason[1:]))
 
 
-def test_a_directory_that_cannot_be_written_to_is_refused_and_left_alone(sample, compiled, whole, fault):
+def test_a_read_only_directory_is_not_changed(sample, compiled, whole, fault):
     with tempfile.TemporaryDirectory() as directory:  # not in pytest's own, which are closed to other users
         workdir = Path(directory) / "run"
         workdir.mkdir()
@@ -150,24 +151,24 @@ def test_a_directory_that_cannot_be_written_to_is_refused_and_left_alone(sample,
         )
 
 
-def test_two_processes_do_not_get_in_each_others_way(sample, compiled, whole, tmp_path, fault):
+def test_a_directory_in_use_is_not_changed(sample, compiled, whole, tmp_path, fault):
     workdir = tmp_path / "run"
     one = start(sample, workdir, compiled, every=1)
     while one.is_alive() and not any(workdir.glob("checkpoints/[0-9]*")):
         time.sleep(0.001)
     line = "nothing"
     try:
-        runs.train(RunConfig(RECIPE), sample, workdir, Console(file=io.StringIO()))
+        runs.train(RunConfig(RECIPE), sample, workdir)
     except errors.InputError as error:
         line = str(error)
     one.join()
     assert outcome(workdir) == whole[0]
-    fault("two runs in one directory at once", "the second is refused, the first goes on", line)
+    fault("two runs in one directory at once", "the second is refused, the first continues", line)
 
 
-# Where a read fails, Orbax leaves others behind that it had begun.
+# After a failed read, Orbax abandons the other reads of the checkpoint.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_checkpoint_that_is_damaged_is_skipped_for_the_one_before(sample, compiled, whole, tmp_path, caplog, fault):
+def test_a_damaged_checkpoint_is_skipped(sample, compiled, whole, tmp_path, caplog, fault):
     workdir = tmp_path / "run"
     process = start(sample, workdir, compiled)
     process.join()
@@ -178,31 +179,35 @@ def test_a_checkpoint_that_is_damaged_is_skipped_for_the_one_before(sample, comp
                 file.truncate(path.stat().st_size // 2)
     console = Console(file=io.StringIO(), width=200)
     with caplog.at_level(logging.WARNING, logger="jaxcnn"):
-        runs.train(RunConfig(RECIPE), sample, workdir, console, checkpoint_every=Interval(steps=5))
+        runs.train(
+            RunConfig(RECIPE), sample, workdir, writers=[TerminalWriter(console)], checkpoint_every=Interval(steps=5)
+        )
     (line,) = [message for message in caplog.messages if "skipped" in message]
     line = line.replace(f"checkpoint {newest.name}", "checkpoint N")
-    assert "going on from checkpoint" in console.file.getvalue()
+    assert "resuming from checkpoint" in console.file.getvalue()
     assert outcome(workdir) == whole[0]
     fault(
-        "a checkpoint with each of its files cut in half", "the one before is taken, and said; the same end",
+        "a checkpoint with each of its files cut in half", "the one before is used, with a warning; the same end",
         line.partition(":")[0],
     )  # fmt: skip
 
 
-def test_a_run_that_is_finished_is_shown_and_left_as_it_is(sample, tmp_path):
+def test_a_finished_run_is_shown_and_not_changed(sample, tmp_path):
     config = RunConfig(replace(RECIPE, num_epochs=1))
     console = Console(file=io.StringIO(), width=200)
-    first = runs.train(config, sample, tmp_path / "run", console)
-    assert runs.train(config, sample, tmp_path / "run", console) == first
-    assert console.file.getvalue().count("finished after 1 of 1 epochs") == 2
+    first = runs.train(config, sample, tmp_path / "run", writers=[TerminalWriter(console)])
+    again = runs.train(config, sample, tmp_path / "run", writers=[TerminalWriter(console)])
+    assert [epoch.as_json() for epoch in again] == [epoch.as_json() for epoch in first]
+    assert "finished after 1 of 1 epochs" in console.file.getvalue()
+    assert "already finished after 1 of 1 epochs" in console.file.getvalue()
 
 
-def test_a_run_of_other_hyperparameters_is_refused_and_left_alone(sample, tmp_path, fault):
+def test_other_hyperparameters_are_not_resumed(sample, tmp_path, fault):
     console = Console(file=io.StringIO())
-    runs.train(RunConfig(replace(RECIPE, num_epochs=1)), sample, tmp_path / "run", console)
+    runs.train(RunConfig(replace(RECIPE, num_epochs=1)), sample, tmp_path / "run", writers=[TerminalWriter(console)])
     before = shutil.make_archive(str(tmp_path / "before"), "tar", tmp_path / "run")
     with pytest.raises(errors.InputError) as raised:
-        runs.train(RunConfig(RECIPE, seed=4), sample, tmp_path / "run", console)
+        runs.train(RunConfig(RECIPE, seed=4), sample, tmp_path / "run", writers=[TerminalWriter(console)])
     after = shutil.make_archive(str(tmp_path / "after"), "tar", tmp_path / "run")
     assert Path(before).read_bytes() == Path(after).read_bytes()
     fault("a directory of a run with other hyperparameters", "refused with the difference", str(raised.value))
@@ -216,13 +221,15 @@ def test_nothing_is_unpickled(sample, tmp_path, monkeypatch):
         monkeypatch.setattr(pickle, name, unpickle)
     console = Console(file=io.StringIO())
     for _ in range(2):
-        runs.train(RunConfig(replace(RECIPE, num_epochs=1)), sample, tmp_path / "run", console)
+        runs.train(
+            RunConfig(replace(RECIPE, num_epochs=1)), sample, tmp_path / "run", writers=[TerminalWriter(console)]
+        )
 
 
 @pytest.mark.parametrize(
     "settings", [{"every": 1}, {"every": 7}, {"every": 1000, "terminal": True}], ids=["each step", "7 steps", "epochs"]
 )
-def test_chunks_and_what_is_shown_change_nothing(sample, compiled, whole, tmp_path, settings):
+def test_chunks_and_writers_do_not_change_results(sample, compiled, whole, tmp_path, settings):
     process = start(sample, tmp_path / "run", compiled, **settings)
     process.join()
     assert outcome(tmp_path / "run") == whole[0]

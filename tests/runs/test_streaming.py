@@ -1,4 +1,4 @@
-"""Runs on images that are streamed from disk, as a user starts, cuts off, goes on with and uses them."""
+"""Runs on images that are streamed from disk: started, interrupted, resumed and used."""
 
 import json
 import os
@@ -10,8 +10,9 @@ from functools import partial
 import pytest
 from processes import start
 
-from jaxcnn import cli, data, runs
-from jaxcnn.runs import trained
+from jaxcnn import cli, data
+from jaxcnn.cli import training
+from jaxcnn.runs import opened
 
 pytestmark = [
     pytest.mark.usefixtures("log_levels_as_before"),
@@ -44,38 +45,40 @@ def outcome(workdir):
     return sha256, [[line[name] for name in FIGURES] for line in lines]
 
 
-def test_a_streamed_run_is_the_resident_one_and_is_used_like_it(train, prepared, tmp_path, capsys, monkeypatch):
+def test_a_streamed_run_equals_the_resident_one(train, prepared, tmp_path, capsys, monkeypatch):
     assert train("resident") == 0
-    assert ", streamed," not in capsys.readouterr().out
+    assert ", streamed," not in " ".join(capsys.readouterr().out.split())
     assert train("streamed", "--stream") == 0
-    assert "LeNet with batch norm on 512 images of 28x28, streamed, 2 epochs" in capsys.readouterr().out
+    assert "LeNet with batch norm on 512 images of 28x28, streamed, 2 epochs" in " ".join(
+        capsys.readouterr().out.split()
+    )
     assert outcome(tmp_path / "streamed") == outcome(tmp_path / "resident")
     assert (tmp_path / "streamed" / "config.json").read_text() == (tmp_path / "resident" / "config.json").read_text()
 
-    told = []
+    outputs = []
     for room in (10**9, 0):
-        monkeypatch.setattr(trained, "room_for_images", lambda room=room: room)
+        monkeypatch.setattr(opened, "memory_budget", lambda room=room: room)
         assert cli.main(["evaluate", str(tmp_path / "streamed")]) == 0
         assert cli.main(["report", str(tmp_path / "streamed")]) == 0
-        told.append((capsys.readouterr().out, (tmp_path / "streamed" / "report.html").read_text()))
-    assert told[0] == told[1]
+        outputs.append((capsys.readouterr().out, (tmp_path / "streamed" / "report.html").read_text()))
+    assert outputs[0] == outputs[1]
 
 
-def test_images_that_would_take_too_much_memory_are_streamed_without_being_asked(train, capsys, monkeypatch):
-    monkeypatch.setattr(runs, "room_for_images", lambda _: (512 + 256) * 28 * 28 - 1)
+def test_images_that_do_not_fit_in_memory_are_streamed(train, capsys, monkeypatch):
+    monkeypatch.setattr(training, "memory_budget", lambda _: (512 + 256) * 28 * 28 - 1)
     assert train("run") == 0
-    assert ", streamed," in capsys.readouterr().out
+    assert ", streamed," in " ".join(capsys.readouterr().out.split())
 
 
 def test_several_seeds_are_streamed_together(train, tmp_path):
-    """Each has an order of its own; in turn they are the runs of their seeds, to the last bit."""
+    """Each has its own order; sequential members match single runs bit for bit."""
     assert train("seeds", "--seeds", "2", "--stream") == 0
     assert train("alone", "--seed", "1") == 0
     assert outcome(tmp_path / "seeds" / "seed-1") == outcome(tmp_path / "alone")
 
 
-def test_a_streamed_run_that_is_killed_or_stopped_goes_on_to_the_same_end(prepared_once, tmp_path, fault):
-    """Within an epoch, from a checkpoint of any step, streamed again or with its images resident."""
+def test_a_killed_streamed_run_resumes_bit_for_bit(prepared_once, tmp_path, fault):
+    """From a checkpoint of any step, streamed again or with resident images."""
     load = partial(data.load_dataset, f"tfds:{prepared_once / 'fashion_mnist'}")
     stream = partial(load, room=0)
     compiled = tmp_path / "compiled"
@@ -94,14 +97,12 @@ def test_a_streamed_run_that_is_killed_or_stopped_goes_on_to_the_same_end(prepar
         assert outcome(workdir) == outcome(tmp_path / "whole")
     fault(
         "a streamed run that is killed or stopped within an epoch",
-        "the same command goes on",
-        "the parameters and figures of a run whose images were resident, and which was never cut off",
+        "the same command resumes it",
+        "parameters and metrics of an uninterrupted run with resident images",
     )
 
 
-def test_a_record_that_is_damaged_ends_the_run_which_goes_on_when_it_is_mended(
-    train, prepared, tmp_path, capsys, fault
-):
+def test_a_damaged_record_ends_a_run_that_can_be_resumed(train, prepared, tmp_path, capsys, fault):
     (file,) = prepared.glob("3.0.1/*test.array_record*")
     whole = file.read_bytes()
     file.write_bytes(bytes(len(whole)))
@@ -109,21 +110,24 @@ def test_a_record_that_is_damaged_ends_the_run_which_goes_on_when_it_is_mended(
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert "cannot be read as images with labels prepared by TFDS" in line
-    assert "when that is mended, the same command with the same --workdir goes on" in line
+    assert "solve this, and the same command resumes it" in line
     file.write_bytes(whole)
     assert train("run", "--stream") == 0
     assert train("resident") == 0
     assert outcome(tmp_path / "run") == outcome(tmp_path / "resident")
     fault(
         "records that are damaged under a run that streams them",
-        "one line, exit code 2, goes on when they are mended",
+        "one line, exit code 2; resumes when they are repaired",
         line.partition(" (")[0],
     )
 
 
-def test_a_run_whose_images_became_other_ones_is_refused(train, prepared, tmp_path, capsys):
+def test_a_changed_data_set_is_not_resumed(train, prepared, tmp_path, capsys):
     assert train("run", "--stream", "--limit", "500") == 0
     info = prepared / "3.0.1" / "dataset_info.json"
     info.write_text(info.read_text().replace('"512"', '"499"'))
     assert train("run", "--stream", "--limit", "500") == 2
-    assert "is of another run: data num_examples [500, 256] there and [499, 256] here" in capsys.readouterr().err
+    assert (
+        "has a run with other settings: data num_examples [500, 256] there and [499, 256] here"
+        in capsys.readouterr().err
+    )

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from inspect import unwrap
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +13,16 @@ from jaxcnn.models import LeNet
 from jaxcnn.training import (
     ChunkResult,
     EpochResult,
+    FitOptions,
     Metrics,
     create_train_state,
     evaluate,
     fit,
     fit_in_chunks,
+    run_epochs,
     train_step,
 )
-from jaxcnn.training.state import Stream, derive_key
+from jaxcnn.training.state import RngStream, derive_key
 
 BATCH = 100  # 512 training images: five full batches and one of 12
 
@@ -35,40 +38,40 @@ def assert_same(one, other):
 
 def test_an_epoch_is_train_step_over_the_derived_order(sample: Dataset, start):
     (result,) = fit(start, sample, num_epochs=1, batch_size=BATCH)
-    order = epoch_order(derive_key(start.key, Stream.ORDER, 1), 512)
+    order = epoch_order(derive_key(start.key, RngStream.ORDER, 1), 512)
     state, losses, correct = start, [], 0
     for rows in np.split(np.asarray(order), range(BATCH, 512, BATCH)):
         state, metrics = train_step(
             state, jnp.asarray(sample.train_images[rows]), jnp.asarray(sample.train_labels[rows])
         )
         losses.append(float(metrics.loss))
-        correct += int(metrics.correct)
+        correct += int(metrics.sums["accuracy"])
     assert len(losses) == int(result.state.step) == 6
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), result.state.params, state.params)
     assert result.train_loss == pytest.approx(np.mean(losses), rel=1e-5)
     assert result.train_accuracy == pytest.approx(correct / 512, abs=0.01)
 
 
-def test_each_step_augments_its_images_under_a_key_of_its_own(sample, start):
+def test_each_step_augments_with_its_own_key(sample, start):
     options = {"augment": Augmentation(flip=True, shift=1), "label_smoothing": 0.1}
     (result,) = fit(start, sample, num_epochs=1, batch_size=BATCH, **options)
-    order = np.asarray(epoch_order(derive_key(start.key, Stream.ORDER, 1), 512))
+    order = np.asarray(epoch_order(derive_key(start.key, RngStream.ORDER, 1), 512))
     state = start
     for step, rows in enumerate(np.split(order, range(BATCH, 512, BATCH))):
-        key = derive_key(start.key, Stream.AUGMENTATION, step)
+        key = derive_key(start.key, RngStream.AUGMENTATION, step)
         images = options["augment"](key, jnp.asarray(sample.train_images[rows]))
         state, _ = train_step(state, images, jnp.asarray(sample.train_labels[rows]), label_smoothing=0.1)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), result.state.params, state.params)
 
 
-def test_the_result_does_not_depend_on_the_chunks(sample, start):
+def test_chunk_length_does_not_change_the_result(sample, start):
     (whole,) = fit(start, sample, num_epochs=1, batch_size=BATCH, chunk_seconds=1e9)
     (steps,) = fit(start, sample, num_epochs=1, batch_size=BATCH, chunk_seconds=0.0)
     assert_same(whole.state, steps.state)
     assert whole.train_loss == steps.train_loss
 
 
-def test_chunks_tell_how_the_epoch_stands(sample, start):
+def test_chunks_report_the_progress_of_the_epoch(sample, start):
     events = list(fit_in_chunks(start, sample, num_epochs=2, batch_size=BATCH, chunk_seconds=0.0))
     chunks = [event for event in events if isinstance(event, ChunkResult)]
     ends = [event for event in events if isinstance(event, EpochResult)]
@@ -84,12 +87,12 @@ def test_only_the_first_epoch_compiles(sample, start):
     assert second.compile_seconds == 0
 
 
-def test_the_state_given_and_the_states_yielded_stay_usable(sample, start):
+def test_given_and_yielded_states_stay_usable(sample, start):
     first, second = fit(start, sample, num_epochs=2, batch_size=BATCH)
     assert [int(state.step) for state in (start, first.state, second.state)] == [0, 6, 12]
 
 
-def test_epochs_in_two_calls_are_epochs_in_one(sample, start):
+def test_two_calls_of_one_epoch_equal_one_call_of_two(sample, start):
     *_, together = fit(start, sample, num_epochs=2, batch_size=BATCH)
     (first,) = fit(start, sample, num_epochs=1, batch_size=BATCH)
     (second,) = fit(first.state, sample, num_epochs=1, batch_size=BATCH)
@@ -98,43 +101,43 @@ def test_epochs_in_two_calls_are_epochs_in_one(sample, start):
 
 
 def after_chunk(start, sample, steps_done):
-    """State and metrics in the middle of the first epoch."""
+    """State and step metrics in the middle of the first epoch."""
     events = fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, chunk_steps=1)
     event = next(event for event in events if event.steps_done == steps_done)
-    return jax.tree.map(jnp.copy, (event.state, event.metrics))
+    return jax.tree.map(jnp.copy, (event.state, event.step_metrics))
 
 
-@pytest.mark.parametrize("steps_done", [1, 5])  # five full batches, and one of what is left over
-def test_a_run_goes_on_from_the_middle_of_an_epoch(sample, start, steps_done):
+@pytest.mark.parametrize("steps_done", [1, 5])  # in the full batches, and before the smaller last one
+def test_resume_in_the_middle_of_an_epoch_is_bit_exact(sample, start, steps_done):
     whole = list(fit(start, sample, num_epochs=2, batch_size=BATCH))
     state, metrics = after_chunk(start, sample, steps_done)
-    events = fit_in_chunks(state, sample, num_epochs=2, batch_size=BATCH, metrics=metrics)
+    events = fit_in_chunks(state, sample, num_epochs=2, batch_size=BATCH, step_metrics=metrics)
     parts = [event for event in events if isinstance(event, EpochResult)]
     for one, other in zip(whole, parts, strict=True):
         assert_same(one.state, other.state)
         assert (one.epoch, one.train_loss, one.train_accuracy) == (other.epoch, other.train_loss, other.train_accuracy)
 
 
-def test_without_their_metrics_the_steps_before_are_not_in_the_figures(sample, start):
+def test_without_step_metrics_only_later_steps_are_counted(sample, start):
     state, metrics = after_chunk(start, sample, 5)
     (result,) = fit(state, sample, num_epochs=1, batch_size=BATCH)
     assert int(metrics.count.sum()) == 500
     assert result.train_accuracy * 12 == pytest.approx(round(result.train_accuracy * 12))
 
 
-def test_chunks_are_no_longer_than_wanted(sample, start):
+def test_chunks_have_at_most_chunk_steps(sample, start):
     events = fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, chunk_seconds=1e9, chunk_steps=2)
     assert [event.steps_done for event in events if isinstance(event, ChunkResult)] == [1, 3, 5, 6]
 
 
-def test_the_first_step_whose_loss_is_not_finite_is_named(sample):
+def test_the_first_step_with_a_loss_that_is_not_finite_is_named(sample):
     state = create_train_state(LeNet(), optax.sgd(1e38), jax.random.key(0), (28, 28, 1))
     events = fit_in_chunks(state, sample, num_epochs=1, batch_size=BATCH, chunk_steps=1)
     chunks = [event for event in events if isinstance(event, ChunkResult)]
-    losses = chunks[-1].metrics.loss_sum
+    losses = chunks[-1].step_metrics.sums["loss"]
     first = int(np.flatnonzero(~np.isfinite(losses))[0]) + 1
     assert [chunk.diverged_at for chunk in chunks] == [
-        chunk.steps_done if not np.isfinite(losses[chunk.steps_done - 1]) else None for chunk in chunks
+        chunk.steps_done if not np.isfinite(losses[chunk.steps_done - 1]) else 0 for chunk in chunks
     ]
     assert chunks[first - 1].diverged_at == first > 1
 
@@ -142,11 +145,11 @@ def test_the_first_step_whose_loss_is_not_finite_is_named(sample):
 def test_evaluate_does_not_depend_on_the_batch_size(sample, start):
     whole, parts = (evaluate(start, sample.test_images, sample.test_labels, batch_size=size) for size in (256, 100))
     assert int(whole.count) == int(parts.count) == 256
-    assert int(whole.correct) == int(parts.correct)
+    assert int(whole.sums["accuracy"]) == int(parts.sums["accuracy"])
     assert float(whole.loss) == pytest.approx(float(parts.loss), rel=1e-5)
 
 
-def test_images_are_resized_to_what_the_network_takes(sample):
+def test_images_are_resized_to_image_size(sample):
     state = create_train_state(LeNet(), optax.adam(1e-3), jax.random.key(0), (32, 32, 1))
     (result,) = fit(state, sample.limit(32), num_epochs=1, batch_size=32, image_size=32)
     assert np.isfinite(result.test_loss)
@@ -160,18 +163,84 @@ def test_it_learns(sample, start):
 
 
 @pytest.mark.parametrize(("num_epochs", "batch_size"), [(-1, 32), (1, 0)])
-def test_counts_out_of_range_are_refused_at_once(sample, start, num_epochs, batch_size):
-    with pytest.raises(ValueError, match="at least"):
+def test_counts_out_of_range_raise_at_once(sample, start, num_epochs, batch_size):
+    with pytest.raises(ValueError, match="expected"):
         fit(start, sample, num_epochs=num_epochs, batch_size=batch_size)
 
 
-def test_chunks_of_nothing_and_metrics_of_another_epoch_are_refused(sample, start):
-    with pytest.raises(ValueError, match="chunks of 0 steps"):
+def test_invalid_chunk_steps_and_step_metrics_raise(sample, start):
+    with pytest.raises(ValueError, match="chunk_steps 0: expected 1 or more"):
         fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, chunk_steps=0)
-    with pytest.raises(ValueError, match=r"metrics of shape \(5,\) for an epoch of 6 steps"):
-        fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, metrics=Metrics.zeros((5,)))
+    metrics = Metrics({"loss": jnp.zeros(5)}, {"loss": jnp.zeros(5, jnp.int32)})
+    with pytest.raises(ValueError, match=r"step_metrics of shape \(5,\): expected \(6,\)"):
+        fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, step_metrics=metrics)
 
 
-def test_evaluating_nothing_is_refused(sample, start):
+def test_evaluate_without_images_raises(sample, start):
     with pytest.raises(ValueError, match="0 images"):
         evaluate(start, sample.test_images[:0], sample.test_labels[:0])
+
+
+def test_options_and_keywords_are_the_same(sample, start):
+    options = FitOptions(num_epochs=1, batch_size=BATCH)
+    (one,), (other,) = fit(start, sample, options), fit(start, sample, num_epochs=1, batch_size=BATCH)
+    (changed,) = fit(start, sample, FitOptions(num_epochs=3, batch_size=7), num_epochs=1, batch_size=BATCH)
+    assert_same(one.state, other.state)
+    assert_same(one.state, changed.state)
+    with pytest.raises(TypeError, match="batchsize"):
+        fit(start, sample, options, batchsize=3)
+
+
+def margin(logits, labels):
+    """Largest logit minus that of the label."""
+    return logits.max(axis=-1) - jnp.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
+
+
+def test_a_further_metric_is_a_name_and_a_function(sample, start):
+    events = list(fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, metrics={"margin": margin}))
+    result = events[-1]
+    logits = start.apply_fn(result.state.variables, sample.test_images / 255, train=False)
+    assert result.metrics["test_margin"] == pytest.approx(float(margin(logits, sample.test_labels).mean()), rel=1e-4)
+    assert result.as_json()["train_margin"] > 0
+    assert events[0].metrics["margin"] > 0
+
+
+def test_a_further_metric_cannot_replace_a_standard_one():
+    with pytest.raises(ValueError, match="loss: the name is in use"):
+        FitOptions(num_epochs=1, batch_size=1, metrics={"loss": margin})
+
+
+def test_top_5_accuracy_is_reported_for_more_than_five_classes(sample, start):
+    (result,) = fit(start, sample, num_epochs=1, batch_size=BATCH)
+    logits = np.asarray(start.apply_fn(result.state.variables, sample.test_images / 255, train=False))
+    top = np.argsort(-logits, axis=-1)[:, :5]
+    expected = np.mean([label in row for label, row in zip(sample.test_labels, top, strict=True)])
+    assert result.metrics["test_top_5_accuracy"] == pytest.approx(expected)
+    few = replace(
+        sample, train_labels=sample.train_labels % 5, test_labels=sample.test_labels % 5, class_names=tuple("abcde")
+    )
+    state = create_train_state(LeNet(num_classes=5), optax.adam(1e-3), 0, (28, 28, 1))
+    (result,) = fit(state, few, num_epochs=1, batch_size=BATCH)
+    assert "test_top_5_accuracy" not in result.metrics
+
+
+def test_gradient_norm_is_the_norm_of_all_gradients(sample, start):
+    chunk = next(iter(fit_in_chunks(start, sample, num_epochs=1, batch_size=512)))
+
+    def loss(params):
+        logits = start.apply_fn({"params": params}, sample.train_images / 255, train=True)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, sample.train_labels).mean()
+
+    expected = optax.tree.norm(jax.grad(loss)(start.params))
+    assert chunk.metrics["gradient_norm"] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_network_with_too_few_outputs_raises(sample):
+    state = create_train_state(LeNet(num_classes=3), optax.adam(1e-3), jax.random.key(0), (28, 28, 1))
+    with pytest.raises(ValueError, match="3 outputs for 10 classes"):
+        fit(state, sample, num_epochs=1, batch_size=BATCH)
+
+
+def test_a_tuple_of_arrays_is_not_a_data_set(sample, start):
+    with pytest.raises(TypeError, match="dataset of type tuple: expected"):
+        unwrap(run_epochs)(start, (sample.train_images, sample.train_labels), FitOptions(1, BATCH))

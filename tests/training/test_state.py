@@ -1,4 +1,5 @@
 from functools import partial
+from inspect import unwrap
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ from flax import linen as nn
 
 from jaxcnn.models import LeNet
 from jaxcnn.training import create_train_state
-from jaxcnn.training.state import Stream, derive_key
+from jaxcnn.training.state import RngStream, derive_key
 
 SHAPE = (28, 28, 1)
 NORM = partial(nn.BatchNorm, momentum=0.9)
@@ -23,7 +24,7 @@ def test_a_state_is_a_function_of_its_key():
     assert not any(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), one, other)))
 
 
-def test_the_optimiser_sees_the_parameters_and_never_the_statistics():
+def test_the_optimizer_gets_the_parameters_alone():
     state = create_train_state(LeNet(norm=NORM), optax.adam(0.1), jax.random.key(0), SHAPE)
     assert jax.tree.structure(state.opt_state[0].mu) == jax.tree.structure(state.params)
 
@@ -32,27 +33,36 @@ def test_a_network_without_batch_norm_has_empty_statistics():
     assert create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), SHAPE).batch_stats == {}
 
 
-def test_keys_of_either_make_are_taken():
-    typed, raw = (
-        create_train_state(LeNet(), optax.sgd(0.1), make(3), SHAPE) for make in (jax.random.key, jax.random.PRNGKey)
+def test_both_kinds_of_keys_and_an_int_are_accepted():
+    typed, raw, seed = (
+        create_train_state(LeNet(), optax.sgd(0.1), make(3), SHAPE)
+        for make in (jax.random.key, jax.random.PRNGKey, int)
     )
     np.testing.assert_array_equal(typed.params["conv1"]["kernel"], raw.params["conv1"]["kernel"])
-    assert typed.key == raw.key
+    assert typed.key == raw.key == seed.key
 
 
-def test_each_stream_and_index_has_a_key_of_its_own():
+def test_a_wrong_key_or_optimizer_raises():
+    unchecked = unwrap(create_train_state)  # without the type checker of the tests
+    with pytest.raises(TypeError, match=r"optimizer 0\.1: expected an optax transformation"):
+        unchecked(LeNet(), 0.1, jax.random.key(0), SHAPE)
+    with pytest.raises(TypeError, match="key 'seed': expected a key"):
+        unchecked(LeNet(), optax.sgd(0.1), "seed", SHAPE)
+
+
+def test_each_stream_and_index_has_its_own_key():
     key = jax.random.key(0)
-    keys = [jax.random.key_data(derive_key(key, stream, index)) for stream in Stream for index in range(3)]
+    keys = [jax.random.key_data(derive_key(key, stream, index)) for stream in RngStream for index in range(3)]
     assert len({tuple(np.asarray(data).tolist()) for data in keys}) == len(keys)
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 0), (0, 28, 1)])
 def test_an_image_shape_must_be_positive(shape):
-    with pytest.raises(ValueError, match="each at least 1"):
+    with pytest.raises(ValueError, match="each 1 or more"):
         create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), shape)
 
 
-def test_an_image_that_the_network_cannot_take_is_said():
+def test_an_image_that_is_too_small_raises():
     with pytest.raises(ValueError, match="16x16 is the smallest"):
         create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), (8, 8, 1))
 
@@ -61,3 +71,10 @@ def test_the_state_is_one_pytree():
     state = create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), SHAPE)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), state, state)
     assert stacked.params["conv1"]["kernel"].shape == (2, 5, 5, 1, 6)
+
+
+def test_a_state_is_printed_without_its_weights():
+    state = create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), SHAPE)
+    assert repr(state) == "TrainState(step 0, 44,426 parameters)"
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), state, state, state)
+    assert repr(stacked) == "TrainState(3 members, step 0, 44,426 parameters)"

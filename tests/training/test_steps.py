@@ -8,14 +8,15 @@ import pytest
 from flax import linen as nn
 
 from jaxcnn.models import LeNet
-from jaxcnn.training import Metrics, create_train_state, eval_step, train_step
+from jaxcnn.training import METRICS, compute_metrics, create_train_state, eval_step, train_step
+from jaxcnn.training.metrics import zero_metrics
 
 SHAPE = (28, 28, 1)
 SGD = optax.sgd(0.5)
 
 
 class Dropout(nn.Module):
-    """A network whose logits are nothing but what dropout leaves."""
+    """A network that returns the output of dropout as logits."""
 
     @nn.compact
     def __call__(self, x, *, train: bool):
@@ -27,7 +28,7 @@ def batch(sample, count=64):
     return jnp.asarray(sample.train_images[:count]), jnp.asarray(sample.train_labels[:count])
 
 
-def test_a_step_of_sgd_moves_each_parameter_by_the_gradient_of_the_mean_loss(sample):
+def test_an_sgd_step_follows_the_gradient_of_the_mean_loss(sample):
     images, labels = batch(sample)
     model = LeNet()
     before = create_train_state(model, optax.sgd(0.5), jax.random.key(0), SHAPE)
@@ -44,7 +45,7 @@ def test_a_step_of_sgd_moves_each_parameter_by_the_gradient_of_the_mean_loss(sam
     assert int(after.step) == 1
 
 
-def test_smoothed_labels_are_shared_out_among_the_classes_and_the_metrics_are_of_the_labels_as_they_are(sample):
+def test_label_smoothing_changes_the_loss_but_not_the_metrics(sample):
     images, labels = batch(sample)
     before = create_train_state(LeNet(), optax.sgd(0.5), jax.random.key(0), SHAPE)
 
@@ -66,27 +67,27 @@ def test_metrics_are_sums_over_the_batch(sample):
     logits = state.apply_fn(state.variables, images / 255, train=False)
     metrics = eval_step(state, images, labels)
     assert int(metrics.count) == 64
-    assert int(metrics.correct) == int((np.argmax(logits, -1) == np.asarray(labels)).sum())
+    assert int(metrics.sums["accuracy"]) == int((np.argmax(logits, -1) == np.asarray(labels)).sum())
     parts = eval_step(state, images[:24], labels[:24]) + eval_step(state, images[24:], labels[24:])
     np.testing.assert_allclose(parts.loss, metrics.loss, rtol=1e-5)
-    assert int(parts.correct) == int(metrics.correct)
+    assert int(parts.sums["accuracy"]) == int(metrics.sums["accuracy"])
 
 
-def test_uint8_images_and_floats_in_0_to_1_are_the_same_images(sample):
+def test_uint8_images_equal_floats_in_0_to_1(sample):
     images, labels = batch(sample)
     state = create_train_state(LeNet(), SGD, jax.random.key(0), SHAPE)
     as_bytes, as_floats = eval_step(state, images, labels), eval_step(state, images / 255, labels)
     np.testing.assert_allclose(as_bytes.loss, as_floats.loss, rtol=1e-6)
 
 
-def test_images_of_another_integer_type_are_refused(sample):
+def test_images_of_another_integer_type_raise(sample):
     images, labels = batch(sample)
     state = create_train_state(LeNet(), SGD, jax.random.key(0), SHAPE)
     with pytest.raises(ValueError, match="int32"):
         eval_step(state, images.astype(jnp.int32), labels)
 
 
-def test_batch_statistics_move_in_training_and_stay_in_evaluation(sample):
+def test_training_updates_the_batch_statistics(sample):
     images, labels = batch(sample)
     state = create_train_state(
         LeNet(norm=partial(nn.BatchNorm, momentum=0.9)), optax.sgd(0.1), jax.random.key(0), SHAPE
@@ -96,7 +97,7 @@ def test_batch_statistics_move_in_training_and_stay_in_evaluation(sample):
     assert min(jax.tree.leaves(moved)) > 0
 
 
-def test_dropout_differs_from_step_to_step_and_repeats_from_run_to_run(sample):
+def test_dropout_is_a_function_of_key_and_step(sample):
     images, labels = batch(sample)
     state = create_train_state(Dropout(), optax.sgd(0.0), jax.random.key(0), SHAPE)
     second, first_loss = train_step(state, images, labels)
@@ -106,7 +107,7 @@ def test_dropout_differs_from_step_to_step_and_repeats_from_run_to_run(sample):
     np.testing.assert_allclose(eval_step(state, images, labels).loss, np.log(10), rtol=1e-6)
 
 
-def test_one_batch_is_learned_by_heart(sample):
+def test_one_batch_can_be_memorized(sample):
     images, labels = batch(sample)
     state = create_train_state(LeNet(), optax.adam(0.01), jax.random.key(0), SHAPE)
     for _ in range(200):
@@ -114,7 +115,13 @@ def test_one_batch_is_learned_by_heart(sample):
     assert float(metrics.accuracy) > 0.99
 
 
-def test_metrics_of_nothing_are_zero():
-    zero = Metrics.zeros((2,))
+def test_metrics_of_no_examples_are_zero():
+    zero = zero_metrics(jax.ShapeDtypeStruct((1, 10), jnp.float32), METRICS, (2,))
     assert zero.count.shape == (2,)
+    assert sorted(zero.sums) == ["accuracy", "loss", "top_5_accuracy"]
     assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(zero))
+
+
+def test_a_metric_without_a_value_for_each_example_raises():
+    with pytest.raises(ValueError, match="metric mean: expected a value for each of 4 examples"):
+        compute_metrics(jnp.zeros((4, 2)), jnp.zeros(4, jnp.int32), {"mean": lambda logits, _: logits.mean()})

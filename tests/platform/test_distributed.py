@@ -1,4 +1,4 @@
-"""A run on two hosts: processes of this machine, joined over its loopback."""
+"""A run of two processes on this machine, connected over its loopback."""
 
 import json
 import signal
@@ -14,9 +14,9 @@ import pytest
 from processes import RECIPE, said, start
 
 from jaxcnn.data import load_dataset
-from jaxcnn.errors import InputError, LostHostError
-from jaxcnn.runs.hosts import seeing_lost_hosts
-from jaxcnn.training import Checkpoints, create_train_state
+from jaxcnn.errors import InputError, LostProcessError
+from jaxcnn.platform import raise_lost_process
+from jaxcnn.training import Checkpointer, create_train_state
 
 SHARED = replace(RECIPE, num_epochs=2, batch_size=100)  # 5 whole steps of 512 images, and one of 12
 
@@ -32,14 +32,14 @@ def port():
 
 
 def other_port():
-    """A port that nothing listens at."""
+    """A port without a listener."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
 
 
 def begin(sample, workdir, compiled, port, *, recipe, count=2, **options):
-    """Processes that carry out a run together."""
+    """Processes that train a run together."""
     hosts = [(port, number, count) for number in range(count)]
     return [start(sample, workdir, compiled, recipe=recipe, host=host, **options) for host in hosts]
 
@@ -55,7 +55,7 @@ def lines_of(workdir):
 
 
 def assert_same_to_rounding(workdir, expected):
-    """The figures and the newest state of two runs agree; rounding may move an image over the edge of a class."""
+    """Metrics and newest state of two runs agree; rounding can change the class of an image."""
     for line, other in zip(lines_of(workdir), lines_of(expected), strict=True):
         for name in ("train_loss", "test_loss"):
             assert line[name] == pytest.approx(other[name], rel=1e-4), name
@@ -69,28 +69,28 @@ def assert_same_to_rounding(workdir, expected):
 
 def state_of(workdir):
     state = create_train_state(RECIPE.model, RECIPE.make_optimizer(), jax.random.key(0), (28, 28, 1))
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
+    with Checkpointer(workdir / "checkpoints") as checkpoints:
         return checkpoints.restore(state)
 
 
 @pytest.fixture(scope="module")
 def by_itself(sample, compiled, tmp_path_factory):
-    """The run on one host."""
+    """The run of one process."""
     workdir = tmp_path_factory.mktemp("alone") / "run"
     assert end([start(sample, workdir, compiled, recipe=SHARED)]) == [0]
     return workdir
 
 
-def test_two_hosts_make_the_run_of_one_to_rounding(sample, compiled, by_itself, tmp_path, port):
-    """Statistics are of the whole batch; dropout and order are the same; neither network nor data know of hosts."""
+def test_two_processes_equal_one_up_to_rounding(sample, compiled, by_itself, tmp_path, port):
+    """Statistics cover the whole batch; dropout and order are the same."""
     workdir = tmp_path / "run"
     assert end(begin(sample, workdir, compiled, port, recipe=SHARED)) == [0, 0]
     assert_same_to_rounding(workdir, by_itself)
     assert json.loads((workdir / "summary.json").read_text())["device"].endswith("2 devices")
 
 
-def test_two_hosts_stream_the_same_images(prepared_once, compiled, tmp_path, port):
-    """Each reads the windows of both, as each sees the directory."""
+def test_two_processes_stream_the_same_images(prepared_once, compiled, tmp_path, port):
+    """Each reads the blocks of both, and can access the directory."""
     stream = partial(load_dataset, f"tfds:{prepared_once / 'fashion_mnist'}", room=0)
     assert end([start(stream, tmp_path / "alone", compiled, recipe=SHARED)]) == [0]
     assert end(begin(stream, tmp_path / "run", compiled, port, recipe=SHARED)) == [0, 0]
@@ -98,10 +98,10 @@ def test_two_hosts_stream_the_same_images(prepared_once, compiled, tmp_path, por
 
 
 @pytest.mark.parametrize("killed", [0, 1])
-def test_where_one_host_is_killed_the_other_ends_and_the_run_goes_on(
+def test_a_killed_process_ends_the_other_and_the_run_resumes(
     sample, compiled, by_itself, tmp_path, port, fault, killed
 ):
-    """It is killed as it saves, where hosts wait for each other. The run is gone on with by one host, or by two."""
+    """It is killed during a save, when processes wait for each other. One or two processes resume the run."""
     workdir = tmp_path / "run"
     processes = begin(sample, workdir, compiled, port, recipe=SHARED, every=1)
     while not has_checkpoint(workdir):
@@ -115,16 +115,16 @@ def test_where_one_host_is_killed_the_other_ends_and_the_run_goes_on(
     assert codes[killed] == -signal.SIGKILL
     left = 1 - killed
     if codes[left] == 1:
-        assert "another host is gone or out of reach" in said(workdir, (port, left, 2))
-    else:  # of the first one, whom JAX asks after the others, it misses a sign of life at once, and ends the process
+        assert "another process of the job is gone or cannot be reached" in said(workdir, (port, left, 2))
+    else:  # JAX ends a process at once if the first one, its coordinator, is gone
         assert (left, codes[left]) == (1, -signal.SIGABRT)
     count = 2 - killed
     assert end(begin(sample, workdir, compiled, other_port(), recipe=SHARED, count=count)) == [0] * count
     assert_same_to_rounding(workdir, by_itself)
     fault(
-        f"of two hosts the {('first', 'second')[killed]} killed by SIGKILL",
-        f"the other ends within a minute and says so; the same command goes on, on {('two hosts', 'one')[killed]}",
-        "the run of one host to rounding",
+        f"of two processes the {('first', 'second')[killed]} killed by SIGKILL",
+        f"the other ends within a minute; the same command resumes with {('two processes', 'one')[killed]}",
+        "the run of one process up to rounding",
     )
 
 
@@ -132,17 +132,17 @@ def has_checkpoint(workdir):
     return any(path.name.isdigit() for path in workdir.glob("checkpoints/*"))
 
 
-def test_only_what_comes_of_other_hosts_is_taken_for_a_lost_one(monkeypatch):
-    """XLA's failures come as errors of two kinds, of which one has other uses."""
+def test_other_errors_are_not_lost_processes(monkeypatch):
+    """XLA raises two kinds of errors, one of which has other uses."""
 
     def raised(error, kind):
-        with pytest.raises(kind) as caught, ExitStack() as opened, seeing_lost_hosts(opened):
+        with pytest.raises(kind) as caught, ExitStack() as opened, raise_lost_process(opened):
             raise error
         return str(caught.value)
 
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     for kind in (ValueError, jax.errors.JaxRuntimeError):
-        assert "another host is gone or out of reach (UNKNOWN: Gloo failed)" in raised(
-            kind("UNKNOWN: Gloo failed"), LostHostError
+        assert "another process of the job is gone or cannot be reached (UNKNOWN: Gloo failed)" in raised(
+            kind("UNKNOWN: Gloo failed"), LostProcessError
         )
-    assert raised(InputError("a seed of -1"), InputError) == "a seed of -1"
+    assert raised(InputError("--seed -1"), InputError) == "--seed -1"

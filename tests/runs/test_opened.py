@@ -15,7 +15,7 @@ def contents(path):
     return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
-def test_a_run_is_opened_as_it_ended_and_only_read(carried_out):
+def test_opening_a_run_does_not_change_it(carried_out):
     before = contents(carried_out)
     run = TrainedRun.open(carried_out)
     summary = json.loads((carried_out / "summary.json").read_text())
@@ -25,7 +25,7 @@ def test_a_run_is_opened_as_it_ended_and_only_read(carried_out):
     assert contents(carried_out) == before
 
 
-def test_it_predicts_with_its_own_statistics(carried_out, sample):
+def test_predictions_use_the_run_s_own_statistics(carried_out, sample):
     run = TrainedRun.open(carried_out)
     probabilities = run.predict(sample.test_images[:5])
     logits = RECIPES["lenet_bn"].model.apply(
@@ -36,7 +36,7 @@ def test_it_predicts_with_its_own_statistics(carried_out, sample):
 
 
 def test_a_run_of_the_first_format_is_opened(carried_out, sample, tmp_path):
-    """Its config has of the recipe's settings only those that the command line can change."""
+    """Its config has only those settings of the recipe that the command line can change."""
     path = shutil.copytree(carried_out, tmp_path / "run")
     config = json.loads((path / "config.json").read_text())
     names = (
@@ -66,10 +66,10 @@ BROKEN = {
 }
 
 
-# Where a read fails, Orbax leaves others behind that it had begun.
+# After a failed read, Orbax abandons the other reads of the checkpoint.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("what", BROKEN)
-def test_what_is_no_run_is_refused(carried_out, tmp_path, fault, what):
+def test_an_unusable_run_raises(carried_out, tmp_path, fault, what):
     path = shutil.copytree(carried_out, tmp_path / "run")
     BROKEN[what](path)
     with pytest.raises(InputError) as raised:

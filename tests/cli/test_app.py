@@ -5,13 +5,14 @@ import sys
 import pytest
 from PIL import Image
 
-from jaxcnn import cli
+from jaxcnn import __version__, cli
+from jaxcnn.cli import training
 from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE
 
 pytestmark = pytest.mark.usefixtures("log_levels_as_before")
 
 
-def test_list_shows_every_recipe_on_a_line_of_eighty(capsys):
+def test_list_fits_a_line_of_eighty(capsys):
     assert cli.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for name, recipe in RECIPES.items():
@@ -24,30 +25,30 @@ def test_list_shows_every_recipe_on_a_line_of_eighty(capsys):
     assert max(map(len, lines)) <= 80
 
 
-def test_list_names_the_book_and_says_how_its_runs_were_made(capsys):
+def test_list_names_the_book(capsys):
     assert cli.main(["list"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert f"The book: {SOURCE}." in shown
     assert HOW_THE_RUNS_WERE_MADE in shown
 
 
-def test_summary_says_how_the_books_run_was_made(capsys):
+def test_summary_explains_the_book_s_run(capsys):
     assert cli.main(["summary", "densenet"]) == 0
     shown = capsys.readouterr().out
     assert "gamma from U(0, 1)" in shown
     assert "The last transition pools a map of one pixel" in shown
 
 
-def test_summary_shows_layers_parameters_operations_and_the_reference_shapes(capsys):
+def test_summary_shows_layers_and_the_book_s_shapes(capsys):
     assert cli.main(["summary", "lenet"]) == 0
     shown = capsys.readouterr().out
     for part in ("conv2", "float32[1,8,8,16]", "flops", "Total Parameters: 44,426", "256 -> 120 -> 84 -> 10"):
         assert part in shown
 
 
-def test_train_carries_out_a_recipe(on_sample, tmp_path, capsys):
+def test_train_records_all_settings(on_sample, tmp_path, capsys):
     run = tmp_path / "run"
-    options = "--epochs 1 --batch-size 64 --learning-rate 0.002 --seed 5 --limit 128 --device cpu --dtype bfloat16"
+    options = "--epochs 1 --batch-size 64 --learning-rate 0.002 --seed 5 --limit 128 --platform cpu --dtype bfloat16"
     assert cli.main(["train", "lenet", *options.split(), "--workdir", str(run)]) == 0
     config = json.loads((run / "config.json").read_text())
     assert config == {
@@ -55,7 +56,7 @@ def test_train_carries_out_a_recipe(on_sample, tmp_path, capsys):
         "model": {"class": "jaxcnn.models:LeNet", "num_classes": 10, "norm": None}, "optimizer": "adam",
         "optimizer_options": {"b1": 0.9, "b2": 0.999, "eps": 1e-8}, "schedule": "constant", "schedule_options": {},
         "warmup_epochs": 0.0, "weight_decay": 0.0, "clip_norm": None, "label_smoothing": 0.0, "init_gain": None,
-        "augmentation": None, "seed": 5,
+        "augmentation": None, "metrics": {}, "seed": 5,
         "dtype": "bfloat16", "matmul_precision": "default", "limit": 128, "deterministic": False,
         "jax": {"default_prng_impl": "threefry2x32", "enable_x64": False, "threefry_partitionable": True},
     }  # fmt: skip
@@ -63,18 +64,18 @@ def test_train_carries_out_a_recipe(on_sample, tmp_path, capsys):
     assert "finished after 1 of 1 epochs" in capsys.readouterr().out
 
 
-def test_a_run_goes_to_a_directory_of_its_own_unless_told(on_sample, tmp_path, monkeypatch):
+def test_the_default_workdir_is_new(on_sample, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["train", "lenet", "--epochs", "1", "--limit", "8"]) == 0
     (run,) = (tmp_path / "runs").iterdir()
     assert run.name.startswith("lenet-")
 
 
-def test_several_seeds_and_rates_are_runs_of_their_own(on_sample, tmp_path, capsys):
+def test_several_seeds_and_rates_have_their_own_runs(on_sample, tmp_path, capsys):
     several = ["train", "lenet", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "runs")]
-    assert cli.main([*several, "--seeds", "2", "--learning-rate", "1e-3,1e-2", "--devices", "2"]) == 0
+    assert cli.main([*several, "--seeds", "2", "--learning-rate", "1e-3,1e-2", "--num-devices", "2"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "4 replicas in turn on each of 2 devices" in said
+    assert "4 members, sequential on each of 2 devices" in said
     assert "best: learning rate 0.0" in said
     one = tmp_path / "runs" / "rate-0.01" / "seed-1"
     assert cli.main(["evaluate", str(one)]) == 0
@@ -84,33 +85,33 @@ def test_several_seeds_and_rates_are_runs_of_their_own(on_sample, tmp_path, caps
     assert "LeNet, learning rate 0.01, section 4.5" in page
     capsys.readouterr()
     assert cli.main([*several, "--learning-rate", "1e-3;1e-2"]) == 2
-    assert "a learning rate of '1e-3;1e-2': a number is needed, or several with commas" in capsys.readouterr().err
-    assert cli.main([*several, "--devices", "0"]) == 2
-    assert "0 devices: at least 1 is needed" in capsys.readouterr().err
+    assert "--learning-rate 1e-3;1e-2: expected a number, or several separated by commas" in capsys.readouterr().err
+    assert cli.main([*several, "--num-devices", "0"]) == 2
+    assert "--num-devices 0: expected 1 or more" in capsys.readouterr().err
 
 
-def test_several_hosts_need_a_directory_and_to_be_told_of(on_sample, tmp_path, capsys, monkeypatch):
+def test_distributed_needs_a_workdir_and_addresses(on_sample, tmp_path, capsys, monkeypatch):
     command = ["train", "lenet", "--limit", "8", "--distributed"]
     assert cli.main(command) == 2
-    assert "--distributed without --workdir: give one directory that every host sees" in capsys.readouterr().err
+    assert "--distributed: expected --workdir, a directory that all hosts can access" in capsys.readouterr().err
     command += ["--workdir", str(tmp_path / "run")]
     assert cli.main(command) == 2
-    assert "no other processes are found (" in capsys.readouterr().err
+    assert "--distributed: no other processes found (" in capsys.readouterr().err
     monkeypatch.setenv("JAX_PROCESS_ID", "first")
     assert cli.main(command) == 2
-    assert "JAX_PROCESS_ID is 'first': a whole number from 0 on is needed" in capsys.readouterr().err
+    assert "JAX_PROCESS_ID=first: expected an integer, 0 or more" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
-def test_the_same_command_with_the_same_workdir_goes_on(on_sample, tmp_path, capsys):
+def test_the_same_command_resumes(on_sample, tmp_path, capsys):
     command = ["train", "lenet", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "run")]
     assert cli.main(command) == cli.main(command) == 0
-    assert "finished before, at checkpoint 1" in capsys.readouterr().out
+    assert "already finished after 1 of 1 epochs" in capsys.readouterr().out
     assert cli.main([*command, "--seed", "1"]) == 2
-    assert "is of another run: --seed 0 there and 1 here; ask for the same" in capsys.readouterr().err
+    assert "has a run with other settings: --seed 0 there and 1 here; give the same" in capsys.readouterr().err
 
 
-def test_numbers_that_go_wrong_are_one_line_and_exit_code_1(on_sample, tmp_path, capsys):
+def test_divergence_is_one_line_and_exit_code_1(on_sample, tmp_path, capsys):
     command = ["train", "lenet", "--learning-rate", "1e38", "--workdir", str(tmp_path / "run")]
     assert cli.main(command) == 1
     err = capsys.readouterr().err
@@ -146,34 +147,34 @@ def test_the_data_directory_is_passed_on(on_sample, tmp_path):
         "train lenet --checkpoint-every soon",
     ],
 )
-def test_values_out_of_range_are_refused(on_sample, refused, arguments):
+def test_values_out_of_range_raise(on_sample, refused, arguments):
     refused(arguments.split())
 
 
-def test_a_device_that_is_not_there_is_refused(on_sample, refused):
-    line = refused(["train", "lenet", "--device", "abacus"], seen="a line that names the devices that are there")
-    assert "no device 'abacus' here: JAX finds cpu" in line
+def test_a_missing_platform_raises(on_sample, refused):
+    line = refused(["train", "lenet", "--platform", "tpu"], seen="a line that names the platforms here")
+    assert "--platform tpu: JAX finds no such device here; choose one of cpu" in line
 
 
 @pytest.mark.parametrize(
-    "arguments", ["", "fly", "train", "train lenet --epochs many", "train lenet --seed 1.5", "train lenet --epoch 3"]
+    "arguments", ["fly", "train", "train lenet --epochs many", "train lenet --seed 1.5", "train lenet --epoch 3"]
 )
-def test_words_that_cannot_be_parsed_are_refused(monkeypatch, refused, arguments):
-    """The words are those of the command line's library, in one line."""
-    line = refused(arguments.split(), seen="a line with the words that are wrong, and where to read the right ones")
+def test_unknown_words_raise(monkeypatch, refused, arguments):
+    """The message is that of the library for command lines, in one line."""
+    line = refused(arguments.split(), seen="a line with the wrong words and the command for help")
     assert line.endswith("--help\n")
     assert not {"│", "─"} & set(line)
     assert "---" not in line
 
 
-def test_a_name_of_several_lines_is_told_in_one(refused, tmp_path):
+def test_a_name_of_two_lines_gives_a_message_of_one(refused, tmp_path):
     (tmp_path / "a\nrun").write_text("")
     assert "a run cannot be" in refused(["train", "lenet", "--data", "a\nrun"], "`--data` with a name of two lines")
 
 
-def test_data_that_cannot_be_used_is_one_line_and_exit_code_2(tmp_path):
+def test_unusable_data_is_one_line_and_exit_code_2(tmp_path):
     (tmp_path / "empty").mkdir()
-    command = [sys.executable, "-m", "jaxcnn.cli", "train", "lenet", "--data", "empty"]
+    command = [sys.executable, "-m", "jaxcnn", "train", "lenet", "--data", "empty"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
@@ -191,21 +192,21 @@ def test_evaluate_and_predict_use_a_run(on_sample, carried_out, sample, tmp_path
 
 
 @pytest.mark.parametrize("form", ["stablehlo", "safetensors"])
-def test_export_writes_where_it_is_told(carried_out, tmp_path, capsys, form):
+def test_export_writes_to_output(carried_out, tmp_path, capsys, form):
     path = tmp_path / "network"
-    assert cli.main(["export", str(carried_out), "--to", form, "--out", str(path)]) == 0
+    assert cli.main(["export", str(carried_out), "--format", form, "--output", str(path)]) == 0
     assert f"wrote {path}" in capsys.readouterr().out
     assert path.stat().st_size > 100_000
 
 
-@pytest.mark.parametrize(("what", "name"), [("a picture that is none", "words.png"), ("no picture", None)])
-def test_pictures_that_cannot_be_used_are_refused(carried_out, tmp_path, refused, what, name):
+@pytest.mark.parametrize(("what", "name"), [("a file that is not an image", "words.png"), ("no image", None)])
+def test_unusable_images_raise(carried_out, tmp_path, refused, what, name):
     (tmp_path / "words.png").write_text("words")
     refused(["predict", str(carried_out), *([name] if name else [])], f"`jaxcnn predict RUN` with {what}")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
-def test_a_directory_that_is_no_run_is_refused(on_sample, refused, command):
+def test_a_directory_that_is_not_a_run_raises(on_sample, refused, command):
     refused([command, "nowhere"])
 
 
@@ -213,21 +214,71 @@ def test_an_interrupt_ends_with_130(monkeypatch, capsys):
     def interrupt(source, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "load_dataset", interrupt)
+    monkeypatch.setattr(training, "load_dataset", interrupt)
     assert cli.main(["train", "lenet"]) == 130
     assert capsys.readouterr().err == "jaxcnn: interrupted\n"
 
 
-def test_data_prepare_writes_where_it_is_told(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cli, "prepare_tfds", lambda to, source: to / "fashion_mnist")  # noqa: ARG005 -- the real one's
-    assert cli.main(["data", "prepare", "--to", str(tmp_path)]) == 0
+def test_data_prepare_writes_to_output(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(training, "prepare_tfds", lambda to, source: to / "fashion_mnist")  # noqa: ARG005 -- the real one's
+    assert cli.main(["data", "prepare", "--output", str(tmp_path)]) == 0
     assert str(tmp_path / "fashion_mnist") in capsys.readouterr().out
 
 
-def test_any_other_error_is_a_defect_and_keeps_its_traceback(monkeypatch):
+def test_other_errors_keep_their_traceback(monkeypatch):
     def fail(source, **options):
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(cli, "load_dataset", fail)
+    monkeypatch.setattr(training, "load_dataset", fail)
     with pytest.raises(RuntimeError, match="a defect"):
         cli.main(["train", "lenet"])
+
+
+def test_a_bare_call_prints_the_help(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(command in shown for command in ("list", "train", "reproduce", "export", "data"))
+
+
+def test_version_is_printed(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"jaxcnn {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["train lenet --device cpu", "train lenet --devices=2", "export run --to onnx", "report run --out page"],
+)
+def test_an_old_option_gets_its_new_name(refused, arguments):
+    assert "has a new name: give --" in refused(arguments.split())
+
+
+def test_lr_is_the_learning_rate(on_sample, tmp_path):
+    assert (
+        cli.main(["train", "lenet", "--lr", "0.5", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "a")])
+        == 0
+    )
+    assert json.loads((tmp_path / "a" / "config.json").read_text())["learning_rate"] == 0.5
+
+
+def test_log_to_writes_the_chunks(on_sample, tmp_path, capsys):
+    command = [
+        "train",
+        "lenet",
+        "--epochs",
+        "2",
+        "--limit",
+        "64",
+        "--batch-size",
+        "16",
+        "--workdir",
+        str(tmp_path / "run"),
+    ]
+    assert cli.main([*command, "--log-to", "jsonl"]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert {"learning_rate", "gradient_norm", "loss"} <= set(lines[0])
+    assert [line["epoch"] for line in lines if "test_loss" in line] == [1, 2]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"next: jaxcnn evaluate {tmp_path / 'run'} jaxcnn report {tmp_path / 'run'}" in shown

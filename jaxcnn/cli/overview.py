@@ -1,17 +1,27 @@
-"""What there is to run: the recipes as a table, and one network layer by layer."""
+"""Commands that show what there is: list, summary."""
+
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+import tyro
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE, Recipe
+from jaxcnn.cli.training import later
+from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE, get_recipe
 
 
-def list_recipes(console: Console) -> None:
-    """Show every recipe, a line each: the book's with the figures of their last epoch, the modern ones."""
+@later
+def show_recipes() -> None:
+    """Show the recipes."""
+    print_recipes(Console())
+
+
+def print_recipes(console: Console) -> None:
+    """Print a row for each recipe: the book's with its figures of the last epoch, and the modern ones."""
     table = Table(
         title="jaxcnn train NAME; the book's loss and accuracies after 5 epochs", box=box.SIMPLE_HEAD, pad_edge=False
     )
@@ -51,12 +61,14 @@ def list_recipes(console: Console) -> None:
     console.print(table)
 
 
-def summarize(recipe: Recipe, console: Console) -> None:
-    """Show the recipe's network: its layers, the book's shapes, and how the book's run was made.
+@later
+def show_summary(name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]) -> None:
+    """Show a network layer by layer: shapes, parameters, and operations for one image.
 
-    Each layer has its shapes, parameters and operations, as XLA counts them for one image, forward; one multiplication
-    and one addition are two.
+    Args:
+        name: the recipe, such as lenet; or your own, as FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE.
     """
+    recipe, console = get_recipe(name), Console()
     images = jnp.zeros((1, recipe.image_size, recipe.image_size, 1))
     table = recipe.model.tabulate(
         jax.random.key(0),

@@ -7,7 +7,8 @@ from PIL import Image
 from rich.console import Console
 
 from jaxcnn import InputError
-from jaxcnn.runs import TrainedRun, predict_files
+from jaxcnn.cli.prediction import show_predictions
+from jaxcnn.runs import TrainedRun
 
 
 @pytest.fixture
@@ -19,11 +20,11 @@ def pictures(sample, tmp_path):
 
 def shown(run, paths, **options):
     console = Console(file=io.StringIO(), width=120)
-    predict_files(run, paths, console, **options)
+    show_predictions(run, paths, console, **options)
     return console.file.getvalue()
 
 
-def test_pictures_on_any_ground_are_taken_as_the_data_set_has_them(carried_out, pictures, sample):
+def test_the_background_of_images_is_found(carried_out, pictures, sample):
     run = TrainedRun.open(carried_out)
     lines = [json.loads(line) for line in shown(run, [pictures], top=10, as_json=True).splitlines()]
     assert [line["file"] for line in lines] == [str(pictures / f"{number}.png") for number in range(3)]
@@ -34,15 +35,15 @@ def test_pictures_on_any_ground_are_taken_as_the_data_set_has_them(carried_out, 
         assert list(line["classes"].values()) == sorted(found, reverse=True)
 
 
-def test_the_likeliest_classes_are_shown_with_their_probabilities(carried_out, pictures):
+def test_the_most_probable_classes_are_shown(carried_out, pictures):
     text = shown(TrainedRun.open(carried_out), [pictures / "0.png"], top=2)
     assert "LeNet with batch norm after 2 epochs" in text
     assert text.count(" 0.") == 2
 
 
-def test_no_pictures_and_no_classes_are_refused(carried_out, pictures):
+def test_no_images_and_an_invalid_top_raise(carried_out, pictures):
     run = TrainedRun.open(carried_out)
-    with pytest.raises(InputError, match="no pictures"):
-        predict_files(run, [], Console())
-    with pytest.raises(InputError, match="the 0 likeliest classes: 1 to 10"):
-        predict_files(run, [pictures], Console(), top=0)
+    with pytest.raises(InputError, match="no images given"):
+        show_predictions(run, [], Console())
+    with pytest.raises(InputError, match="--top 0: expected 1 to 10"):
+        show_predictions(run, [pictures], Console(), top=0)

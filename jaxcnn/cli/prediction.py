@@ -1,4 +1,4 @@
-"""What a run's network says of pictures, shown on the terminal or as JSON."""
+"""Predictions for image files, as a table or as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from rich.table import Table
 
 from jaxcnn.data import find_images, read_image, read_pictures
 from jaxcnn.errors import InputError
-from jaxcnn.runs.config import DataForm
-from jaxcnn.runs.trained import TrainedRun
+from jaxcnn.runs import TrainedRun
+from jaxcnn.runs.config import DataSpec
 
 
-def predict_files(
+def show_predictions(
     run: TrainedRun,
     paths: Sequence[Path],
     console: Console,
@@ -24,52 +24,52 @@ def predict_files(
     dark_on_light: bool | None = None,
     as_json: bool = False,
 ) -> None:
-    """Show the likeliest classes of each picture with their probabilities.
+    """Show the most probable classes of each image with their probabilities.
 
     Args:
-        run: whose network to ask.
+        run: the run with the network.
         paths: image files, and folders of them.
-        console: where to show it.
-        top: how many classes to show of each.
-        dark_on_light: whether things are darker than their ground; None to look. Of a network that was trained on
-            pictures from files it is None: what it is asked about is read as those were.
-        as_json: whether as one JSON object a line: file, classes.
+        console: where to print.
+        top: number of classes to show for each image.
+        dark_on_light: whether the images are dark on a light background; None to find out. It must be None for a
+            network that was trained on image files as they are: other images are read in the same way.
+        as_json: whether to print one JSON object a line: file, classes.
 
     Raises:
-        InputError: if one of the pictures cannot be read, `top` is no number of classes, or a ground is told where none
-            is looked for.
+        InputError: if an image cannot be read, `top` is not a number of classes, or `dark_on_light` is given for a
+            network that was trained on image files.
     """
     class_names = run.config.data.class_names
     if not 1 <= top <= len(class_names):
-        raise InputError(f"the {top} likeliest classes: 1 to {len(class_names)} are there")
+        raise InputError(f"--top {top}: expected 1 to {len(class_names)}, the number of classes")
     if not paths:
-        raise InputError("no pictures: image files, or folders of them, are needed")
+        raise InputError("no images given: expected image files, or folders of them")
     files = [file for path in paths for file in find_images(path)]
     images = _read(files, run.config.data, dark_on_light)
     probabilities = run.predict(images)
-    likeliest = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    most_probable = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     found = [
         [(class_names[label], float(row[label])) for label in labels]
-        for row, labels in zip(probabilities, likeliest, strict=True)
+        for row, labels in zip(probabilities, most_probable, strict=True)
     ]
     if as_json:
         for file, classes in zip(files, found, strict=True):
             console.print_json(json.dumps({"file": str(file), "classes": dict(classes)}), indent=None)
         return
     table = Table(title=f"{run.config.recipe.title} after {len(run.epochs)} epochs", box=None)
-    table.add_column("picture", overflow="fold")
+    table.add_column("image", overflow="fold")
     for number in range(1, top + 1):
-        table.add_column("likeliest" if number == 1 else f"{number}.")
+        table.add_column(f"top {number}")
     for file, classes in zip(files, found, strict=True):
         table.add_row(escape(str(file)), *(f"{name} {probability:.3f}" for name, probability in classes))
     console.print(table)
 
 
-def _read(files: Sequence[Path], form: DataForm, dark_on_light: bool | None) -> np.ndarray:
-    """Pictures as images like those of `form`, (N, H, W, C)."""
-    size, _, channels = form.image_shape
-    if form.source is None or form.source.startswith("idx:"):
+def _read(files: Sequence[Path], spec: DataSpec, dark_on_light: bool | None) -> np.ndarray:
+    """The images in `files` as those of `spec`, (N, H, W, C)."""
+    size, _, channels = spec.image_shape
+    if spec.source is None or spec.source.startswith("idx:"):
         return np.stack([read_image(file, size, dark_on_light=dark_on_light) for file in files])
     if dark_on_light is not None:
-        raise InputError("--ground for a network that was trained on pictures as they are: leave it out")
+        raise InputError("--background: the network was trained on image files as they are; leave it out")
     return read_pictures([(str(file), file) for file in files], size, channels=channels)

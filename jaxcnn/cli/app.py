@@ -1,0 +1,110 @@
+"""The entry point: parse, call, and end with one line if something is wrong."""
+
+import io
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stderr
+
+import tyro
+
+import jaxcnn
+from jaxcnn import platform
+from jaxcnn.cli import results, training
+from jaxcnn.cli.overview import show_recipes, show_summary
+from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
+
+_RENAMED = {
+    "--device": "--platform",
+    "--devices": "--num-devices",
+    "--ground": "--background",
+    "--to": "--format, or --output for jaxcnn data prepare",
+    "--out": "--output",
+}
+_COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
+    "list": show_recipes,
+    "summary": show_summary,
+    "train": training.train,
+    "reproduce": training.reproduce,
+    "evaluate": results.evaluate,
+    "predict": results.predict,
+    "report": results.report,
+    "export": results.export,
+}
+
+
+def _make_app() -> tyro.extras.SubcommandApp:
+    app, data = tyro.extras.SubcommandApp(), tyro.extras.SubcommandApp()
+    for name, command in _COMMANDS.items():
+        app.command(name=name)(command)
+    data.command(name="prepare")(training.prepare_data)
+    app.command(data, name="data", help="Fashion-MNIST on disk.")
+    return app
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        args: the words after `jaxcnn`; those of this process unless given.
+
+    Returns:
+        The exit code: 0; 1 if a run could not continue; 2 for invalid input; 128 plus its number for a signal.
+    """
+    args = sys.argv[1:] if args is None else args
+    logging.basicConfig(format="%(message)s", handlers=[_StderrHandler()])
+    logging.getLogger("jaxcnn").setLevel(logging.INFO)
+    warnings.filterwarnings("ignore", module="PIL")  # unreadable images raise errors
+    logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs a traceback of errors that it raises
+    if args == ["--version"]:
+        sys.stdout.write(f"jaxcnn {jaxcnn.__version__}\n")
+        return 0
+    try:
+        _parse(args or ["--help"])()
+    except DivergedError as error:
+        return _end(error, 1)
+    except (InputError, RunError) as error:
+        code = _end(error, 2 if isinstance(error, InputError) else 1)
+        platform.shutdown_distributed(code)
+        return code
+    except StoppedError as stopped:
+        return _end(stopped, 128 + stopped.signal)
+    except KeyboardInterrupt:
+        return _end("interrupted", 130)
+    return 0
+
+
+def _parse(args: list[str]) -> Callable[[], None]:
+    """What to call for `args`. Errors that Tyro prints in a box become an InputError of one line."""
+    for option in (arg.partition("=")[0] for arg in args):
+        if option in _RENAMED:
+            raise InputError(f"{option} has a new name: give {_RENAMED[option]}")
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            return _make_app().cli(prog="jaxcnn", description="Convolutional networks in functional JAX.", args=args)
+    except SystemExit as ended:
+        if ended.code != 2:
+            raise
+        lines = printed.getvalue().splitlines()[1:-1]  # inside the box, whose parts are separated by rules
+        parts = re.split(r"─{4,}|-{4,}", " ".join(line.strip("│| ") for line in lines))
+        raise InputError("; ".join(" ".join(part.split()) for part in parts)) from ended
+
+
+def _end(why: Exception | str, code: int) -> int:
+    """Print why, in one line, whatever names it contains."""
+    sys.stderr.write(f"jaxcnn: {' '.join(str(why).splitlines())}\n")
+    return code
+
+
+class _StderrHandler(logging.StreamHandler):
+    """Writes to the current `sys.stderr`, which a progress bar replaces to print above itself."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> io.TextIOBase:  # pyright: ignore[reportIncompatibleVariableOverride] -- an attribute there
+        return sys.stderr  # pyright: ignore[reportReturnType] -- a text stream

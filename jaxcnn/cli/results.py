@@ -1,0 +1,122 @@
+"""Commands that use a finished run: evaluate, predict, report, export."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from jaxcnn import interop, platform, reproduction, runs
+from jaxcnn.cli.prediction import show_predictions
+from jaxcnn.cli.training import later
+
+RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+Format = Literal["stablehlo", "onnx", "safetensors"]
+
+
+@later
+def evaluate(run: RunPath, *, data: str | None = None) -> None:
+    """Test the network of a run: accuracy by class, calibration, confusion.
+
+    Args:
+        run: the directory of the run.
+        data: the data, as for train; the run's own unless given.
+    """
+    trained = runs.TrainedRun.open(run)
+    platform.configure_malloc()
+    platform.enable_compilation_cache()
+    dataset = runs.load_data(trained.config, data)
+    _show_evaluation(trained, trained.evaluate(dataset), dataset.class_names, Console())
+
+
+@later
+def predict(
+    run: RunPath,
+    images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE...")],
+    *,
+    top: int = 3,
+    background: Literal["auto", "dark", "light"] = "auto",
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> None:
+    """Show which classes the network of a run predicts for image files.
+
+    Args:
+        run: the directory of the run.
+        images: image files, and folders of them.
+        top: number of classes to show, the most probable first.
+        background: of the images. Fashion-MNIST images are light on a dark background; auto looks at the border.
+        json: print a JSON object for each image.
+    """
+    trained = runs.TrainedRun.open(run)
+    platform.enable_compilation_cache()
+    dark_on_light = {"auto": None, "dark": False, "light": True}[background]
+    show_predictions(trained, images, Console(), top=top, dark_on_light=dark_on_light, as_json=json)
+
+
+@later
+def report(run: RunPath, *, data: str | None = None, output: Path | None = None) -> None:
+    """Write an HTML page about a run, all runs in a directory, or a reproduction.
+
+    Args:
+        run: the directory of a run, one with runs in it, or that of jaxcnn reproduce; or a reproduction.json.
+        data: the data, as for train; the run's own unless given. Not used for a reproduction.
+        output: the HTML file; unless given, report.html in the directory, or the name of the JSON file with .html.
+    """
+    from jaxcnn.report import write_report, write_reproduction_report  # here, because matplotlib imports slowly
+
+    if run.is_file() or (run / reproduction.RESULTS_FILE).is_file():
+        _say(f"wrote {write_reproduction_report(run, output)}")
+        return
+    first, *_ = runs.find_runs(run)
+    dataset = runs.load_data(runs.TrainedRun.open(first).config, data)
+    platform.enable_compilation_cache()
+    _say(f"wrote {write_report(run, dataset, output)}")
+
+
+@later
+def export(run: RunPath, *, format: Format, output: Path | None = None, batch_size: int = 1) -> None:  # noqa: A002
+    """Write the network of a run to a file that does not need jaxcnn, after checking that its logits are the same.
+
+    Args:
+        run: the directory of the run.
+        format: stablehlo, the program with its weights for jax.export; onnx, the program for ONNX runtimes; or
+            safetensors, the weights alone.
+        output: the file; in the directory of the run, named after the recipe, unless given.
+        batch_size: number of images for a call of an ONNX program; the other formats take any number.
+    """
+    trained = runs.TrainedRun.open(run)
+    recipe = trained.config.recipe
+    path = output or run / f"{recipe.name}.{format}"
+    difference = interop.export_network(
+        trained.state.apply_fn, trained.state.variables, path, form=format, image_shape=trained.config.data.image_shape,
+        image_size=recipe.image_size, batch_size=batch_size,
+        about={"network": recipe.title, "steps": str(int(trained.state.step))},
+    )  # fmt: skip
+    size = path.stat().st_size / 1e6
+    _say(f"wrote {path}, {size:.1f} MB; its logits differ from the run's by {difference:.1e}")
+
+
+def _show_evaluation(
+    run: runs.TrainedRun, evaluation: runs.Evaluation, class_names: tuple[str, ...], console: Console
+) -> None:
+    """A line with accuracy, loss and calibration; then a row for each class: its accuracy, and the predictions."""
+    console.print(
+        f"{run.config.recipe.title} after {len(run.epochs)} epochs, on {len(evaluation.labels):,} test images: "
+        f"accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}, "
+        f"calibration error {evaluation.calibration_error():.4f}",
+        highlight=False,
+    )
+    table = Table(title="rows: true class; columns: predicted class", box=None, padding=(0, 1, 0, 0))
+    table.add_column("class", no_wrap=True)
+    table.add_column("accuracy", justify="right")
+    for name in class_names:
+        table.add_column(name[:4], justify="right", no_wrap=True)
+    for label, (name, row) in enumerate(zip(class_names, evaluation.confusion, strict=True)):
+        share = f"{row[label] / row.sum():.3f}" if row.sum() else "-"
+        table.add_row(name, share, *("[dim]·[/dim]" if count == 0 else str(count) for count in row))
+    console.print(table)
+
+
+def _say(words: str) -> None:
+    Console().print(words, highlight=False, soft_wrap=True, markup=False)

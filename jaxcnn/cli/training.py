@@ -1,0 +1,247 @@
+"""Commands that train: train, reproduce; and data prepare."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial, wraps
+from pathlib import Path
+from typing import Annotated, Literal, ParamSpec
+
+import tyro
+from rich.console import Console
+
+from jaxcnn import recipes, reproduction, runs, writers
+from jaxcnn.data import load_dataset, load_fashion_mnist, prepare_tfds
+from jaxcnn.errors import InputError
+from jaxcnn.platform import (
+    configure_malloc,
+    enable_compilation_cache,
+    enable_deterministic_ops,
+    init_distributed,
+    is_primary_process,
+    memory_budget,
+    raise_file_limit,
+    set_num_cpu_devices,
+)
+
+P = ParamSpec("P")
+Platform = Literal["cpu", "gpu", "tpu"]
+Dtype = Literal["float32", "bfloat16"]
+Group = tyro.conf.OmitArgPrefixes
+Flag = tyro.conf.FlagCreatePairsOff
+
+
+def _arg(metavar: str, default: str, *aliases: str) -> object:
+    """An option that is None unless given: the word for its value in the help, and what None stands for."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})", aliases=aliases or None)
+
+
+_RECIPE, _ALL = "the recipe's", "all"
+
+
+def later(command: Callable[P, None]) -> Callable[P, Callable[[], None]]:
+    """Make `command` return what to call, so that all arguments are parsed before anything is done."""
+
+    @wraps(command)
+    def bind(*args: P.args, **kwargs: P.kwargs) -> Callable[[], None]:
+        return partial(command, *args, **kwargs)
+
+    return bind
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Attributes:
+        epochs: number of epochs.
+        batch_size: examples of a step.
+        learning_rate: learning rate, the highest one of a schedule. Several, such as 1e-4,1e-3, are compared.
+        seed: of initialization, dropout, augmentation and the order of the data.
+        seeds: number of runs, with the seeds from --seed.
+        dtype: type of the computation.
+        keep_going: continue with numbers that are not finite.
+    """
+
+    epochs: Annotated[int | None, _arg("INT", _RECIPE)] = None
+    batch_size: Annotated[int | None, _arg("INT", _RECIPE)] = None
+    learning_rate: Annotated[str | None, _arg("FLOAT[,FLOAT...]", _RECIPE, "--lr")] = None
+    seed: int = 0
+    seeds: int = 1
+    dtype: Dtype = "float32"
+    keep_going: Flag[bool] = False
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The images.
+
+    Attributes:
+        data: directory of Fashion-MNIST, as IDX files or prepared by TFDS. Other images: folder:DIR with a folder for
+            each class, idx:DIR with files like MNIST's, or tfds:DIR.
+        limit: number of images of each split, the first.
+        stream: move images to the device as they are needed. This is automatic for images that do not fit in memory.
+    """
+
+    data: Annotated[str | None, _arg("DIR", "Fashion-MNIST, found or fetched")] = None
+    limit: Annotated[int | None, _arg("INT", _ALL)] = None
+    stream: Flag[bool] = False
+
+
+@dataclass(frozen=True)
+class HardwareOptions:
+    """The devices.
+
+    Attributes:
+        platform: what to compute on.
+        num_devices: devices that share each step of a run; or the maximum for several runs. A CPU can be used as any
+            number of devices.
+        deterministic: make results repeatable on a GPU too, which is slower; on a CPU they always are.
+        distributed: share each step with the other processes of a job, each started by the same command. SLURM, Open
+            MPI and Kubernetes are recognized; elsewhere set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and
+            JAX_PROCESS_ID.
+    """
+
+    platform: Annotated[Platform | None, _arg("{cpu,gpu,tpu}", "the fastest one here")] = None
+    num_devices: Annotated[int | None, _arg("INT", "1, or all for several runs")] = None
+    deterministic: Flag[bool] = False
+    distributed: Flag[bool] = False
+
+
+@dataclass(frozen=True)
+class SavingOptions:
+    """What is written.
+
+    Attributes:
+        workdir: directory of the run, new or of the same run.
+        checkpoint_every: interval of checkpoints inside an epoch: steps, such as 500, or a time, such as 30s or 2h.
+        log_to: where to log each chunk of steps: tensorboard for WORKDIR/tensorboard, jsonl for WORKDIR/log.jsonl.
+    """
+
+    workdir: Annotated[Path | None, _arg("DIR", "runs/NAME-TIME")] = None
+    checkpoint_every: Annotated[str, tyro.conf.arg(metavar="STEPS|TIME")] = "10m"
+    log_to: Annotated[tuple[Literal["tensorboard", "jsonl"], ...], _arg("{tensorboard,jsonl}", "none")] = ()
+
+
+@later
+def train(
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")],
+    training: Group[TrainingOptions] = TrainingOptions(),
+    data: Group[DataOptions] = DataOptions(),
+    hardware: Group[HardwareOptions] = HardwareOptions(),
+    saving: Group[SavingOptions] = SavingOptions(),
+) -> None:
+    """Train a network and save the run. The same command with the same --workdir resumes it.
+
+    Several seeds or learning rates are trained in one program; each run has its own directory in the workdir.
+
+    Args:
+        name: the recipe, such as lenet or lenet_modern; or your own, as FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE.
+        training: how to train.
+        data: the images.
+        hardware: the devices.
+        saving: what is written.
+    """
+    recipe = recipes.get_recipe(name)
+    changes = {"num_epochs": training.epochs, "batch_size": training.batch_size}
+    recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    rates = _learning_rates(training.learning_rate) if training.learning_rate else (recipe.learning_rate,)
+    config = runs.RunConfig(
+        recipe, training.seed, hardware.platform, training.dtype, data.limit, hardware.deterministic
+    )  # fmt: skip
+    root = saving.workdir or Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    configs = runs.sweep(config, root, learning_rates=rates, num_seeds=training.seeds)
+    every = runs.Interval.parse(saving.checkpoint_every)
+    watching = [writers.TerminalWriter(), *(_WRITERS[kind]() for kind in dict.fromkeys(saving.log_to))]
+    if hardware.distributed and saving.workdir is None:
+        raise InputError("--distributed: expected --workdir, a directory that all hosts can access")
+    if hardware.deterministic:
+        enable_deterministic_ops()
+    if hardware.distributed:
+        init_distributed()
+    configure_malloc()
+    if len(configs) > 1 or hardware.num_devices is not None:
+        set_num_cpu_devices(hardware.num_devices)
+    raise_file_limit()
+    budget = 0 if data.stream else memory_budget(hardware.platform)
+    dataset = load_dataset(data.data, image_size=recipe.image_size, room=budget, limit=data.limit)
+    configs = {path: config.with_data(dataset, data.data) for path, config in configs.items()}
+    enable_compilation_cache()
+    options = {"writers": watching, "num_devices": hardware.num_devices, "checkpoint_every": every}
+    if len(configs) > 1:
+        runs.train_ensemble(configs, dataset, keep_going=training.keep_going, **options)
+    else:
+        (config,) = configs.values()
+        runs.train(config, dataset, root, keep_going=training.keep_going, **options)
+    if is_primary_process():
+        first = next(iter(configs))
+        _say(f"next: jaxcnn evaluate {first}\n      jaxcnn report {root}")
+
+
+@later
+def reproduce(
+    names: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[NAMES]")] = (),
+    *,
+    seeds: int = 1,
+    output: Path = Path("reproduction"),
+    epochs: Annotated[int | None, _arg("INT", "the book's")] = None,
+    data: Annotated[Path | None, _arg("DIR", "Fashion-MNIST, found or fetched")] = None,
+    limit: Annotated[int | None, _arg("INT", _ALL)] = None,
+    platform: Annotated[Platform | None, _arg("{cpu,gpu,tpu}", "the fastest one here")] = None,
+    dtype: Dtype = "float32",
+) -> None:
+    """Train the book's experiments, the cheapest first, and compare the results with the book's figures.
+
+    The same command resumes interrupted runs. Several processes can share a directory; each trains different runs.
+
+    Args:
+        names: the recipes; the book's nine unless given.
+        seeds: number of runs of each.
+        output: directory for the runs, reproduction.json and the table reproduction.md. Both files are updated after
+            each epoch.
+        epochs: number of epochs.
+        data: directory of Fashion-MNIST.
+        limit: number of images of each split, the first.
+        platform: what to compute on.
+        dtype: type of the computation.
+    """
+    configs = reproduction.plan(
+        names, output, seeds=seeds, num_epochs=epochs, limit=limit, device=platform, dtype=dtype
+    )
+    configure_malloc()
+    dataset = load_fashion_mnist(data)
+    enable_compilation_cache()
+    reproduction.reproduce(configs, dataset, output, Console())
+
+
+@later
+def prepare_data(
+    *, output: Path, data: Annotated[Path | None, _arg("DIR", "Fashion-MNIST, found or fetched")] = None
+) -> None:
+    """Write Fashion-MNIST as a TFDS directory, which `tfds.data_source('fashion_mnist', data_dir=OUTPUT)` reads.
+
+    Args:
+        output: the TFDS data directory; fashion_mnist/3.0.1 is made in it.
+        data: directory of Fashion-MNIST.
+    """
+    _say(f"prepared {prepare_tfds(output, data)}")
+
+
+_WRITERS: dict[str, Callable[[], runs.Writer]] = {
+    "tensorboard": writers.TensorBoardWriter,
+    "jsonl": writers.JsonLinesWriter,
+}
+
+
+def _learning_rates(text: str) -> tuple[float, ...]:
+    """The numbers in `text`, separated by commas."""
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError as error:
+        raise InputError(
+            f"--learning-rate {text}: expected a number, or several separated by commas, such as 1e-4,1e-3"
+        ) from error
+
+
+def _say(words: str) -> None:
+    Console().print(words, highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,99 @@
+"""A run opened for use: its settings, its newest state and its results."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxcnn.data import Dataset, StreamedDataset, load_dataset
+from jaxcnn.errors import InputError
+from jaxcnn.platform import memory_budget, raise_file_limit
+from jaxcnn.runs.config import RunConfig
+from jaxcnn.runs.directory import read_config, read_summary
+from jaxcnn.runs.evaluation import Evaluation
+from jaxcnn.training import Checkpointer, EpochResult, TrainState, predict
+
+_NUM_EXAMPLES = 60_000  # decides the length of the schedule, which is not used
+_BATCH = 256  # images that are read at once
+
+
+def find_runs(path: Path) -> list[Path]:
+    """The directories of all runs in `path`, which can be one itself, in order.
+
+    Raises:
+        InputError: if there are none.
+    """
+    found = sorted(config.parent for config in path.rglob("config.json"))
+    if not found:
+        raise InputError(f"{path} has no run with a finished epoch: train one first")
+    return found
+
+
+def load_data(config: RunConfig, source: str | None = None) -> Dataset | StreamedDataset:
+    """The data of a run, from `source` or from where the run had it; it is streamed if it is too large for the memory.
+
+    Raises:
+        InputError: if it cannot be read, or has other classes or another image shape.
+    """
+    raise_file_limit()
+    place = source or config.data.source
+    dataset = load_dataset(place, image_size=config.recipe.image_size, room=memory_budget())
+    config.check_data(dataset)
+    return dataset
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run at its newest checkpoint.
+
+    Attributes:
+        path: its directory.
+        config: its settings.
+        state: the state at the newest checkpoint.
+        epochs: the results of the epochs finished by then, without states.
+        summary: the content of summary.json; empty if the run has not ended.
+    """
+
+    path: Path
+    config: RunConfig
+    state: TrainState = field(repr=False)
+    epochs: tuple[EpochResult, ...]
+    summary: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def open(cls, path: Path | str) -> "TrainedRun":
+        """The run in the directory `path`, which is not changed.
+
+        Raises:
+            InputError: if there is none, it has no checkpoint, or it cannot be read.
+        """
+        path = Path(path)
+        try:
+            config = RunConfig.from_json(read_config(path))
+        except InputError as error:
+            raise error if str(path) in str(error) else InputError(f"{path} cannot be opened: {error}") from error
+        if not any((path / "checkpoints").glob("[0-9]*")):
+            raise InputError(f"{path} has no checkpoint: train until the first one is saved")
+        try:
+            with Checkpointer(path / "checkpoints") as checkpoints:
+                zeros = config.zeros_state(_NUM_EXAMPLES, len(config.data.class_names), config.data.image_shape[2])
+                state, metadata = checkpoints.resume(zeros)
+        except OSError as error:
+            raise InputError(f"{error}: train the run again in another directory") from error
+        epochs = tuple(EpochResult.from_json(record) for record in metadata.get("epochs", ()))
+        return cls(path, config, state, epochs, read_summary(path))
+
+    def predict(self, images: Float[np.ndarray, "n h w c"] | np.ndarray) -> Float[np.ndarray, "n classes"]:
+        """The probability of each class for each image, (N, H, W, C)."""
+        return predict(self.state, images, image_size=self.config.recipe.image_size)
+
+    def evaluate(self, dataset: Dataset | StreamedDataset) -> Evaluation:
+        """The network's predictions for the test images, as many as the limit of the run allows."""
+        dataset = dataset.limit(self.config.limit)
+        indices = np.arange(len(dataset.test))
+        batches = dataset.test.batches([indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)])
+        predicted = [(self.predict(images), labels) for images, labels in batches]
+        probabilities, labels = (np.concatenate(parts) for parts in zip(*predicted, strict=True))
+        return Evaluation(probabilities, labels)

@@ -1,0 +1,142 @@
+"""Metrics: named functions of logits and labels, summed over examples and divided once."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+from jaxtyping import Array, Bool, Float, Integer, Num
+
+Metric = Callable[[Array, Array], Array | None]
+"""A function of logits (N, K), float32, and labels (N,): the metric of each example, (N,), numbers or booleans.
+
+It returns None where it is not defined for K classes.
+"""
+
+
+class Metrics(struct.PyTreeNode):
+    """Sums over examples, added up over batches and devices and divided once.
+
+    Attributes:
+        sums: by name, the sum of the metric over the examples: a scalar for a batch, or an array with an entry a step.
+        counts: by name, the number of examples in the sum.
+
+    Examples:
+        >>> half = Metrics({"loss": jnp.float32(1.5)}, {"loss": jnp.int32(2)})
+        >>> total = half + half
+        >>> float(total.loss), int(total.count)
+        (0.75, 4)
+    """
+
+    sums: dict[str, Num[Array | np.ndarray, "*steps"]]
+    counts: dict[str, Integer[Array | np.ndarray, "*steps"]]
+
+    def __getitem__(self, name: str) -> Float[Array | np.ndarray, "*steps"]:
+        """Mean of the metric `name` over its examples."""
+        return self.sums[name] / self.counts[name]
+
+    def __add__(self, other: "Metrics") -> "Metrics":
+        return jax.tree.map(jnp.add, self, other)
+
+    @property
+    def loss(self) -> Float[Array | np.ndarray, "*steps"]:
+        """Mean cross-entropy of an example, in nats."""
+        return self["loss"]
+
+    @property
+    def accuracy(self) -> Float[Array | np.ndarray, "*steps"]:
+        """Share of the examples whose largest logit is that of their label."""
+        return self["accuracy"]
+
+    @property
+    def count(self) -> Integer[Array | np.ndarray, "*steps"]:
+        """Number of examples."""
+        return self.counts["loss"]
+
+    def with_gradient_norm(self, norm: Array | float) -> "Metrics":
+        """These with the norm of a step's gradients, which counts once a step and not once an example."""
+        sums = jnp.broadcast_to(jnp.asarray(norm, jnp.float32), self.count.shape)
+        counts = jnp.minimum(self.count, 1)
+        return Metrics({**self.sums, "gradient_norm": sums}, {**self.counts, "gradient_norm": counts})
+
+    def means(self) -> dict[str, Float[Array | np.ndarray, "*steps"]]:
+        """Mean of each metric, by name."""
+        return {name: self[name] for name in self.sums}
+
+
+def cross_entropy(logits: Float[Array, "n classes"], labels: Integer[Array, " n"]) -> Float[Array, " n"]:
+    """Cross-entropy of each example, -log softmax(logits)[label], in nats."""
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+def is_correct(logits: Float[Array, "n classes"], labels: Integer[Array, " n"]) -> Bool[Array, " n"]:
+    """Whether the largest logit is that of the label; of equal logits the first counts as the largest."""
+    return jnp.argmax(logits, axis=-1) == labels
+
+
+def is_in_top_5(logits: Float[Array, "n classes"], labels: Integer[Array, " n"]) -> Bool[Array, " n"] | None:
+    """Whether fewer than five classes have a larger logit than the label; None for five classes or fewer."""
+    if logits.shape[-1] <= 5:
+        return None
+    own = jnp.take_along_axis(logits, labels[:, None], axis=-1)
+    return (jnp.sum(logits > own, axis=-1) < 5) & ~jnp.isnan(own[:, 0])
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {"loss": cross_entropy, "accuracy": is_correct, "top_5_accuracy": is_in_top_5}
+)
+"""The metrics of every training and evaluation step, by name."""
+
+
+def compute_metrics(
+    logits: Float[Array, "n classes"],
+    labels: Integer[Array | np.ndarray, " n"],
+    metrics: Mapping[str, Metric] = METRICS,
+) -> Metrics:
+    """The metrics of a batch.
+
+    Args:
+        logits: (N, K); computed with in float32 at least.
+        labels: (N,), integers in 0 .. K - 1.
+        metrics: the functions, by name. Counts of booleans are exact integers.
+
+    Returns:
+        Sums and counts of those that are defined for K classes.
+
+    Examples:
+        >>> logits, labels = jnp.array([[2.0, 0.0], [3.0, 0.0]]), jnp.array([0, 1])
+        >>> {name: round(float(mean), 3) for name, mean in compute_metrics(logits, labels).means().items()}
+        {'loss': 1.588, 'accuracy': 0.5}
+    """
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    labels = jnp.asarray(labels)
+    sums = {}
+    for name, function in metrics.items():
+        values = function(logits, labels)
+        if values is None:
+            continue
+        if values.shape != labels.shape:
+            raise ValueError(f"metric {name}: expected a value for each of {labels.size} examples, got {values.shape}")
+        sums[name] = jnp.sum(values, dtype=jnp.int32 if values.dtype == bool else None)
+    return Metrics(sums, dict.fromkeys(sums, jnp.int32(labels.size)))
+
+
+def zero_metrics(logits: jax.ShapeDtypeStruct, metrics: Mapping[str, Metric], shape: tuple[int, ...] = ()) -> Metrics:
+    """The metrics of no examples.
+
+    Args:
+        logits: shape (N, K) and type of the network's output.
+        metrics: the functions, by name.
+        shape: of each entry, such as (steps,).
+    """
+
+    def parts(logits: Array, labels: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+        of_batch = compute_metrics(logits, labels, metrics)
+        return of_batch.sums, of_batch.counts
+
+    labels = jax.ShapeDtypeStruct(logits.shape[:1], jnp.int32)
+    abstract = jax.eval_shape(parts, logits, labels)
+    return Metrics(*jax.tree.map(lambda entry: jnp.zeros(shape, entry.dtype), abstract))

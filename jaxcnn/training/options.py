@@ -1,0 +1,84 @@
+"""The options of training: one object, from `fit` to the compiled program."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from flax.core import FrozenDict
+from jaxtyping import Array, PRNGKeyArray
+
+from jaxcnn.training.metrics import METRICS, Metric
+from jaxcnn.training.placement import SINGLE, Placement
+
+Augment = Callable[[PRNGKeyArray, Array], Array]
+"""Changes the images of a step, (N, H, W, C), as a function of a key."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to train.
+
+    Attributes:
+        num_epochs: number of epochs, 0 or more.
+        batch_size: examples of a step, 1 or more. Each member of an ensemble takes as many.
+        image_size: height and width that the network takes; None for the size of the images.
+        augment: function of a key and the images of a step, as they are in the data set, that returns the images to
+            train on. It is traced; functions that are not equal are compiled separately. `data.Augmentation` is one.
+        label_smoothing: as for `train_step`.
+        metrics: further metrics, functions by name; `METRICS` are always computed.
+        chunk_seconds: approximate time that the device computes between two returns to Python, which is how soon a
+            keyboard interrupt is seen. It does not change any result.
+        chunk_steps: maximum number of steps between two returns; None for no maximum.
+        placement: the devices, and how members of an ensemble share them.
+
+    Raises:
+        ValueError: if a number is out of its range.
+
+    Examples:
+        >>> FitOptions(num_epochs=5, batch_size=256).image_size is None
+        True
+    """
+
+    num_epochs: int
+    batch_size: int
+    image_size: int | None = None
+    augment: Augment | None = None
+    label_smoothing: float | int = 0.0
+    metrics: Mapping[str, Metric] = FrozenDict()
+    chunk_seconds: float | int = 0.5
+    chunk_steps: int | None = None
+    placement: Placement = SINGLE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", FrozenDict(self.metrics))
+        if self.num_epochs < 0:
+            raise ValueError(f"num_epochs {self.num_epochs}: expected 0 or more")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size {self.batch_size}: expected 1 or more")
+        if self.chunk_steps is not None and self.chunk_steps < 1:
+            raise ValueError(f"chunk_steps {self.chunk_steps}: expected 1 or more, or None")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing {self.label_smoothing}: expected 0 or more, and less than 1")
+        if taken := set(self.metrics) & {*METRICS, "gradient_norm"}:
+            raise ValueError(f"metrics {', '.join(sorted(taken))}: the name is in use; choose another")
+
+    @property
+    def all_metrics(self) -> Mapping[str, Metric]:
+        """`METRICS` and the further ones."""
+        return MappingProxyType({**METRICS, **self.metrics})
+
+    @property
+    def train_program(self) -> "FitOptions":
+        """The same for all options that compile to the same training program."""
+        return replace(self, num_epochs=0, chunk_seconds=0.0, chunk_steps=None)
+
+    @property
+    def eval_program(self) -> "FitOptions":
+        """The same for all options that compile to the same evaluation program."""
+        return replace(self.train_program, augment=None, label_smoothing=0.0)
+
+
+def make_options(options: FitOptions | None, changes: Mapping[str, Any]) -> FitOptions:
+    """`options` with `changes`, or those of `changes` alone."""
+    return FitOptions(**changes) if options is None else replace(options, **changes)

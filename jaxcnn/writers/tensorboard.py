@@ -1,0 +1,58 @@
+"""Metrics of each chunk and epoch in TensorBoard."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxcnn.errors import InputError
+from jaxcnn.runs import Run, Setup, Writer
+from jaxcnn.training import ChunkResult, EpochResult
+
+
+class TensorBoardWriter(Writer):
+    """Writes event files to the directory `tensorboard` of each run; `tensorboard --logdir WORKDIR` shows them.
+
+    Curves named chunk/NAME have a point for each chunk, against the step, those named epoch/NAME one for each epoch.
+    Points of steps that a resumed run takes again are replaced.
+
+    Raises:
+        InputError: if tensorboardX is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import tensorboardX
+        except ImportError as error:
+            raise InputError(
+                "--log-to tensorboard: tensorboardX is not installed; pip install 'jaxcnn[tensorboard]'"
+            ) from error
+        self._make = tensorboardX.SummaryWriter
+        self._files: dict[Run, Any] = {}
+
+    def on_start(self, runs: Sequence[Run], setup: Setup) -> None:  # noqa: ARG002
+        """Open an event file for each run."""
+        for run in runs:
+            purge_step = run.step + 1 if run.step else None
+            self._files[run] = self._make(str(run.path / "tensorboard"), purge_step=purge_step)
+
+    def on_chunk(self, results: Mapping[Run, ChunkResult]) -> None:
+        """Add a point to each curve of a chunk."""
+        for run, result in results.items():
+            step = (result.epoch - 1) * result.steps + result.steps_done
+            scalars = {**result.metrics, "images_per_second": result.images_per_second}
+            self._write(run, "chunk", scalars, step)
+
+    def on_epoch(self, results: Mapping[Run, EpochResult]) -> None:
+        """Add a point to each curve of an epoch."""
+        for run, result in results.items():
+            self._write(run, "epoch", {**result.metrics, "seconds": result.seconds}, run.step)
+            self._files[run].flush()
+
+    def on_end(self, runs: Sequence[Run]) -> None:  # noqa: ARG002
+        """Close the event files."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _write(self, run: Run, group: str, scalars: Mapping[str, Any], step: int) -> None:
+        for name, value in scalars.items():
+            self._files[run].add_scalar(f"{group}/{name}", float(value), step)

@@ -1,0 +1,254 @@
+"""Runs on the terminal: a live bar and a line an epoch, tables at the end; plain lines without a terminal."""
+
+import os
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import Progress, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from jaxcnn.recipes import ReferenceEpoch
+from jaxcnn.runs import Run, Setup, Writer
+from jaxcnn.training import ChunkResult, EpochResult
+
+_BARS = "▁▂▃▄▅▆▇█"
+_NARROW = 76  # columns that a whole line of progress needs
+
+
+class TerminalWriter(Writer):
+    """Shows a run, or several of one recipe that differ in seed and learning rate.
+
+    Args:
+        console: where to print; the standard output unless given.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
+        self._rates: list[float] = []
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            _Clock(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+
+    def on_start(self, runs: Sequence[Run], setup: Setup) -> None:
+        """Print what is trained, on how many images and which devices, and start the bar."""
+        recipe, config = runs[0].config.recipe, runs[0].config
+        self._rates = list(dict.fromkeys(run.config.recipe.learning_rate for run in runs))
+        seeds = list(dict.fromkeys(run.config.seed for run in runs))
+        words = [
+            f"{recipe.title} on {setup.num_examples:,} images of {recipe.image_size}x{recipe.image_size}",
+            *(["streamed"] if setup.is_streamed else []),
+            f"{recipe.num_epochs} epochs of batches of {recipe.batch_size}",
+            recipe.describe_training(self._rates),
+            f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",
+            config.dtype,
+            setup.devices,
+        ]
+        self._say(", ".join(words))
+        if setup.placement.has_members:
+            self._say(f"{len(runs)} members, {setup.placement}")
+        elif setup.placement.devices:
+            self._say(str(setup.placement))
+        if runs[0].step:
+            self._say(f"resuming from checkpoint {runs[0].step}")
+        for task in self._progress.task_ids:
+            self._progress.remove_task(task)
+        self._progress.add_task("compiling", total=None)
+        self._progress.start()
+
+    def on_chunk(self, results: Mapping[Run, ChunkResult]) -> None:
+        """Move the bar, with the mean over the runs."""
+        if not results:
+            return
+        (run, result), *_ = results.items()
+        num_epochs = run.config.recipe.num_epochs
+        loss = statistics.fmean(float(each.train_loss) for each in results.values())
+        accuracy = statistics.fmean(float(each.train_accuracy) for each in results.values())
+        parts = [
+            f"epoch {result.epoch}/{num_epochs}",
+            f"step {result.steps_done}/{result.steps}",
+            f"loss {loss:.4f}",
+            f"acc {accuracy:.3f}",
+            f"{result.images_per_second:,.0f} img/s",
+        ]
+        shown = parts if self._console.width >= _NARROW else [parts[0], parts[2]]
+        (task,) = self._progress.task_ids
+        done = (result.epoch - 1) * result.steps + result.steps_done
+        self._progress.update(
+            task, description=" · ".join(shown), completed=done, total=num_epochs * result.steps
+        )  # fmt: skip
+
+    def on_epoch(self, results: Mapping[Run, EpochResult]) -> None:
+        """Print a line for each learning rate."""
+        compile_seconds = sum(float(result.compile_seconds) for result in results.values())
+        if compile_seconds:
+            self._say(f"compiled in {compile_seconds:.1f} s")
+        for rate in self._rates:
+            of_rate = {run: each for run, each in results.items() if run.config.recipe.learning_rate == rate}
+            if of_rate:
+                self._line(rate, of_rate)
+
+    def _line(self, rate: float, results: Mapping[Run, EpochResult]) -> None:
+        run, every = next(iter(results)), list(results.values())
+        number = every[0].epoch
+        loss, train, test, *_ = _cells(every)
+        at = f" at {rate:g}" if len(self._rates) > 1 else ""
+        line = f"epoch {number}{at}: loss {loss}, acc {train.split()[0]}, test {test}, {_seconds(every)} s"
+        reference = _reference(run, number)
+        if reference is not None and len(every) == 1 and not at:
+            line += " [dim](book {}, {}, {})[/dim]".format(*_reference_cells(reference)[:3])
+        self._console.print(line, highlight=False)
+
+    def on_end(self, runs: Sequence[Run]) -> None:
+        """Print the metrics of all runs, how each ended, and where they are."""
+        was_started = bool(self._progress.task_ids)
+        self._progress.stop()
+        if not runs:
+            return
+        self._rates = list(dict.fromkeys(run.config.recipe.learning_rate for run in runs))
+        trained = [run for run in runs if run.epochs]
+        if trained and len(self._rates) > 1:
+            self._sweep(trained)
+        elif trained:
+            self._epochs(trained)
+        if len(runs) == 1:
+            (run,) = runs
+            already = "" if was_started else "already "
+            epochs = f"{len(run.epochs)} of {run.config.recipe.num_epochs} epochs"
+            self._say(f"{already}{run.status} after {epochs}; the run is in {run.path}", wrap=False)
+            return
+        if trained:
+            self._curves(trained)
+        counts = Counter(run.status for run in runs)
+        words = ", ".join(f"{count} {status}" for status, count in counts.items())
+        self._say(f"{words}; the runs are in {os.path.commonpath([run.path for run in runs])}", wrap=False)
+
+    def _epochs(self, runs: Sequence[Run]) -> None:
+        """A row for each epoch, each number with the book's if the runs are comparable."""
+        recipe = runs[0].config.recipe
+        is_comparable = runs[0].config.is_comparable
+        title = recipe.title
+        if is_comparable:
+            title += f", section {recipe.section}: the book / {_these(len(runs), 'run')}"
+        names = ["loss", "train acc", "test acc", *map(_heading, runs[0].epochs[0].further_metrics), "seconds"]
+        table = _table(title, ["epoch", *names, *(("min", "max") if len(runs) > 1 else ())])
+        for number in range(1, max(len(run.epochs) for run in runs) + 1):
+            results = [run.epochs[number - 1] for run in runs if len(run.epochs) >= number]
+            *cells, seconds = _cells(results)
+            if is_comparable:
+                reference = _reference(runs[0], number)
+                book = ["-"] * 4 if reference is None else _reference_cells(reference)
+                between = " /\n" if len(runs) > 1 else " / "
+                cells[:3] = [f"{one}{between}{other}" for one, other in zip(book[:3], cells[:3], strict=True)]
+                seconds = f"{book[3]}{between}{seconds}"
+            table.add_row(str(number), *cells, seconds, *(_range(results) if len(runs) > 1 else ()))
+        self._console.print(table)
+
+    def _sweep(self, runs: Sequence[Run]) -> None:
+        """A row for each learning rate, after the last epoch, and the one with the best mean test accuracy."""
+        title = f"{runs[0].config.recipe.title} after the last epoch, mean over seeds ± standard deviation"
+        table = _table(title, ("rate", "runs", "loss", "train acc", "test acc", "min", "max"))
+        last = {rate: [r.epochs[-1] for r in runs if r.config.recipe.learning_rate == rate] for rate in self._rates}
+        for rate, results in last.items():
+            if results:
+                table.add_row(f"{rate:g}", str(len(results)), *_cells(results)[:3], *_range(results))
+        self._console.print(table)
+        best = max(
+            (rate for rate in last if last[rate]),
+            key=lambda rate: statistics.fmean(float(result.test_accuracy) for result in last[rate]),
+        )
+        accuracy = _cells(last[best])[2]
+        self._say(f"best: learning rate {best:g}, test accuracy {accuracy} ({_these(len(last[best]), 'seed')})")
+
+    def _curves(self, runs: Sequence[Run]) -> None:
+        """A row for each run: its last metrics, and the curve of its test accuracy."""
+        of_rate = ["rate"] if len(self._rates) > 1 else []
+        table = _table("each run after its last epoch", (*of_rate, "seed", "loss", "train acc", "test acc"))
+        table.add_column("test acc by epoch")
+        every = [float(result.test_accuracy) for run in runs for result in run.epochs]
+        low, high = min(every), max(every)
+        for run in runs:
+            heights = [(float(result.test_accuracy) - low) / ((high - low) or 1) for result in run.epochs]
+            curve = "".join(_BARS[round(height * (len(_BARS) - 1))] for height in heights)
+            rate = [f"{run.config.recipe.learning_rate:g}"] if of_rate else []
+            table.add_row(*rate, str(run.config.seed), *_cells(run.epochs[-1:])[:3], curve)
+        self._console.print(table)
+
+    def _say(self, words: str, *, wrap: bool = True) -> None:
+        self._console.print(words, highlight=False, markup=False, soft_wrap=not wrap)
+
+
+class _Clock(TimeRemainingColumn):
+    """The time since the start while a program is compiled, then the time left."""
+
+    max_refresh = None
+
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text(f"{task.elapsed or 0:.0f} s")
+        return Text("· ") + super().render(task) + Text(" left")
+
+
+def _table(title: str, headings: Sequence[str]) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _heading(name: str) -> str:
+    return name.replace("_", " ").replace("accuracy", "acc")
+
+
+def _cells(results: Sequence[EpochResult]) -> list[str]:
+    """Loss, accuracies, further metrics and seconds: of several runs the means ± standard deviations."""
+    return [
+        _mean([float(result.train_loss) for result in results], 4),
+        _mean([float(result.train_accuracy) for result in results], 3),
+        _mean([float(result.test_accuracy) for result in results], 3),
+        *(_mean_of(results, name) for name in results[0].further_metrics),
+        _seconds(results),
+    ]
+
+
+def _mean_of(results: Sequence[EpochResult], name: str) -> str:
+    return f"{statistics.fmean(float(result.metrics[f'test_{name}']) for result in results):.3f}"
+
+
+def _seconds(results: Sequence[EpochResult]) -> str:
+    """The seconds of all runs together."""
+    seconds = sum(float(result.seconds) for result in results)
+    return f"{seconds:.1f}" if seconds < 100 else f"{seconds:.0f}"
+
+
+def _mean(values: Sequence[float], digits: int) -> str:
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return f"{mean} ±{statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def _range(results: Sequence[EpochResult]) -> tuple[str, str]:
+    accuracies = [float(result.test_accuracy) for result in results]
+    return f"{min(accuracies):.3f}", f"{max(accuracies):.3f}"
+
+
+def _these(count: int, what: str) -> str:
+    return f"this {what}" if count == 1 else f"{count} {what}s"
+
+
+def _reference_cells(epoch: ReferenceEpoch) -> list[str]:
+    return [
+        f"{epoch.loss:.4f}", f"{epoch.train_accuracy:.3f}", f"{epoch.test_accuracy:.3f}", f"{epoch.seconds:.1f}"
+    ]  # fmt: skip
+
+
+def _reference(run: Run, epoch: int) -> ReferenceEpoch | None:
+    """The book's figures for an epoch, if the run is comparable with them."""
+    reference = run.config.recipe.reference if run.config.is_comparable else ()
+    return reference[epoch - 1] if epoch <= len(reference) else None
