@@ -14,7 +14,9 @@ jitted = jax.jit(batch_norm, static_argnames=("train", "momentum", "epsilon"))
 @st.composite
 def batches(draw):
     """Activations, and the parameters and statistics of their channels in single precision."""
-    shape = draw(st.sampled_from([(4,), (2, 3, 2)]).flatmap(lambda most: st.tuples(*(st.integers(1, m) for m in most))))
+    shape = draw(
+        st.sampled_from([(4,), (2, 3, 2)]).flatmap(lambda ends: st.tuples(*(st.integers(1, end) for end in ends)))
+    )
     channels = draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(seeds))
     scale, bias, mean = (rng.normal(size=channels).astype(np.float32) for _ in range(3))
@@ -49,7 +51,7 @@ def wide_batches(draw):
 
 
 @given(wide_batches())
-def test_in_training_every_channel_has_mean_zero_and_variance_one(x):
+def test_training_gives_every_channel_mean_0_and_variance_1(x):
     zero, one = jnp.zeros(3), jnp.ones(3)
     y, _ = batch_norm(x, one, zero, BatchStats(zero, zero), train=True)
     axes = tuple(range(x.ndim - 1))
