@@ -57,7 +57,9 @@ def find_tensors(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[l
         types = by_path(jax.eval_shape(partial(_initial_variables, model, image_shape)))
     relevant = [call for call in calls if isinstance(call.module, (Conv, Dense, Flatten, *_NORMS))]
     flattened = {
-        layer.path: before.x.shape[1:] for before, layer in pairwise(relevant) if isinstance(before.module, Flatten)
+        layer.path: before.args[0].shape[1:]
+        for before, layer in pairwise(relevant)
+        if isinstance(before.module, Flatten)
     }
     layers = [call for call in relevant if not isinstance(call.module, Flatten)]
     tensors: list[Tensor] = []

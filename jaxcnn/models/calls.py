@@ -1,11 +1,10 @@
-"""A record of the calls of a network's modules, from which shapes, activations and the order of layers follow."""
+"""Recording of module calls, for the shapes, activations and order of a network's layers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from flax import linen as nn
-from jax import Array
 
 
 class ModuleCall(NamedTuple):
@@ -14,13 +13,13 @@ class ModuleCall(NamedTuple):
     Attributes:
         module: the module.
         path: its name and those of the modules around it, outermost first; empty for the network itself.
-        x: its first argument.
+        args: its positional arguments.
         output: its result.
     """
 
     module: nn.Module
     path: tuple[str, ...]
-    x: Array
+    args: tuple[Any, ...]
     output: Any
 
 
@@ -45,7 +44,7 @@ def record_calls() -> Iterator[list[ModuleCall]]:
     def record(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: Any) -> Any:
         output = call(*args, **kwargs)
         if context.method_name == "__call__":
-            calls.append(ModuleCall(context.module, context.module.path, args[0], output))
+            calls.append(ModuleCall(context.module, context.module.path, args, output))
         return output
 
     with nn.intercept_methods(record):
