@@ -13,6 +13,7 @@ os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
 
 import faults
 import jax
+import jaxtyping
 import pytest
 from hypothesis import settings
 
@@ -104,6 +105,12 @@ def results_of():
         return {"runs": runs}
 
     return make
+
+
+@pytest.fixture
+def without_type_checks(monkeypatch):
+    """Turn off the checks of signatures, which raise before a function's own errors."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture

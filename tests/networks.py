@@ -1,4 +1,4 @@
-"""Networks in tests: variables, drawn without compiling their initialisation, which takes far longer than drawing."""
+"""Networks for tests, with variables drawn by NumPy, which avoids compiling the initialisation."""
 
 import math
 from functools import partial
@@ -12,11 +12,11 @@ from jax.extend import core
 from jaxcnn import layers
 
 OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
-"""Options of the compiler for many steps of one program, which repay what other tests go without."""
+"""Compiler options for tests that run many steps of one program. Other tests compile with fewer optimisations."""
 
 
 class Small(nn.Module):
-    """A network with all that a run has of its own: parameters, statistics, dropout."""
+    """A small network with every kind of state: parameters, batch statistics and dropout."""
 
     @nn.compact
     def __call__(self, x, *, train):
@@ -27,12 +27,12 @@ class Small(nn.Module):
 
 
 def shapes_of(model, shape):
-    """Logits and variables of a call, without computing either."""
+    """Return the shapes of the logits and variables of a call, without computing either."""
     return jax.eval_shape(partial(model.init_with_output, train=False), jax.random.key(0), jnp.zeros(shape))
 
 
 def drawn_variables(model, shape, *, seed=0):
-    """Kernels uniform in +-1/sqrt(fan_in), all else near where it begins."""
+    """Draw variables: kernels uniform in ±1/sqrt(fan_in), all others near their initial values."""
     rng = np.random.default_rng(seed)
 
     def draw(path, leaf):
@@ -49,7 +49,7 @@ def drawn_variables(model, shape, *, seed=0):
 
 
 def all_equations(jaxpr):
-    """Every operation of a program, those of the functions that it calls among them."""
+    """Yield every operation of a program, including those of the functions that it calls."""
     for equation in jaxpr.eqns:
         yield equation
         for inner in jax.tree.leaves(

@@ -1,4 +1,4 @@
-"""Naive NumPy oracles, written from the formulas: loops over pixels, float64, no cleverness."""
+"""Naive NumPy oracles, written from the formulas: loops over pixels, in float64."""
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def max_pool2d(x: np.ndarray, window: Pair, strides: Pair, padding: Pairs) -> np
 
 
 def max_pool2d_gradient(x: np.ndarray, dy: np.ndarray, window: int) -> np.ndarray:
-    """Of windows side by side, without padding: the first maximum, row by row, takes it all."""
+    """Compute the gradient of adjacent windows, without padding. The first maximum in row-major order gets it."""
     dx = np.zeros(x.shape)
     for n, i, j, c in np.ndindex(dy.shape):
         patch = x[n, i * window : (i + 1) * window, j * window : (j + 1) * window, c]
@@ -86,7 +86,7 @@ def batch_norm(
     momentum: float,
     epsilon: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Activations, moving mean and moving variance."""
+    """Compute the activations, moving mean and moving variance."""
     y = np.zeros(x.shape)
     new_mean, new_var = np.array(mean), np.array(var)
     for c in range(x.shape[-1]):
@@ -104,7 +104,7 @@ def batch_norm(
 def _patches(
     x: np.ndarray, window: Pair, strides: Pair, padding: Pairs, *, outside: float
 ) -> tuple[dict[Pair, np.ndarray], tuple[int, int, int]]:
-    """What lies under the window, (N, h, w, C), at each place, and (N, H_out, W_out)."""
+    """Return the pixels under the window, (N, h, w, C), by position, and the shape (N, H_out, W_out)."""
     padded = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=outside)
     patches = {}
     for i, top in enumerate(range(0, padded.shape[1] - window[0] + 1, strides[0])):

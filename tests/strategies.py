@@ -1,4 +1,4 @@
-"""What property tests draw: windows that fit, and arrays of every type with the values that hurt."""
+"""Hypothesis strategies for property tests: windows that fit, and arrays of every type with special values."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 thoroughly = settings(max_examples=500)
-"""For the tests that hold a function against its oracle."""
+"""Settings for tests that compare a function with its oracle."""
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -18,7 +18,7 @@ _SPECIALS = [(), (), (), (0.0,), (np.nan,), (np.inf,), (-np.inf,), (np.inf, -np.
 
 @st.composite
 def arrays(draw, shape, dtype):
-    """Numbers of some ten at most, among them now and then zeros, infinities and NaN where the type has them."""
+    """Draw small numbers. Float arrays sometimes contain zeros, infinities and NaN."""
     rng = np.random.default_rng(draw(seeds))
     if jnp.issubdtype(dtype, jnp.integer):
         return rng.integers(0 if dtype is np.uint8 else -10, 10, shape).astype(dtype)
@@ -30,9 +30,9 @@ def arrays(draw, shape, dtype):
 
 @st.composite
 def windows(draw, *, largest=3, places=4, padding=True):
-    """Height and width of an input, window, strides and padding that go together, the padding half the window at most.
+    """Draw compatible sizes of input and window, strides, and padding of at most half the window.
 
-    Each axis leaves from one place to `places` for the window.
+    On each axis the window has from one to `places` positions at stride 1.
     """
     axes = []
     for _ in range(2):
@@ -44,14 +44,14 @@ def windows(draw, *, largest=3, places=4, padding=True):
 
 
 def x64_if(dtype):
-    """JAX's x64 mode for float64, its usual mode for every other type."""
+    """Enable JAX's x64 mode if `dtype` is float64."""
     return jax.enable_x64(np.dtype(dtype) == np.float64)
 
 
 def assert_agrees(actual, expected, magnitude):
-    """`actual` is `expected` up to the rounding of sums whose terms' absolute values add up to `magnitude`.
+    """Assert that `actual` equals `expected` up to the rounding of a sum with total absolute value `magnitude`.
 
-    NaN and infinities are where `expected` has them.
+    NaN and infinities must be at the same positions.
     """
     finite = np.isfinite(expected)
     limits = jnp.finfo(actual.dtype)

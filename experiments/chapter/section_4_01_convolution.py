@@ -1,14 +1,14 @@
-"""4.1 The convolution layer: what it computes, and how it learns an edge."""
+"""4.1 The convolution layer: what it computes, and how it learns to detect an edge."""
 
 # %% [markdown]
 # # 4.1 The convolution layer
 #
-# A convolution layer slides a small *kernel* over an image. At every place it multiplies what lies under the kernel
-# with the kernel, entry by entry, and adds up. That is a cross-correlation:
+# A convolution layer slides a small *kernel* over an image. At every position it multiplies the pixels under the
+# kernel with the kernel, element by element, and sums the products. This is a cross-correlation:
 #
 # $$Y[i, j] = \sum_{u, v} X[i + u, j + v] \, K[u, v]$$
 #
-# An image of $H \times W$ and a kernel of $h \times w$ leave $(H - h + 1) \times (W - w + 1)$ numbers.
+# An image of $H \times W$ and a kernel of $h \times w$ give an output of $(H - h + 1) \times (W - w + 1)$.
 
 # %%
 from pathlib import Path
@@ -32,14 +32,14 @@ print(f"a 3x3 image under a 2x2 kernel:\n{small}\n")
 # %% [markdown]
 # The top left entry is $0 \cdot 0 + 1 \cdot 1 + 3 \cdot 2 + 4 \cdot 3 = 19$.
 #
-# A true convolution turns the kernel by half a circle first. A layer *learns* its kernel, so it would learn it
-# turned, and nothing else would change; deep learning calls both a convolution.
+# A convolution in mathematics first rotates the kernel by 180 degrees. A layer *learns* its kernel, so it would learn
+# the rotated one, and nothing else would change. Deep learning calls both operations a convolution.
 
 # %% [markdown]
 # ## Finding an edge
 #
-# This image is white with a black bar. The kernel $[1, -1]$ subtracts from each pixel its neighbour on the right:
-# zero where both are alike, 1 where white becomes black, -1 where black becomes white.
+# This image is white with a black bar. The kernel $[1, -1]$ subtracts from each pixel its right neighbour. The result
+# is 0 where both are equal, 1 where white changes to black and -1 where black changes to white.
 
 # %%
 image = jnp.ones((6, 8)).at[:, 2:6].set(0)
@@ -49,21 +49,20 @@ print(f"the image:\n{image}\n")
 print(f"its vertical edges:\n{edges}\n")
 
 # %% [markdown]
-# Turn the image on its side and the edges lie along the kernel: it finds none.
+# In the transposed image the edges are parallel to the kernel, so it finds none.
 
 # %%
 sideways = ops.corr2d(image.T, edge_kernel)
 print(f"edges in the image on its side: {int(jnp.abs(sideways).sum())}\n")
 
 # %% [markdown]
-# ## A layer with parameters, and learning them
+# ## A layer with parameters
 #
-# `layers.Corr2D` holds a kernel and one number, the bias, both drawn from $N(0, 1)$, and computes `corr2d(x, kernel)
-# + bias`. It owns no numbers itself: `init` makes them from a key, `apply` takes them as an argument.
+# `layers.Corr2D` has a kernel and a scalar bias, both initialised from $N(0, 1)$, and computes `corr2d(x, kernel)
+# + bias`. The layer object does not store them: `init` creates them from a key, and `apply` takes them as an argument.
 #
-# Nobody has to invent the kernel. Given the image and its edges, gradient descent on the sum of squared errors finds
-# it. One step is a pure function from parameters to parameters, so `lax.scan` runs all thirty in one compiled
-# program.
+# The kernel can be learned. Given the image and its edges, gradient descent on the sum of squared errors finds it. One
+# step is a pure function from parameters to parameters, so `lax.scan` runs all thirty steps in one compiled program.
 
 # %%
 NUM_STEPS, LEARNING_RATE = 30, 0.01
@@ -72,12 +71,12 @@ sgd = optax.sgd(LEARNING_RATE)
 
 
 def squared_error(variables):
-    """How far the layer is from the edges, summed over the pixels."""
+    """Return the squared error of the layer's output, summed over the pixels."""
     return jnp.sum((layer.apply(variables, image) - edges) ** 2)
 
 
 def learn(key):
-    """The loss before each step, and the variables after the last."""
+    """Return the loss before each step and the variables after the last one."""
 
     def step(carry, _):
         variables, opt_state = carry
@@ -97,13 +96,13 @@ weight, bias = variables["params"]["kernel"], variables["params"]["bias"]
 print(f"learned weight [[{weight[0, 0]:.4f}, {weight[0, 1]:.4f}]], bias {bias:.1e}\n")
 
 # %% [markdown]
-# The weight comes close to $[1, -1]$, and the loss falls by a factor of about 3.6 every five steps. The factor
-# follows from the image. The loss is a parabola in the parameters, and shallowest along the difference of the two
-# weights: there one step takes away $2 \cdot 0.01 \cdot 6 = 12\,\%$ of the distance. Five steps leave $0.88^5$ of it,
-# and of the loss the square, 28 %.
+# The weight approaches $[1, -1]$, and the loss falls by a factor of about 3.6 every five steps. The factor follows from
+# the image. The loss is a quadratic function of the parameters, with the smallest curvature along the difference of the
+# two weights. In this direction one step reduces the distance by $2 \cdot 0.01 \cdot 6 = 12\,\%$. After five steps
+# $0.88^5$ of the distance remains, and the square of that, 28 %, of the loss.
 #
-# Where it starts is chance. Is where it ends? `learn` is a function of a key, so `vmap` makes it a function of
-# twenty: twenty runs, one program.
+# The initial weight is random. Does the result depend on it? `learn` is a function of a key, so `vmap` makes it a
+# function of twenty keys: twenty runs in one program.
 
 # %%
 all_losses, all_variables = jax.jit(jax.vmap(learn))(jax.random.split(jax.random.key(0), 20))

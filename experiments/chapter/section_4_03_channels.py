@@ -1,10 +1,10 @@
-"""4.3 Several input and output channels: sums of correlations, stacks of kernels, and kernels of one pixel."""
+"""4.3 Several input and output channels: sums of correlations, stacks of kernels, and 1x1 kernels."""
 
 # %% [markdown]
 # # 4.3 Several input and output channels
 #
-# A colour image has three channels, a layer deep inside a network hundreds. The kernel then has as many channels as
-# its input; each is correlated with its own, and the results are added:
+# A colour image has three channels, and a deep layer has hundreds. The kernel has as many channels as its input. Each
+# input channel is correlated with the same channel of the kernel, and the results are summed:
 #
 # $$Y = \sum_c \mathrm{corr2d}(X_c, K_c)$$
 
@@ -23,7 +23,7 @@ one_output = ops.corr2d_multi_in(X, K)
 print(f"two channels in, one out:\n{one_output}\n")
 
 # %% [markdown]
-# With `vmap` the formula can be read off the code: correlate channel by channel, then add.
+# With `vmap` the code reads like the formula: correlate channel by channel, then sum.
 
 # %%
 by_vmap = jax.vmap(ops.corr2d)(X, K).sum(0)
@@ -32,7 +32,7 @@ print(f"the same by vmap: {bool((one_output == by_vmap).all())}\n")
 # %% [markdown]
 # ## Several output channels
 #
-# Every output channel has a kernel of its own; stacked they are $(C_{out}, C_{in}, h, w)$.
+# Every output channel has its own kernel. Stacked, the kernels have the shape $(C_{out}, C_{in}, h, w)$.
 
 # %%
 kernels = jnp.stack([K, K + 1, K + 2])
@@ -40,14 +40,14 @@ three_outputs = ops.corr2d_multi_in_out(X, kernels)
 print(f"kernels {kernels.shape} give {three_outputs.shape}:\n{three_outputs}\n")
 
 # %% [markdown]
-# ## Kernels of one pixel
+# ## 1x1 kernels
 #
-# A 1x1 kernel sees no neighbours. What is left is a product of a matrix with the channels of each pixel, a dense
-# layer applied everywhere at once:
+# A 1x1 kernel uses no neighbouring pixels. It multiplies the channels of each pixel by a matrix, like a dense layer
+# applied to every pixel:
 #
 # $$Y[o, i, j] = \sum_c K[o, c] \, X[c, i, j]$$
 #
-# It mixes channels and changes their number, and leaves height and width as they are.
+# It mixes the channels and changes their number, and keeps height and width.
 
 # %%
 x_key, k_key = jax.random.split(jax.random.key(0))

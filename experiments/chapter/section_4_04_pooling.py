@@ -1,10 +1,10 @@
-"""4.4 Pooling: a summary of each window, and what a shift of the image does to it."""
+"""4.4 Pooling: the maximum or mean of each window, and the effect of shifting the image."""
 
 # %% [markdown]
 # # 4.4 Pooling
 #
-# A pooling layer slides a window over the image, as a convolution does, but has nothing to learn: it keeps the
-# maximum of each window, or the mean.
+# A pooling layer slides a window over the image, as a convolution does, but has no parameters. It computes the maximum
+# or the mean of each window.
 
 # %%
 from pathlib import Path
@@ -25,8 +25,8 @@ print(f"mean over 2x2:\n{means}\n")
 # %% [markdown]
 # ## Padding and stride
 #
-# In a network pooling makes images smaller. The stride is as large as the window unless said otherwise, so that
-# windows lie side by side; padding counts as minus infinity, which is never the maximum.
+# In a network, pooling makes images smaller. The default stride is the size of the window, so windows do not overlap.
+# For the maximum, padding has the value minus infinity, which is never the maximum.
 
 # %%
 image = jnp.arange(16.0).reshape(1, 4, 4, 1)  # a batch of one image of one channel
@@ -41,7 +41,7 @@ print(f"window (2, 4), padding (1, 2), stride (2, 3):\n{oblong}\n")
 # %% [markdown]
 # ## Several channels
 #
-# A convolution adds its channels up; pooling keeps each to itself.
+# A convolution sums over its input channels. Pooling treats each channel separately.
 
 # %%
 two_channels = jnp.concatenate([image, image + 1], axis=-1)
@@ -49,10 +49,11 @@ pooled = ops.max_pool2d(two_channels, 3, padding=1, strides=2)[0].transpose(2, 0
 print(f"two channels, window 3, padding 1, stride 2:\n{pooled}\n")
 
 # %% [markdown]
-# ## Why: a shift by one pixel
+# ## Robustness to a shift by one pixel
 #
-# An edge detector answers at the very pixel of the edge. Move the image by one pixel and most answers are elsewhere.
-# A window of 3x3 that held a part of the edge still holds it in two cases of three, and often another part besides.
+# An edge detector responds at the exact pixel of the edge. If the image moves by one pixel, most responses are at other
+# pixels. A 3x3 window that contains a part of the edge still contains it in two cases out of three, and often contains
+# another part as well.
 
 # %%
 rows, columns = jnp.mgrid[-12:12, -12:12] + 0.5
@@ -63,7 +64,7 @@ kept, moved_kept = (ops.pool2d(each, 3) for each in (edges, moved_edges))
 
 
 def found_again(before, after):
-    """The share of the answers that are where they were."""
+    """Return the share of the responses that are at the same pixels."""
     return float((before * after).sum() / before.sum())
 
 

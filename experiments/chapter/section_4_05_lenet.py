@@ -1,12 +1,12 @@
-"""4.5 LeNet: convolutions and dense layers, the first network of the chapter."""
+"""4.5 LeNet: convolutions and dense layers. It is the first network of the chapter."""
 
 # %% [markdown]
 # # 4.5 LeNet
 #
-# A dense layer on the pixels of an image does not know which pixels are neighbours, and its matrix grows with the
-# image. LeNet first turns the image into features by two convolutions, each with a sigmoid and a max-pooling that
-# halves the size, and only then classifies by three dense layers. The image shrinks while the channels grow: 28x28x1,
-# 12x12x6, 4x4x16, then 256 numbers in a row. The table shows what each layer gives, before its pooling.
+# A dense layer on the pixels of an image ignores which pixels are neighbours, and its matrix grows with the image.
+# LeNet first computes features by two convolutions, each followed by a sigmoid and a max-pooling that halves the size.
+# Three dense layers then classify them. The size decreases while the number of channels increases: 28x28x1, 12x12x6,
+# 4x4x16, then a vector of 256. The table shows the output shape of each layer, before pooling.
 
 # %%
 import jax
@@ -21,9 +21,9 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 # %% [markdown]
 # ## A short training
 #
-# Thirty epochs on a few images. Sigmoids make it slow: their derivative is 1/4 at most, so little of the gradient is
-# left at the first layer, and the loss stays near that of guessing, $\log 10 = 2.303$, for a while. `jaxcnn train
-# lenet` trains on all 60,000 images; after five epochs three in four are right.
+# This example trains for thirty epochs on a few images. Sigmoids slow the training: their derivative is at most 1/4, so
+# the gradient at the first layer is small. For a while the loss stays near that of random guessing, $\log 10 = 2.303$.
+# `jaxcnn train lenet` trains on all 60,000 images; after five epochs three in four are classified correctly.
 
 # %%
 few = data.load_fashion_mnist().limit(128)

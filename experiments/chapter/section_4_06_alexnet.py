@@ -3,12 +3,12 @@
 # %% [markdown]
 # # 4.6 AlexNet
 #
-# What LeNet does on 28x28 pixels AlexNet does on 224x224: five convolutions, the first with kernels of 11x11 and a
-# stride of 4, and three dense layers, two of them with 4096 outputs. Two things made that depth trainable. A relu has
-# the derivative 1 wherever it lets through, so gradients do not fade as behind sigmoids. Dropout leaves out a random
-# half of the dense layers' outputs in each step, so that none can rely on a single other.
+# AlexNet extends the design of LeNet from 28x28 to 224x224 pixels. It has five convolutions, the first with 11x11
+# kernels and a stride of 4, and three dense layers, two of them with 4096 outputs. Two techniques make this depth
+# trainable. A relu has derivative 1 for positive inputs, so gradients do not vanish as with sigmoids. Dropout sets a
+# random half of the dense layers' outputs to zero in each step, so that no unit relies on a single other one.
 #
-# Nearly all of its 46.8 million parameters are in the dense layers: 26.2 million in the first.
+# Nearly all of the 46.8 million parameters are in the dense layers, 26.2 million of them in the first.
 
 # %%
 import jax
@@ -23,9 +23,9 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 # %% [markdown]
 # ## A short training
 #
-# The network takes any image of at least 67x67, which is quicker here. Dropout needs randomness, and randomness is
-# never hidden: the state holds a key, and each step derives its own from it. `jaxcnn train alexnet` trains as
-# the book does, on all images at 224x224.
+# The network takes images of at least 67x67 pixels. This example uses the minimum, which is faster. Dropout needs
+# random numbers: the training state has a key, and each step derives its own key from it. `jaxcnn train alexnet` trains
+# as in the book, on all images at 224x224.
 
 # %%
 few = data.load_fashion_mnist().limit(32)

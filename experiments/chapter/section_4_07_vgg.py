@@ -1,12 +1,12 @@
-"""4.7 VGG: a network written as a list of blocks."""
+"""4.7 VGG: a network defined by a list of blocks."""
 
 # %% [markdown]
 # # 4.7 VGG
 #
-# VGG makes the pattern explicit. A block is some 3x3 convolutions with padding 1, which keep the size, and a
-# max-pooling that halves it. Two 3x3 kernels one behind the other see 5x5 pixels with 18 weights a channel instead of
-# 25, and have a relu in between. The whole network is a list of (convolutions, channels); here, as in the book's
-# run, with every width divided by 4.
+# VGG is built from blocks. A block has one or more 3x3 convolutions with padding 1, which keep the size, and a
+# max-pooling that halves it. Two successive 3x3 kernels cover 5x5 pixels with 18 weights per channel instead of 25,
+# and have a relu in between. The network is defined by a list of (convolutions, channels). Here, as in the book's run,
+# every width is divided by 4.
 
 # %%
 import jax
@@ -19,7 +19,7 @@ for layer, shape in models.output_shapes(recipe.model, (224, 224, 1)).items():
 print(f"parameters: {recipe.num_parameters:,}\n")
 
 # %% [markdown]
-# At full width the same function gives the network of the paper:
+# At full width, the same function builds the network of the paper:
 
 # %%
 full = models.output_shapes(models.VGG11(), (224, 224, 1))
@@ -31,7 +31,8 @@ print()
 # %% [markdown]
 # ## A short training
 #
-# Five halvings leave one pixel of 32x32, the smallest image. `jaxcnn train vgg` trains as the book does, at 224x224.
+# Five poolings reduce 32x32, the minimum image size, to one pixel. `jaxcnn train vgg` trains as in the book, at
+# 224x224.
 
 # %%
 few = data.load_fashion_mnist().limit(32)

@@ -1,14 +1,15 @@
-"""4.8 NiN: no dense layer at all."""
+"""4.8 NiN: a network without dense layers."""
 
 # %% [markdown]
 # # 4.8 NiN
 #
-# The dense layers of AlexNet and VGG hold most of their parameters and throw away where things are. NiN has none.
-# Behind each convolution come two of 1x1, a small dense network applied at every pixel. The last block has a channel
-# for each class, and the mean over its pixels is the logit. Two million parameters do what took AlexNet 46.8.
+# The dense layers of AlexNet and VGG contain most of their parameters and discard spatial information. NiN has no dense
+# layers. Two 1x1 convolutions follow each larger one and act as a small dense network at every pixel. The last block
+# has one channel per class, and the mean over its pixels is the logit. NiN has two million parameters, AlexNet 46.8
+# million.
 #
-# As in the book, the last block ends in a relu like the others, so a logit is never negative. Where a class's channel
-# is zero on every pixel, its gradient is zero too.
+# As in the book, the last block also ends in a relu, so no logit is negative. If the channel of a class is zero on
+# every pixel, its gradient is also zero.
 
 # %%
 import jax
@@ -23,8 +24,8 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 # %% [markdown]
 # ## A short training
 #
-# At 67x67, the smallest. So few steps barely move it; `jaxcnn train nin` trains as the book does, at 224x224 and with
-# twice the others' learning rate.
+# This example uses the minimum image size, 67x67. So few steps barely change the loss. `jaxcnn train nin` trains as in
+# the book, at 224x224 and with twice the learning rate of the other networks.
 
 # %%
 few = data.load_fashion_mnist().limit(32)

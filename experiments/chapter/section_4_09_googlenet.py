@@ -1,14 +1,14 @@
-"""4.9 GoogLeNet: four paths side by side."""
+"""4.9 GoogLeNet: blocks of four parallel paths."""
 
 # %% [markdown]
 # # 4.9 GoogLeNet
 #
-# Which kernel size is best? An Inception block does not choose: it has a path with 1x1, one with 3x3, one with 5x5
-# and one with max-pooling, all on the same input, and puts their channels side by side. Convolutions of 1x1 before
-# the large kernels keep the work small.
+# An Inception block uses several kernel sizes at once. It has a path with 1x1, one with 3x3, one with 5x5 kernels and
+# one with max-pooling, all on the same input, and concatenates their channels. 1x1 convolutions before the large
+# kernels reduce the computation.
 #
-# The paper has a relu behind those reductions, the book's network has none; `GoogLeNet(activate_reductions=True)`
-# is the paper's.
+# The paper has a relu after these reductions; the book's network has none. `GoogLeNet(activate_reductions=True)` is the
+# paper's version.
 
 # %%
 import jax
@@ -23,9 +23,9 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 # %% [markdown]
 # ## A short training
 #
-# Without batch normalisation, and started as PyTorch starts its layers, the signal fades on its way through the many
-# layers: the book's run spends its first epoch, 235 steps, guessing: one in ten is right. A few steps only show
-# where that begins. `jaxcnn train googlenet` goes on for five epochs.
+# Without batch normalisation, and with PyTorch's initialisation, the signal fades on its way through the many layers.
+# In the book's run the first epoch, 235 steps, stays at random guessing: one in ten is right. The few steps here show
+# only the beginning of this plateau. `jaxcnn train googlenet` trains for five epochs.
 
 # %%
 few = data.load_fashion_mnist().limit(32)

@@ -1,16 +1,16 @@
-"""4.10 Batch normalisation: a function with its statistics passed in and passed out."""
+"""4.10 Batch normalisation: a pure function that takes statistics and returns updated ones."""
 
 # %% [markdown]
 # # 4.10 Batch normalisation
 #
-# The deeper a network, the more the range of its activations wanders while the layers before it learn. Batch
-# normalisation puts every channel back, in each batch, to mean zero and variance one, and then lets the network
-# choose mean and spread itself, by two learned numbers for each channel:
+# In a deep network, the range of the activations changes while earlier layers learn. Batch normalisation normalises
+# every channel of each batch to mean zero and variance one. Two learned parameters per channel then set its mean and
+# standard deviation:
 #
 # $$\hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad y = \gamma \hat x + \beta$$
 #
-# For the output of a dense layer, $(N, F)$, mean and variance are taken over the batch; for images, $(N, H, W, C)$,
-# over batch, height and width. The variance is the biased one: divided by the number of entries.
+# For the output of a dense layer, $(N, F)$, mean and variance are computed over the batch; for images,
+# $(N, H, W, C)$, over batch, height and width. The variance is the biased one: it is divided by the number of entries.
 
 # %%
 from pathlib import Path
@@ -35,20 +35,21 @@ print(f"normalised, the scale of a feature is gone:\n{y}\n")
 # %% [markdown]
 # ## Two modes
 #
-# In training the statistics are the batch's own. In prediction there may be no batch, a single image say, and its
-# result must not depend on its neighbours. So moving statistics are kept besides:
+# Training uses the statistics of the batch. In prediction the input can be a single image, and the result must not
+# depend on other images. Training therefore also updates moving statistics, which prediction uses:
 #
 # $$\mu_{moving} \leftarrow 0.9 \, \mu_{moving} + 0.1 \, \mu$$
 #
-# and likewise the variance; both begin at zero. They are state, and here state is never hidden: `batch_norm` takes
-# them and returns the next. So it works under `jit`, and under `lax.scan` over many batches.
+# The variance is updated in the same way. Both are initially zero. They are state, and state is explicit here:
+# `batch_norm` takes the statistics and returns the updated ones. It therefore works under `jit`, and under `lax.scan`
+# over many batches.
 
 # %%
 print(f"after one batch: moving mean {stats.mean}, a tenth of {x.mean(0)}")
 
 
 def follow(stats, _):
-    """One more batch, always the same."""
+    """Update the statistics with the same batch again."""
     _, stats = ops.batch_norm(x, jnp.ones(2), jnp.zeros(2), stats, train=True)
     return stats, stats.mean
 
@@ -61,8 +62,9 @@ print()
 # %% [markdown]
 # ## On real activations
 #
-# The first convolution of LeNet, just initialised, on 256 images of Fashion-MNIST. Its channels differ in mean and
-# spread. A sigmoid behind them would see little of the differences between the pixels of one channel.
+# This example applies the first convolution of LeNet, freshly initialised, to 256 images of Fashion-MNIST. The channels
+# differ in mean and standard deviation. For a sigmoid after them, the differences between the pixels of one channel
+# would be small.
 
 # %%
 images = jnp.asarray(data.load_fashion_mnist().train_images[:256], jnp.float32) / 255
@@ -73,7 +75,7 @@ normalised, stats = ops.batch_norm(activations, one, zero, ops.BatchStats(zero, 
 
 
 def by_channel(activations):
-    """Mean and standard deviation of each channel."""
+    """Return mean and standard deviation of each channel."""
     return np.asarray(activations.mean((0, 1, 2))), np.asarray(activations.std((0, 1, 2)))
 
 
@@ -95,10 +97,10 @@ print(f"figure: {FIGURES / '4_10_activations.png'}")
 # %% [markdown]
 # ## LeNet with batch normalisation
 #
-# Between each layer, the last excepted, and its sigmoid. The layer from scratch, `layers.BatchNorm`, keeps its moving
-# statistics in the collection `batch_stats`. After the training its scales and shifts are no longer 1 and 0.
+# Batch normalisation is applied before each sigmoid. The layer from scratch, `layers.BatchNorm`, has its moving
+# statistics in the collection `batch_stats`. After training, its scales and shifts are no longer 1 and 0.
 #
-# The book trains LeNet twice, with this layer and with the library's. The library's initial scales are from U(0, 1), as
+# The book trains LeNet twice: with this layer and with the library's. The library's initial scales are from U(0, 1), as
 # in PyTorch before version 1.2. This raises the loss of the first epoch from 1.01 to 1.36. `jaxcnn train lenet_bn` uses
 # the same initial scales.
 

@@ -1,16 +1,16 @@
-"""4.11 ResNet: blocks that learn what to add to their input."""
+"""4.11 ResNet: blocks that add their output to their input."""
 
 # %% [markdown]
 # # 4.11 ResNet
 #
-# A deeper network can do all that a shallower one can: its further layers only have to pass on what they get. But
-# that is hard to learn through layers of weights. A residual block adds its input to its output,
+# A deeper network can represent every function of a shallower one if its additional layers compute the identity. But
+# layers of weights learn the identity with difficulty. A residual block adds its input to its output,
 #
 # $$y = \mathrm{relu}(x + f(x))$$
 #
-# so that passing on means $f = 0$, and gradients have a way around every $f$. Where the shape changes, a 1x1
-# convolution brings $x$ to the new one. Each block has two 3x3 convolutions with batch normalisation, whose moving
-# statistics are state: they go into each step beside the parameters and come out with it.
+# so that $f = 0$ gives the identity, and gradients can bypass every $f$. Where the shape changes, a 1x1 convolution
+# projects $x$ to the new shape. Each block has two 3x3 convolutions with batch normalisation. The moving statistics are
+# state: each step takes them together with the parameters and returns the updated ones.
 
 # %%
 import jax
@@ -25,9 +25,9 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 # %% [markdown]
 # ## A short training
 #
-# With residual connections and batch normalisation the loss falls from the first step. `jaxcnn train resnet` trains
-# as the book does: at 28x28, because the book's code does not resize the images, and with the scales of batch norm from
-# U(0, 1), as PyTorch's began before version 1.2.
+# With residual connections and batch normalisation, the loss falls from the first step. `jaxcnn train resnet` trains as
+# in the book: at 28x28, because the book's code does not resize the images, and with initial batch norm scales from
+# U(0, 1), as in PyTorch before version 1.2.
 
 # %%
 few = data.load_fashion_mnist().limit(32)

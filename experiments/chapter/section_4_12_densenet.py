@@ -1,15 +1,15 @@
-"""4.12 DenseNet: every layer sees all before it."""
+"""4.12 DenseNet: every layer gets the outputs of all previous ones."""
 
 # %% [markdown]
 # # 4.12 DenseNet
 #
-# ResNet adds what a block makes to its input. DenseNet puts it beside: in a dense block every convolution sees the
-# outputs of all before it, and adds 32 channels of its own. So the channels grow with each, and between blocks a
-# transition takes them back: a 1x1 convolution halves the channels, an average pooling the size.
+# A ResNet block adds its output to its input. DenseNet concatenates them: in a dense block, every convolution gets the
+# outputs of all previous ones and adds 32 channels. The number of channels grows with each convolution. Between blocks,
+# a transition reduces it: a 1x1 convolution halves the channels, and an average pooling halves the size.
 #
-# Each transition halves the size, rounded down. Images of 28x28 leave 7, 3, 1 and then nothing; 29x29 is the
-# smallest. The book trains on 28x28 all the same: PyTorch before version 1.2 left a map of one pixel as it was.
-# `DenseNet(clip_window=True)` does that too.
+# Each transition halves the size, rounded down. For 28x28 images the sizes are 7, 3, 1 and then 0, so the minimum is
+# 29x29. The book nevertheless trains on 28x28: PyTorch before version 1.2 returned a map of one pixel unchanged.
+# `DenseNet(clip_window=True)` does the same.
 
 # %%
 import jax
@@ -32,8 +32,8 @@ print(f"with the window clipped, block4 gives {'x'.join(map(str, small['block4']
 # %% [markdown]
 # ## A short training
 #
-# `jaxcnn train densenet` trains as the book does: at 28x28, and with the scales of batch norm from U(0, 1), as
-# PyTorch's began before version 1.2.
+# `jaxcnn train densenet` trains as in the book: at 28x28, and with initial batch norm scales from U(0, 1), as in
+# PyTorch before version 1.2.
 
 # %%
 few = data.load_fashion_mnist().limit(32)

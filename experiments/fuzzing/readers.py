@@ -19,11 +19,11 @@ with atheris.instrument_imports(include=["jaxcnn", "gzip"]):
 
     from jaxcnn import InputError, models
     from jaxcnn.data import read_idx
-    from jaxcnn.interop import torch_weights
+    from jaxcnn.interop import torch_layout, torch_weights
 
 FOLDER = Path(tempfile.mkdtemp())
 NETWORK, IMAGE_SHAPE = models.LeNet(), (28, 28, 1)
-TENSORS = torch_weights._tensors(NETWORK, IMAGE_SHAPE)[0]
+TENSORS = torch_layout.find_tensors(NETWORK, IMAGE_SHAPE)[0]
 TYPES = ["f4", "f8", "f2", "i8", "u1", "?", "c8", "O", "U3", "M8[s]"]
 
 

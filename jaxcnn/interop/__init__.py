@@ -1,4 +1,4 @@
-"""Weights and networks in and out: to and from other programs, without importing them."""
+"""Exchange of weights and networks with other programs, without importing them."""
 
 from jaxcnn.interop.export import export_network, read_safetensors
 from jaxcnn.interop.torch_weights import variables_from_torch, variables_to_torch

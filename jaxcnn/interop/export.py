@@ -1,4 +1,4 @@
-"""A trained network as one file that other programs load, without jaxcnn."""
+"""Export of a trained network to one file that other programs load without jaxcnn."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,67 +26,68 @@ def export_network(
     variables: Variables,
     path: Path,
     *,
-    form: str,
+    format: str,  # noqa: A002 -- the option of the command line
     image_shape: tuple[int, int, int],
     image_size: int | None = None,
     batch_size: int = 1,
     about: Mapping[str, str] | None = None,
 ) -> float:
-    """Write a network to `path`, once what would be read from it was seen to give the network's own logits.
+    """Export a network to `path`, after checking that the exported one computes the same logits.
 
-    'stablehlo' is the whole program with its weights, from images (batch, H, W, C), float32 in [0, 1], to logits, for
-    any batch, on CPUs, NVIDIA's GPUs and TPUs: `jax.export.deserialize(bytes).call(images)`. 'onnx' is that for
-    ONNX's runtimes, from 'images' to 'logits', with `batch_size` images a call; JAX's caches are cleared on the way.
-    'safetensors' is the variables alone, by paths such as params/conv1/kernel, for `safetensors.numpy.load_file`.
+    'stablehlo' is the whole program with its weights, from images (batch, H, W, C), float32 in [0, 1], to logits
+    (batch, num_classes). It takes any batch size and runs on CPUs, NVIDIA GPUs and TPUs:
+    `jax.export.deserialize(bytes).call(images)`. 'onnx' is the same program for ONNX runtimes, from the input 'images'
+    to the output 'logits', with a fixed batch size; this export clears JAX's caches. 'safetensors' has the variables
+    alone, by paths such as params/conv1/kernel, for `safetensors.numpy.load_file`.
 
     Args:
         apply_fn: the network's `apply`.
         variables: its {'params', 'batch_stats'}.
-        path: the file, which must not be there.
-        form: 'stablehlo', 'onnx' or 'safetensors'.
-        image_shape: height, width and channels of the images that will be given.
-        image_size: height and width that the network takes, to which the program resizes; None for that of the images.
-        batch_size: images that a call of an ONNX program takes; other forms take any number.
-        about: words to keep in the file, where its form has room for them.
+        path: the file to write. It must not exist.
+        format: the format: 'stablehlo', 'onnx' or 'safetensors'.
+        image_shape: height, width and channels of the input images.
+        image_size: height and width in pixels to which the program resizes the images; None for no resizing.
+        batch_size: images per call of an ONNX program; the other formats take any number.
+        about: metadata for the file, in the formats that support it.
 
     Returns:
-        The largest difference of the logits that was seen; as a share of the largest where that is above 1.
+        The largest absolute difference of the logits, divided by the largest absolute logit if that exceeds 1.
 
     Raises:
-        InputError: if the form is unknown or what writes it is not installed, the batch is empty, the file is there or
-            cannot be written, or the logits differ by more than 1e-5; nothing is written then.
+        InputError: if the format is unknown, its writer is not installed, the batch is empty, the file exists or cannot
+            be written, or the logits differ by more than 1e-5. No file is written then.
     """
-    if form not in _FORMS:
-        raise InputError(f"no export to {form!r}: choose one of {', '.join(_FORMS)}")
+    if format not in _WRITERS:
+        raise InputError(f"format {format!r}: expected one of {', '.join(_WRITERS)}")
     if batch_size < 1:
-        raise InputError(f"batches of {batch_size}: at least 1 image is needed")
+        raise InputError(f"batch size {batch_size}: expected 1 or more")
     if path.exists():
-        raise InputError(f"{path} is there already: remove it or give another name")
+        raise InputError(f"{path} already exists: remove it or give another name")
 
     def network(variables: Variables, images: Float[Array, "n h w c"]) -> Float[Array, "n classes"]:
         return apply_fn(variables, prepare_images(images, image_size), train=False)
 
     images = np.random.default_rng(0).random((batch_size, *image_shape), np.float32)
-    content, found = _FORMS[form](network, variables, images, about or {})
+    content, found = _WRITERS[format](network, variables, images, about or {})
     difference = _difference(found, jax.jit(network)(variables, images))
     if not difference <= _TOLERANCE:
         raise InputError(
-            f"{path} is not written: its logits would differ from the network's by {difference:.1e}, and "
-            f"{_TOLERANCE:.0e} is allowed"
+            f"{path} is not written: its logits differ from the network's by {difference:.1e}, expected at most "
+            f"{_TOLERANCE:.0e}; try another format"
         )
-    aside = path.with_name(f".{path.name}")
+    temporary = path.with_name(f".{path.name}")
     try:
-        aside.write_bytes(content)
-        aside.replace(path)
+        temporary.write_bytes(content)
+        temporary.replace(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}): give another name") from error
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return difference
 
 
 def read_safetensors(content: bytes) -> dict[str, Any]:
-    """The variables in the bytes of a safetensors file that `export_network` has written."""
+    """Read the variables from the bytes of a safetensors file that `export_network` wrote."""
     from safetensors.numpy import load
 
     return unflatten_dict(load(content), sep="/")
@@ -96,8 +97,8 @@ def _stablehlo(
     network: Network, variables: Variables, images: Images, _about: Mapping[str, str]
 ) -> tuple[bytes, ArrayLike]:
     (batch,) = jax.export.symbolic_shape("batch")
-    form = jax.ShapeDtypeStruct((batch, *images.shape[1:]), jnp.float32)
-    program = jax.export.export(jax.jit(lambda images: network(variables, images)), platforms=PLATFORMS)(form)
+    spec = jax.ShapeDtypeStruct((batch, *images.shape[1:]), jnp.float32)
+    program = jax.export.export(jax.jit(lambda images: network(variables, images)), platforms=PLATFORMS)(spec)
     content = bytes(program.serialize())
     return content, jax.export.deserialize(bytearray(content)).call(images)
 
@@ -107,8 +108,8 @@ def _onnx(network: Network, variables: Variables, images: Images, about: Mapping
         import jax2onnx
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise InputError(f"an export to onnx needs {error.name}: pip install '.[onnx]'") from error
-    jax.clear_caches()  # what is traced here has operations of jax2onnx in the place of JAX's
+        raise InputError(f"the onnx format needs {error.name}: pip install '.[onnx]'") from error
+    jax.clear_caches()  # jax2onnx replaces JAX operations while it traces
     model = jax2onnx.to_onnx(
         lambda images: network(variables, images),
         [jax.ShapeDtypeStruct(images.shape, images.dtype)],
@@ -116,7 +117,7 @@ def _onnx(network: Network, variables: Variables, images: Images, about: Mapping
         output_names=["logits"],
     )
     jax.clear_caches()
-    del model.graph.value_info[:]  # hints of inner shapes, some of them with their axes in another order
+    del model.graph.value_info[:]  # inner shapes, some of them with axes in the wrong order
     for key, value in about.items():
         model.metadata_props.add(key=key, value=value)
     content = model.SerializeToString()
@@ -134,7 +135,7 @@ def _safetensors(
     return content, jax.jit(network)(read_safetensors(content), images)
 
 
-_FORMS = {"stablehlo": _stablehlo, "onnx": _onnx, "safetensors": _safetensors}
+_WRITERS = {"stablehlo": _stablehlo, "onnx": _onnx, "safetensors": _safetensors}
 
 
 def _difference(found: ArrayLike, expected: ArrayLike) -> float:

@@ -1,4 +1,4 @@
-"""The chapter's first layer, from scratch."""
+"""The chapter's first layer from scratch."""
 
 from flax import linen as nn
 from jaxtyping import Array, Float, Shaped
@@ -8,15 +8,17 @@ from jaxcnn.ops.geometry import pair
 
 
 class Corr2D(nn.Module):
-    """Cross-correlation `ops.corr2d` with a learned kernel, plus one learned number; both start from N(0, 1).
+    """Cross-correlation `ops.corr2d` with a learned kernel, plus a learned scalar bias.
 
         y = corr2d(x, kernel) + bias
 
+    Kernel and bias are initialised from N(0, 1).
+
     Attributes:
-        kernel_size: height and width of the kernel.
+        kernel_size: height and width of the kernel; one integer for a square kernel.
 
     Raises:
-        ValueError: if the kernel is larger than the image, or the image has other axes than (H, W).
+        ValueError: if the kernel is larger than the image, or the axes of the image are not (H, W).
 
     Examples:
         >>> import jax
@@ -33,7 +35,7 @@ class Corr2D(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "h w"]) -> Float[Array, "h_out w_out"]:
-        """The cross-correlation of `x`, (H, W), as (H - h + 1, W - w + 1)."""
+        """Compute the cross-correlation of `x`, (H, W), with shape (H - h + 1, W - w + 1)."""
         normal = nn.initializers.normal(1.0)
         kernel = self.param("kernel", normal, pair(self.kernel_size, "kernel size", minimum=1))
         return ops.corr2d(x, kernel) + self.param("bias", normal, ())

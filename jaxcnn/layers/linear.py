@@ -1,8 +1,8 @@
-"""The layers with a kernel and a bias: convolution and dense.
+"""Layers with a kernel and a bias: convolution and dense.
 
-Both draw kernel and bias from the uniform distribution on +-1/sqrt(fan_in), where fan_in is how many inputs one output
-sums over. Flax's initialisers see the shape of the parameter alone, from which a bias cannot tell its fan_in; hence
-these modules.
+Both initialise kernel and bias from the uniform distribution on ±1/sqrt(fan_in), where fan_in is the number of inputs
+that one output sums over. Flax's own layers cannot do this: their bias initialiser gets only the shape of the bias,
+which does not determine fan_in.
 """
 
 import math
@@ -19,19 +19,22 @@ from jaxcnn.ops.geometry import pair
 
 
 class Conv(nn.Module):
-    """Convolution `ops.conv2d` with its parameters, both uniform in +-1/sqrt(h * w * C_in).
+    """Convolution `ops.conv2d` with a learned kernel and bias.
+
+    Both are initialised uniformly in ±1/sqrt(h * w * C_in).
 
     Attributes:
-        features: output channels.
-        kernel_size: height and width of the kernel.
-        strides: step of the kernel along rows and columns.
-        padding: zeros added at the borders.
-        use_bias: whether a bias is added.
-        dtype: type of the computation; None for that of input and parameters together.
+        features: number of output channels.
+        kernel_size: height and width of the kernel; one integer for a square kernel.
+        strides: step of the kernel along rows and columns, in pixels.
+        padding: zeros added at the borders, in the forms of `ops.conv2d`.
+        use_bias: whether to add a bias.
+        dtype: type of the computation; None for the common type of input and parameters.
         param_dtype: type of the parameters.
 
     Raises:
-        ValueError: if the kernel is larger than the padded input, or a number is out of its range.
+        ValueError: if the kernel is larger than the padded input, the parameters have other shapes than the input
+            needs, or a number is out of range.
 
     Examples:
         >>> layer = Conv(6, 5)
@@ -53,21 +56,26 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"]) -> Float[Array, "n h_out w_out features"]:
-        """The convolution of `x`, (N, H, W, C), as (N, H_out, W_out, features)."""
+        """Compute the convolution of `x`, (N, H, W, C), with shape (N, H_out, W_out, features)."""
         shape = (*pair(self.kernel_size, "kernel size", minimum=1), x.shape[-1], self.features)
-        kernel, bias = _parameters(self, shape, use_bias=self.use_bias)
+        kernel, bias = _parameters(self, x, shape)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         return ops.conv2d(x, kernel, bias, strides=self.strides, padding=self.padding)
 
 
 class Dense(nn.Module):
-    """Product with a matrix, plus a bias: y = x @ kernel + bias, both uniform in +-1/sqrt(inputs).
+    """Dense layer, y = x @ kernel + bias, with a learned kernel and bias.
+
+    Both are initialised uniformly in ±1/sqrt(inputs).
 
     Attributes:
-        features: outputs.
-        use_bias: whether a bias is added.
-        dtype: type of the computation; None for that of input and parameters together.
+        features: number of outputs.
+        use_bias: whether to add a bias.
+        dtype: type of the computation; None for the common type of input and parameters.
         param_dtype: type of the parameters.
+
+    Raises:
+        ValueError: if the parameters have other shapes than the input needs.
 
     Examples:
         >>> layer = Dense(10)
@@ -86,19 +94,27 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n inputs"]) -> Float[Array, "n features"]:
-        """The product of `x`, (N, inputs), as (N, features)."""
-        kernel, bias = _parameters(self, (x.shape[-1], self.features), use_bias=self.use_bias)
+        """Compute the outputs for `x`, (N, inputs), with shape (N, features)."""
+        kernel, bias = _parameters(self, x, (x.shape[-1], self.features))
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = x @ kernel
         return y if bias is None else y + bias.reshape(1, -1)
 
 
-def _parameters(module: Conv | Dense, shape: tuple[int, ...], *, use_bias: bool) -> tuple[Array, Array | None]:
-    """Kernel of `shape`, whose last axis is the outputs, and bias or None."""
+def _parameters(module: Conv | Dense, x: ops.ArrayLike, shape: tuple[int, ...]) -> tuple[Array, Array | None]:
+    """Return the kernel of `shape`, whose last axis is the outputs, and the bias or None."""
+    if module.has_variable("params", "kernel"):
+        given = module.get_variable("params", "kernel").shape
+        if given != shape:
+            name = "/".join(module.path) or type(module).__name__
+            raise ValueError(
+                f"{name} on an input {x.shape}: expected a kernel {shape}, got {given}; give inputs of the size and "
+                "channels with which the parameters were initialised"
+            )
     bound = 1 / math.sqrt(math.prod(shape[:-1]))
 
     def uniform(key: Array, shape: tuple[int, ...]) -> Array:
         return jax.random.uniform(key, shape, module.param_dtype, -bound, bound)
 
     kernel = module.param("kernel", uniform, shape)
-    return kernel, module.param("bias", uniform, shape[-1:]) if use_bias else None
+    return kernel, module.param("bias", uniform, shape[-1:]) if module.use_bias else None

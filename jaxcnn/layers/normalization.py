@@ -1,4 +1,4 @@
-"""Batch normalisation as a layer that keeps its moving statistics in `batch_stats`."""
+"""Batch normalisation layers. Their moving statistics are in the collection `batch_stats`."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,17 +13,17 @@ from jaxcnn import ops
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation `ops.batch_norm`, from scratch, called as Flax's own.
+    """Batch normalisation `ops.batch_norm` from scratch, with the interface of Flax's `nn.BatchNorm`.
 
-    Its moving statistics take the batch's biased variance, as Flax's do and PyTorch's do not.
+    The moving variance averages the biased variance of the batches, as in Flax. PyTorch averages the unbiased one.
 
     Attributes:
-        use_running_average: whether the moving statistics are used, as in prediction, and not the batch's; given here
+        use_running_average: whether to use the moving statistics, as in prediction, or those of the batch. Set it here
             or in the call.
-        momentum: what the moving statistics keep of themselves at each batch.
-        epsilon: added to the variance.
-        initial_var: where the moving variance begins: 1, or 0 as in the chapter's layer from scratch.
-        dtype: type of the result; None for that of the input.
+        momentum: weight of the old moving statistics in the update, from 0 to 1.
+        epsilon: added to the variance, in its units.
+        initial_var: initial moving variance: 1, or 0 as in the chapter's layer from scratch.
+        dtype: type of the result; None for the type of the input.
         param_dtype: type of scale and bias.
 
     Raises:
@@ -52,7 +52,7 @@ class BatchNorm(nn.Module):
     def __call__(
         self, x: Shaped[ops.ArrayLike, "*batch c"], use_running_average: bool | None = None
     ) -> Float[Array, "*batch c"]:
-        """`x`, (N, C) or (N, H, W, C), normalised."""
+        """Normalise `x`, (N, C) or (N, H, W, C)."""
         predicting = nn.merge_param("use_running_average", self.use_running_average, use_running_average)
         channels = x.shape[-1:]
         scale = self.param("scale", nn.initializers.ones, channels, self.param_dtype)
@@ -74,15 +74,15 @@ class BatchNorm(nn.Module):
 
 
 def uniform_scale(key: PRNGKeyArray, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
-    """Initial scales (gamma) drawn from U(0, 1), as PyTorch's batch norm drew them before version 1.2."""
+    """Draw initial scales (gamma) from U(0, 1), as PyTorch's batch norm did before version 1.2."""
     return jax.random.uniform(key, shape, dtype)
 
 
 library_batch_norm = partial(nn.BatchNorm, momentum=0.9, epsilon=1e-5, use_fast_variance=False)
-"""Flax's own batch norm with the book's constants, and the variance summed in two passes, which loses less."""
+"""Flax's batch norm with the book's constants. The variance is computed in two passes, which is more accurate."""
 
 uniform_scale_batch_norm = partial(library_batch_norm, scale_init=uniform_scale)
 """`library_batch_norm` with initial scales (gamma) from U(0, 1), as in the book's runs. Each layer draws its own."""
 
 scratch_batch_norm = partial(BatchNorm, initial_var=0.0)
-"""The chapter's batch norm from scratch: the initial moving variance is 0, the initial scales are 1."""
+"""The chapter's batch norm from scratch: the initial moving variance is 0 and the initial scales are 1."""

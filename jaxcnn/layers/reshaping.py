@@ -1,4 +1,4 @@
-"""Layers that compute nothing."""
+"""Layers that only change shapes."""
 
 from flax import linen as nn
 from jaxtyping import Shaped
@@ -7,10 +7,10 @@ from jaxcnn import ops
 
 
 class Flatten(nn.Module):
-    """Images as rows of numbers, for the dense layers that follow: row by row, column by column, channels last.
+    """Flatten each image to a vector, in the order row, column, channel.
 
-    A layer and not a reshape, because weights from a channel-first library have their rows in another order, and who
-    brings them over has to see height, width and channels.
+    It is a layer, not a reshape, so that `interop` sees height, width and channels: the rows of the next dense kernel
+    have another order in channel-first libraries.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -23,5 +23,5 @@ class Flatten(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"]) -> Shaped[ops.ArrayLike, "n inputs"]:
-        """`x`, (N, H, W, C), as (N, H * W * C)."""
+        """Reshape `x`, (N, H, W, C), to (N, H * W * C)."""
         return x.reshape(x.shape[0], -1)

@@ -1,7 +1,11 @@
-"""The networks, one architecture a file.
+"""The networks, one architecture per file.
 
-Each is a Linen module called as `model.apply(variables, x, train=...)` with x (N, H, W, C) of any number of channels;
-it returns logits, (N, num_classes). Submodules carry explicit names, so that the paths of the parameters do not shift.
+Each is a Linen module, called as `model.apply(variables, x, train=...)`, with float images x (N, H, W, C) of any number
+of channels. It returns logits, (N, num_classes). Submodules have explicit names, so the paths of the parameters are
+stable. An image batch with other axes, an integer type or too few pixels raises a `ValueError`.
+
+`ResNet18`, `ResNet34`, `ResNet50` and `VGG11` are functions that build a `ResNet` or `VGG`. Equal arguments give equal
+modules.
 """
 
 from jaxcnn.models.alexnet import AlexNet

@@ -9,26 +9,26 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxcnn import ops
 from jaxcnn.layers import Conv, Dense, Flatten
-from jaxcnn.models.image_size import check_image_size
+from jaxcnn.models.inputs import check_images
 
 
 class AlexNet(nn.Module):
-    """The network of Krizhevsky, Sutskever and Hinton, 2012, as the chapter gives it.
+    """AlexNet as in the chapter.
 
         conv 96@11x11 stride 4, max-pool 3/2, conv 256@5x5 pad 2, max-pool 3/2,
         conv 384@3x3 pad 1, conv 384@3x3 pad 1, conv 256@3x3 pad 1, max-pool 3/2, flatten,
         dense 4096, dropout, dense 4096, dropout, dense num_classes
 
-    with a relu behind each layer but the last. It has 46,764,746 parameters on grayscale images of 224x224 with 10
-    classes; 67x67 is the smallest image.
+    with a relu after each layer except the last. It has 46,764,746 parameters on grayscale images of 224x224 with 10
+    classes. The minimum image size is 67x67.
 
     Attributes:
-        num_classes: how many logits there are.
-        dropout_rate: share of the dense layers' outputs that training leaves out; 0 for none.
-        dtype: type of the computation; parameters stay float32.
+        num_classes: number of logits.
+        dropout_rate: share of the dense layers' outputs dropped in training; 0 for no dropout.
+        dtype: type of the computation. Parameters are float32.
 
     Raises:
-        ValueError: if the image is smaller than 67x67.
+        ValueError: if the input is not a batch of float images of at least 67x67 pixels.
 
     Examples:
         >>> import jax
@@ -37,7 +37,8 @@ class AlexNet(nn.Module):
         (2, 10)
 
     References:
-        Section 4.6.
+        Section 4.6. A. Krizhevsky, I. Sutskever and G. Hinton, ImageNet Classification with Deep Convolutional Neural
+        Networks, 2012.
     """
 
     num_classes: int = 10
@@ -46,8 +47,16 @@ class AlexNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n num_classes"]:
-        """Logits of the images `x`, (N, H, W, C), as (N, num_classes)."""
-        check_image_size(self, x, 67)
+        """Compute the logits of a batch of images.
+
+        Args:
+            x: float images, (N, H, W, C), usually in [0, 1].
+            train: whether to apply dropout, which needs the random stream 'dropout'.
+
+        Returns:
+            Logits, (N, num_classes).
+        """
+        check_images(self, x, min_size=67)
         conv, dense = partial(Conv, dtype=self.dtype), partial(Dense, dtype=self.dtype)
         dropout = partial(nn.Dropout, self.dropout_rate, deterministic=not train)
         x = nn.relu(conv(96, 11, strides=4, name="conv1")(x))

@@ -1,4 +1,4 @@
-"""DenseNet: blocks in which every convolution sees the output of all before it."""
+"""DenseNet: blocks in which every convolution gets the outputs of all previous ones."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,17 +10,17 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxcnn import ops
 from jaxcnn.layers import Conv, Dense, library_batch_norm
-from jaxcnn.models.image_size import check_image_size
+from jaxcnn.models.inputs import check_images
 
 
 class ConvBlock(nn.Module):
-    """norm, relu, and a convolution.
+    """A norm, a relu and a convolution.
 
     Attributes:
-        features: channels of the output.
+        features: output channels.
         kernel_size: height and width of the kernel.
-        padding: zeros around the input.
-        norm: makes a normalisation layer.
+        padding: zeros around the input, in pixels.
+        norm: constructor of a normalisation layer.
         dtype: type of the computation.
     """
 
@@ -32,18 +32,18 @@ class ConvBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h w features"]:
-        """The block's output for `x`, (N, H, W, C), as (N, H, W, features)."""
+        """Compute the block's output for `x`, (N, H, W, C), with shape (N, H, W, features)."""
         x = nn.relu(self.norm(use_running_average=not train, dtype=self.dtype, name="norm")(x))
         return Conv(self.features, self.kernel_size, padding=self.padding, dtype=self.dtype, name="conv")(x)
 
 
 class DenseBlock(nn.Module):
-    """Convolutions of 3x3, each fed the block's input and the outputs of all before it.
+    """3x3 convolutions, each of which gets the block's input and the outputs of all previous ones.
 
     Attributes:
-        num_convs: how many.
-        growth_rate: channels that each adds.
-        norm: makes a normalisation layer.
+        num_convs: number of convolutions.
+        growth_rate: channels that each convolution adds.
+        norm: constructor of a normalisation layer.
         dtype: type of the computation.
     """
 
@@ -54,7 +54,7 @@ class DenseBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h w features"]:
-        """The block's output for `x`, (N, H, W, C), as (N, H, W, C + num_convs * growth_rate)."""
+        """Compute the block's output for `x`, (N, H, W, C), with shape (N, H, W, C + num_convs * growth_rate)."""
         x = jnp.asarray(x)
         for number in range(1, self.num_convs + 1):
             block = ConvBlock(
@@ -65,17 +65,17 @@ class DenseBlock(nn.Module):
 
 
 class Transition(nn.Module):
-    """norm, relu, a convolution of 1x1 that reduces the channels, and average pooling that halves the size.
+    """A norm, a relu, a 1x1 convolution that reduces the channels, and average pooling that halves the size.
 
     Attributes:
-        features: channels of the output.
-        clip_window: whether the pooling window is clipped to the map, so that an axis of length 1 keeps it. If false,
-            such a map is an error.
-        norm: makes a normalisation layer.
+        features: output channels.
+        clip_window: whether to clip the pooling window to the feature map, so that an axis of length 1 keeps its
+            length. If false, such a map raises an error.
+        norm: constructor of a normalisation layer.
         dtype: type of the computation.
 
     Raises:
-        ValueError: if the map has one row or column and `clip_window` is false.
+        ValueError: if the feature map has one row or column and `clip_window` is false.
     """
 
     features: int
@@ -85,14 +85,14 @@ class Transition(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h_out w_out features"]:
-        """The output for `x`, (N, H, W, C), as (N, H // 2, W // 2, features), with no axis below 1."""
+        """Compute the output for `x`, (N, H, W, C), with shape (N, max(1, H // 2), max(1, W // 2), features)."""
         x = ConvBlock(self.features, 1, norm=self.norm, dtype=self.dtype, name="conv_block")(x, train=train)
         _, height, width, _ = x.shape
         return ops.avg_pool2d(x, (min(2, height), min(2, width)) if self.clip_window else 2)
 
 
 class DenseNet(nn.Module):
-    """The network of Huang, Liu, van der Maaten and Weinberger, 2016, as the chapter gives it.
+    """DenseNet as in the chapter.
 
         conv 64@7x7 stride 2 pad 3, norm, relu, max-pool 3/2 pad 1,
         dense blocks with transitions between them, each of which halves the channels,
@@ -101,19 +101,20 @@ class DenseNet(nn.Module):
     It has 758,226 parameters on grayscale images with 10 classes. Each transition halves the size, so four blocks need
     images of at least 29x29 pixels.
 
-    The book trains on 28x28. There the last transition pools a map of one pixel: PyTorch before 1.2 left it unchanged,
-    later versions raise an error. `clip_window=True` leaves it unchanged too, and accepts images of any size.
+    The book trains on 28x28. At this size the last transition pools a map of one pixel. PyTorch before 1.2 returned it
+    unchanged; later versions raise an error. `clip_window=True` also returns it unchanged and accepts images of any
+    size.
 
     Attributes:
         growth_rate: channels that each convolution in a block adds.
-        block_sizes: convolutions in each block.
-        num_classes: how many logits there are.
-        clip_window: whether transitions leave maps of one pixel as they are, as for `Transition`.
-        norm: makes a normalisation layer, called with `use_running_average` and `dtype`.
-        dtype: type of the computation; parameters and statistics stay float32.
+        block_sizes: number of convolutions in each block.
+        num_classes: number of logits.
+        clip_window: whether transitions keep maps of one pixel, as for `Transition`.
+        norm: constructor of a normalisation layer, called with `use_running_average`, `dtype` and `name`.
+        dtype: type of the computation. Parameters and statistics are float32.
 
     Raises:
-        ValueError: if the image is too small and `clip_window` is false.
+        ValueError: if the input is not a batch of float images, or they are too small and `clip_window` is false.
 
     Examples:
         >>> import jax
@@ -124,7 +125,8 @@ class DenseNet(nn.Module):
         ((2, 10), (2, 10))
 
     References:
-        Section 4.12.
+        Section 4.12. G. Huang, Z. Liu, L. van der Maaten and K. Weinberger, Densely Connected Convolutional Networks,
+        2016.
     """
 
     growth_rate: int = 32
@@ -136,18 +138,25 @@ class DenseNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n num_classes"]:
-        """Logits of the images `x`, (N, H, W, C), as (N, num_classes)."""
-        if not self.clip_window:
-            # The stem leaves a quarter, rounded up; each transition halves that, rounded down; one pixel must be left.
-            check_image_size(self, x, 4 * (2 ** (len(self.block_sizes) - 1) - 1) + 1)
+        """Compute the logits of a batch of images.
+
+        Args:
+            x: float images, (N, H, W, C), usually in [0, 1].
+            train: whether `norm` uses the statistics of the batch and updates the moving ones in 'batch_stats'.
+
+        Returns:
+            Logits, (N, num_classes).
+        """
+        # The stem divides the size by 4, rounded up, and each transition by 2, rounded down. One pixel must remain.
+        check_images(self, x, min_size=1 if self.clip_window else 4 * (2 ** (len(self.block_sizes) - 1) - 1) + 1)
         norm = partial(self.norm, use_running_average=not train, dtype=self.dtype)
-        kinds = {"norm": self.norm, "dtype": self.dtype}
+        options = {"norm": self.norm, "dtype": self.dtype}
         x = Conv(64, 7, strides=2, padding=3, dtype=self.dtype, name="conv1")(x)
         x = ops.max_pool2d(nn.relu(norm(name="norm1")(x)), 3, strides=2, padding=1)
         for number, num_convs in enumerate(self.block_sizes, start=1):
-            x = DenseBlock(num_convs, self.growth_rate, name=f"block{number}", **kinds)(x, train=train)
+            x = DenseBlock(num_convs, self.growth_rate, name=f"block{number}", **options)(x, train=train)
             if number < len(self.block_sizes):
                 half = x.shape[-1] // 2
-                x = Transition(half, self.clip_window, name=f"transition{number}", **kinds)(x, train=train)
+                x = Transition(half, self.clip_window, name=f"transition{number}", **options)(x, train=train)
         x = nn.relu(norm(name="norm2")(x))
         return Dense(self.num_classes, dtype=self.dtype, name="dense")(ops.global_avg_pool2d(x))

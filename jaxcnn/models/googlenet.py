@@ -1,4 +1,4 @@
-"""GoogLeNet: blocks of four paths side by side."""
+"""GoogLeNet: blocks of four parallel paths."""
 
 from functools import partial
 
@@ -9,20 +9,21 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxcnn import ops
 from jaxcnn.layers import Conv, Dense
+from jaxcnn.models.inputs import check_images
 
 
 class Inception(nn.Module):
-    """Four paths from the same input, one beside the other on the channels; each ends in a relu.
+    """Four parallel paths with the same input. Their outputs are concatenated along the channels, followed by a relu.
 
         1x1 c1  |  1x1 c2[0], 3x3 pad 1 c2[1]  |  1x1 c3[0], 5x5 pad 2 c3[1]  |  max-pool 3/1 pad 1, 1x1 c4
 
     Attributes:
         c1: channels of the first path.
-        c2: channels of the two convolutions of the second.
-        c3: channels of the two convolutions of the third.
-        c4: channels of the fourth.
-        activate_reductions: whether a relu follows the first convolution of paths two and three: not as in the book,
-            but as in the paper.
+        c2: channels of the two convolutions in the second path.
+        c3: channels of the two convolutions in the third path.
+        c4: channels of the fourth path.
+        activate_reductions: whether a relu follows the first convolution of the second and third path, as in the paper.
+            The book has none.
         dtype: type of the computation.
     """
 
@@ -35,7 +36,7 @@ class Inception(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"]) -> Float[Array, "n h w features"]:
-        """The paths' outputs for `x`, (N, H, W, C), as (N, H, W, c1 + c2[1] + c3[1] + c4)."""
+        """Compute the block's output for `x`, (N, H, W, C), with shape (N, H, W, c1 + c2[1] + c3[1] + c4)."""
         conv = partial(Conv, dtype=self.dtype)
 
         def reduced(features: int, name: str) -> Array:
@@ -52,18 +53,21 @@ class Inception(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """The network of Szegedy and others, 2014, as the chapter gives it: nine Inception blocks, no side exits.
+    """GoogLeNet as in the chapter: nine Inception blocks, without auxiliary classifiers.
 
         conv 64@7x7 stride 2 pad 3, max-pool 3/2 pad 1, conv 64@1x1, conv 192@3x3 pad 1, max-pool 3/2 pad 1,
         2 blocks, max-pool 3/2 pad 1, 5 blocks, max-pool 3/2 pad 1, 2 blocks, global average pool, dense num_classes
 
-    with a relu behind each convolution outside the blocks. It has 5,977,530 parameters on grayscale images with 10
-    classes, and takes images of any size.
+    with a relu after each convolution outside the blocks. It has 5,977,530 parameters on grayscale images with 10
+    classes and takes images of any size.
 
     Attributes:
-        num_classes: how many logits there are.
-        activate_reductions: whether the blocks have the paper's relus that the chapter leaves out.
-        dtype: type of the computation; parameters stay float32.
+        num_classes: number of logits.
+        activate_reductions: whether the blocks have the paper's relus that the chapter omits, as for `Inception`.
+        dtype: type of the computation. Parameters are float32.
+
+    Raises:
+        ValueError: if the input is not a batch of float images.
 
     Examples:
         >>> import jax
@@ -72,7 +76,7 @@ class GoogLeNet(nn.Module):
         (2, 10)
 
     References:
-        Section 4.9.
+        Section 4.9. C. Szegedy and others, Going Deeper with Convolutions, 2014.
     """
 
     num_classes: int = 10
@@ -81,7 +85,16 @@ class GoogLeNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n num_classes"]:  # noqa: ARG002
-        """Logits of the images `x`, (N, H, W, C), as (N, num_classes); training and prediction are alike."""
+        """Compute the logits of a batch of images.
+
+        Args:
+            x: float images, (N, H, W, C), usually in [0, 1].
+            train: no effect; the network is the same in training and prediction.
+
+        Returns:
+            Logits, (N, num_classes).
+        """
+        check_images(self, x)
         conv = partial(Conv, dtype=self.dtype)
         inception = partial(Inception, activate_reductions=self.activate_reductions, dtype=self.dtype)
         halve = partial(ops.max_pool2d, window_shape=3, strides=2, padding=1)

@@ -9,26 +9,26 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxcnn import ops
 from jaxcnn.layers import Conv, Dense, Flatten
-from jaxcnn.models.image_size import check_image_size
+from jaxcnn.models.inputs import check_images
 
 
 class LeNet(nn.Module):
-    """The convolutional network of LeCun and others, 1998, with max-pooling.
+    """LeNet with max-pooling, as in the chapter.
 
         conv 6@5x5, sigmoid, max-pool 2/2, conv 16@5x5, sigmoid, max-pool 2/2, flatten,
         dense 120, sigmoid, dense 84, sigmoid, dense num_classes
 
-    It has 44,426 parameters on grayscale images of 28x28 with 10 classes; 16x16 is the smallest image.
+    It has 44,426 parameters on grayscale images of 28x28 with 10 classes. The minimum image size is 16x16.
 
     Attributes:
-        num_classes: how many logits there are.
-        norm: makes a normalisation layer, called with `use_running_average` and put between each convolution or dense
-            layer, the last excepted, and its sigmoid; None for none. `layers.library_batch_norm` is one, and with it
-            there are 44,878 parameters.
-        dtype: type of the computation; parameters stay float32.
+        num_classes: number of logits.
+        norm: constructor of a normalisation layer, called with `use_running_average`, `dtype` and `name`; None for no
+            normalisation. The layer is applied before each sigmoid. With `layers.library_batch_norm` there are 44,878
+            parameters.
+        dtype: type of the computation. Parameters and statistics are float32.
 
     Raises:
-        ValueError: if the image is smaller than 16x16.
+        ValueError: if the input is not a batch of float images of at least 16x16 pixels.
 
     Examples:
         >>> import jax
@@ -38,7 +38,8 @@ class LeNet(nn.Module):
         (3, 10)
 
     References:
-        Section 4.5; with normalisation, section 4.10.
+        Section 4.5; with normalisation, section 4.10. Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-Based
+        Learning Applied to Document Recognition, 1998.
     """
 
     num_classes: int = 10
@@ -47,8 +48,16 @@ class LeNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n num_classes"]:
-        """Logits of the images `x`, (N, H, W, C), as (N, num_classes)."""
-        check_image_size(self, x, 16)
+        """Compute the logits of a batch of images.
+
+        Args:
+            x: float images, (N, H, W, C), usually in [0, 1].
+            train: whether `norm` uses the statistics of the batch and updates the moving ones in 'batch_stats'.
+
+        Returns:
+            Logits, (N, num_classes).
+        """
+        check_images(self, x, min_size=16)
 
         def activate(x: Array, index: int) -> Array:
             if self.norm is not None:

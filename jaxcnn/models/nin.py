@@ -1,4 +1,4 @@
-"""NiN: networks in a network, with no dense layer at all."""
+"""NiN: a network of small networks, without dense layers."""
 
 from functools import partial
 
@@ -9,17 +9,17 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxcnn import ops
 from jaxcnn.layers import Conv
-from jaxcnn.models.image_size import check_image_size
+from jaxcnn.models.inputs import check_images
 
 
 class NiNBlock(nn.Module):
-    """A convolution and two of 1x1, which are a small dense network at each pixel; a relu behind each.
+    """A convolution followed by two 1x1 convolutions, which act as a dense network at each pixel. A relu follows each.
 
     Attributes:
-        features: channels of all three.
+        features: output channels of each convolution.
         kernel_size: height and width of the first kernel.
-        strides: step of the first kernel.
-        padding: zeros around the input of the first.
+        strides: step of the first kernel, in pixels.
+        padding: zeros around the input of the first convolution.
         dtype: type of the computation.
     """
 
@@ -31,7 +31,7 @@ class NiNBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"]) -> Float[Array, "n h_out w_out features"]:
-        """The block's output for `x`, (N, H, W, C), as (N, H_out, W_out, features)."""
+        """Compute the block's output for `x`, (N, H, W, C), with shape (N, H_out, W_out, features)."""
         conv = partial(Conv, self.features, dtype=self.dtype)
         x = nn.relu(conv(self.kernel_size, strides=self.strides, padding=self.padding, name="conv1")(x))
         x = nn.relu(conv(1, name="conv2")(x))
@@ -39,21 +39,21 @@ class NiNBlock(nn.Module):
 
 
 class NiN(nn.Module):
-    """The network of Lin, Chen and Yan, 2013, as the chapter gives it.
+    """NiN as in the chapter.
 
         block 96@11x11 stride 4, max-pool 3/2, block 256@5x5 pad 2, max-pool 3/2,
         block 384@3x3 pad 1, max-pool 3/2, dropout, block num_classes@3x3 pad 1, global average pool
 
-    The last block gives a channel for each class and ends in a relu too, so no logit is negative. It has 1,992,166
-    parameters on grayscale images with 10 classes; 67x67 is the smallest image, and any larger will do.
+    The last block has one channel for each class. It also ends in a relu, so no logit is negative. The network has
+    1,992,166 parameters on grayscale images with 10 classes. The minimum image size is 67x67.
 
     Attributes:
-        num_classes: how many logits there are.
-        dropout_rate: share of the activations before the last block that training leaves out; 0 for none.
-        dtype: type of the computation; parameters stay float32.
+        num_classes: number of logits.
+        dropout_rate: share of the activations before the last block dropped in training; 0 for no dropout.
+        dtype: type of the computation. Parameters are float32.
 
     Raises:
-        ValueError: if the image is smaller than 67x67.
+        ValueError: if the input is not a batch of float images of at least 67x67 pixels.
 
     Examples:
         >>> import jax
@@ -62,7 +62,7 @@ class NiN(nn.Module):
         (2, 10)
 
     References:
-        Section 4.8.
+        Section 4.8. M. Lin, Q. Chen and S. Yan, Network In Network, 2013.
     """
 
     num_classes: int = 10
@@ -71,8 +71,16 @@ class NiN(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n num_classes"]:
-        """Logits of the images `x`, (N, H, W, C), as (N, num_classes)."""
-        check_image_size(self, x, 67)
+        """Compute the logits of a batch of images.
+
+        Args:
+            x: float images, (N, H, W, C), usually in [0, 1].
+            train: whether to apply dropout, which needs the random stream 'dropout'.
+
+        Returns:
+            Logits, (N, num_classes), none of them negative.
+        """
+        check_images(self, x, min_size=67)
         block = partial(NiNBlock, dtype=self.dtype)
         x = ops.max_pool2d(block(96, 11, strides=4, name="block1")(x), 3, strides=2)
         x = ops.max_pool2d(block(256, 5, padding=2, name="block2")(x), 3, strides=2)

@@ -1,8 +1,8 @@
-"""ResNet: blocks that add to their input what they make of it."""
+"""ResNet: blocks that add their output to their input."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -11,18 +11,19 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxcnn import ops
 from jaxcnn.layers import Conv, Dense, library_batch_norm
+from jaxcnn.models.inputs import check_images
 
 
 class Residual(nn.Module):
-    """Two convolutions of 3x3 beside a shortcut.
+    """Two 3x3 convolutions with a shortcut.
 
         relu(norm(conv(relu(norm(conv(x))))) + shortcut(x))
 
     Attributes:
-        features: channels of the output.
-        strides: step of the first convolution and of the shortcut.
-        project: whether the shortcut is a convolution of 1x1, without norm; needed where the shape changes.
-        norm: makes a normalisation layer.
+        features: output channels.
+        strides: step of the first convolution and of the shortcut, in pixels.
+        project: whether the shortcut is a 1x1 convolution, without norm. It is required if the shape changes.
+        norm: constructor of a normalisation layer.
         dtype: type of the computation.
 
     Raises:
@@ -30,7 +31,7 @@ class Residual(nn.Module):
     """
 
     expansion: ClassVar[int] = 1
-    """Channels of the output for each of `features`."""
+    """Ratio of output channels to `features`."""
 
     features: int
     strides: int = 1
@@ -40,26 +41,26 @@ class Residual(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h_out w_out features"]:
-        """The block's output for `x`, (N, H, W, C), as (N, H_out, W_out, features)."""
+        """Compute the block's output for `x`, (N, H, W, C), with shape (N, H_out, W_out, features)."""
         conv = partial(Conv, self.features, dtype=self.dtype)
         norm = partial(self.norm, use_running_average=not train, dtype=self.dtype)
         y = conv(3, strides=self.strides, padding=1, name="conv1")(x)
         y = nn.relu(norm(name="norm1")(y))
         y = norm(name="norm2")(conv(3, padding=1, name="conv2")(y))
         shortcut = conv(1, strides=self.strides, name="conv3")(x) if self.project else x
-        return _joined(y, shortcut)
+        return _add(y, shortcut)
 
 
 class Bottleneck(nn.Module):
-    """Convolutions of 1x1, 3x3 and 1x1, the last with four times the channels, beside a shortcut.
+    """1x1, 3x3 and 1x1 convolutions, the last with four times the channels, with a shortcut.
 
-    The step is taken by the 3x3, as is usual since; in the paper it is taken by the first 1x1.
+    The 3x3 convolution has the stride, as is common today. In the paper the first 1x1 convolution has it.
 
     Attributes:
         features: channels of the first two convolutions.
-        strides: step of the 3x3 and of the shortcut.
-        project: whether the shortcut is a convolution of 1x1, without norm; needed where the shape changes.
-        norm: makes a normalisation layer.
+        strides: step of the 3x3 convolution and of the shortcut, in pixels.
+        project: whether the shortcut is a 1x1 convolution, without norm. It is required if the shape changes.
+        norm: constructor of a normalisation layer.
         dtype: type of the computation.
 
     Raises:
@@ -67,7 +68,7 @@ class Bottleneck(nn.Module):
     """
 
     expansion: ClassVar[int] = 4
-    """Channels of the output for each of `features`."""
+    """Ratio of output channels to `features`."""
 
     features: int
     strides: int = 1
@@ -79,7 +80,7 @@ class Bottleneck(nn.Module):
     def __call__(
         self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool
     ) -> Float[Array, "n h_out w_out features_out"]:
-        """The block's output for `x`, (N, H, W, C), as (N, H_out, W_out, 4 * features)."""
+        """Compute the block's output for `x`, (N, H, W, C), with shape (N, H_out, W_out, 4 * features)."""
         conv = partial(Conv, dtype=self.dtype)
         norm = partial(self.norm, use_running_average=not train, dtype=self.dtype)
         wide = self.expansion * self.features
@@ -87,32 +88,35 @@ class Bottleneck(nn.Module):
         y = nn.relu(norm(name="norm2")(conv(self.features, 3, strides=self.strides, padding=1, name="conv2")(y)))
         y = norm(name="norm3")(conv(wide, 1, name="conv3")(y))
         shortcut = conv(wide, 1, strides=self.strides, name="conv4")(x) if self.project else x
-        return _joined(y, shortcut)
+        return _add(y, shortcut)
 
 
-def _joined(y: Array, shortcut: ops.ArrayLike) -> Array:
+def _add(y: Array, shortcut: ops.ArrayLike) -> Array:
     if y.shape != shortcut.shape:
         raise ValueError(
-            f"a residual block adds {y.shape} to its input {shortcut.shape}: project=True makes them alike"
+            f"residual block: expected an output {shortcut.shape} as the input, got {y.shape}; set project=True"
         )
     return nn.relu(y + shortcut)
 
 
 class ResNet(nn.Module):
-    """The network of He, Zhang, Ren and Sun, 2015, as the chapter gives it.
+    """ResNet with any stages. `ResNet18`, which is the chapter's, `ResNet34` and `ResNet50` build those of the paper.
 
         conv 64@7x7 stride 2 pad 3, norm, relu, max-pool 3/2 pad 1, the stages, global average pool, dense num_classes
 
-    Each stage has twice the channels of the last. The first block of each stage but the first has stride 2 and projects
-    its shortcut. `ResNet18`, `ResNet34` and `ResNet50` are the paper's; the first is the chapter's and has 11,178,378
-    parameters on grayscale images with 10 classes. All take images of any size.
+    Each stage has twice the channels of the previous one. The first block of every later stage has stride 2 and
+    projects its shortcut. Convolutions have biases, and projections have no norm, as in the chapter. The network takes
+    images of any size.
 
     Attributes:
-        stage_sizes: blocks in each stage.
+        stage_sizes: number of blocks in each stage.
         block: `Residual` or `Bottleneck`.
-        num_classes: how many logits there are.
-        norm: makes a normalisation layer, called with `use_running_average` and `dtype`.
-        dtype: type of the computation; parameters and statistics stay float32.
+        num_classes: number of logits.
+        norm: constructor of a normalisation layer, called with `use_running_average`, `dtype` and `name`.
+        dtype: type of the computation. Parameters and statistics are float32.
+
+    Raises:
+        ValueError: if the input is not a batch of float images.
 
     Examples:
         >>> import jax
@@ -121,7 +125,7 @@ class ResNet(nn.Module):
         (2, 10)
 
     References:
-        Section 4.11.
+        Section 4.11. K. He, X. Zhang, S. Ren and J. Sun, Deep Residual Learning for Image Recognition, 2015.
     """
 
     stage_sizes: tuple[int, ...] = (2, 2, 2, 2)
@@ -132,17 +136,26 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n num_classes"]:
-        """Logits of the images `x`, (N, H, W, C), as (N, num_classes)."""
+        """Compute the logits of a batch of images.
+
+        Args:
+            x: float images, (N, H, W, C), usually in [0, 1].
+            train: whether `norm` uses the statistics of the batch and updates the moving ones in 'batch_stats'.
+
+        Returns:
+            Logits, (N, num_classes).
+        """
+        check_images(self, x)
         norm = partial(self.norm, use_running_average=not train, dtype=self.dtype)
         x = Conv(64, 7, strides=2, padding=3, dtype=self.dtype, name="conv1")(x)
         x = ops.max_pool2d(nn.relu(norm(name="norm1")(x)), 3, strides=2, padding=1)
         for stage, num_blocks in enumerate(self.stage_sizes):
             for number in range(num_blocks):
-                begins = number == 0
+                is_first = number == 0
                 block = self.block(
                     features=64 * 2**stage,
-                    strides=2 if begins and stage > 0 else 1,
-                    project=begins and (stage > 0 or self.block.expansion > 1),
+                    strides=2 if is_first and stage > 0 else 1,
+                    project=is_first and (stage > 0 or self.block.expansion > 1),
                     norm=self.norm,
                     dtype=self.dtype,
                     name=f"stage{stage + 1}_block{number + 1}",
@@ -151,6 +164,73 @@ class ResNet(nn.Module):
         return Dense(self.num_classes, dtype=self.dtype, name="dense")(ops.global_avg_pool2d(x))
 
 
-ResNet18 = partial(ResNet, stage_sizes=(2, 2, 2, 2))
-ResNet34 = partial(ResNet, stage_sizes=(3, 4, 6, 3))
-ResNet50 = partial(ResNet, stage_sizes=(3, 4, 6, 3), block=Bottleneck)
+def ResNet18(num_classes: int = 10, **fields: Any) -> ResNet:  # noqa: N802 -- the network's name
+    """Build the chapter's ResNet: 18 layers, two `Residual` blocks in each of four stages.
+
+    It has 11,178,378 parameters on grayscale images with 10 classes.
+
+    Args:
+        num_classes: number of logits.
+        **fields: other fields of `ResNet`: `norm`, `dtype`, `name`.
+
+    Returns:
+        A `ResNet`, called as `model.apply(variables, x, train=...)` with float images x (N, H, W, C). It returns
+        logits, (N, num_classes).
+
+    Examples:
+        >>> ResNet18(num_classes=100).stage_sizes
+        (2, 2, 2, 2)
+        >>> ResNet18() == ResNet()
+        True
+
+    References:
+        Section 4.11. K. He, X. Zhang, S. Ren and J. Sun, Deep Residual Learning for Image Recognition, 2015.
+    """
+    return ResNet(stage_sizes=(2, 2, 2, 2), num_classes=num_classes, **fields)
+
+
+def ResNet34(num_classes: int = 10, **fields: Any) -> ResNet:  # noqa: N802 -- the network's name
+    """Build a ResNet of 34 layers: 3, 4, 6 and 3 `Residual` blocks.
+
+    It has 21,290,250 parameters on grayscale images with 10 classes.
+
+    Args:
+        num_classes: number of logits.
+        **fields: other fields of `ResNet`: `norm`, `dtype`, `name`.
+
+    Returns:
+        A `ResNet`, called as `model.apply(variables, x, train=...)` with float images x (N, H, W, C). It returns
+        logits, (N, num_classes).
+
+    Examples:
+        >>> ResNet34(num_classes=100).stage_sizes
+        (3, 4, 6, 3)
+
+    References:
+        K. He, X. Zhang, S. Ren and J. Sun, Deep Residual Learning for Image Recognition, 2015, table 1.
+    """
+    return ResNet(stage_sizes=(3, 4, 6, 3), num_classes=num_classes, **fields)
+
+
+def ResNet50(num_classes: int = 10, **fields: Any) -> ResNet:  # noqa: N802 -- the network's name
+    """Build a ResNet of 50 layers: 3, 4, 6 and 3 `Bottleneck` blocks.
+
+    It has 23,541,130 parameters on grayscale images with 10 classes.
+
+    Args:
+        num_classes: number of logits.
+        **fields: other fields of `ResNet`: `norm`, `dtype`, `name`.
+
+    Returns:
+        A `ResNet`, called as `model.apply(variables, x, train=...)` with float images x (N, H, W, C). It returns
+        logits, (N, num_classes).
+
+    Examples:
+        >>> model = ResNet50(num_classes=100)
+        >>> model.stage_sizes, model.block.__name__
+        ((3, 4, 6, 3), 'Bottleneck')
+
+    References:
+        K. He, X. Zhang, S. Ren and J. Sun, Deep Residual Learning for Image Recognition, 2015, table 1.
+    """
+    return ResNet(stage_sizes=(3, 4, 6, 3), block=Bottleneck, num_classes=num_classes, **fields)

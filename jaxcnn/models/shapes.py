@@ -1,24 +1,24 @@
-"""What a network's layers give, in the order in which they are called."""
+"""Output shapes of a network's layers."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxcnn.models.calls import record_calls
+
 
 def output_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[str, tuple[int, ...]]:
-    """Shapes of what the network's own layers and blocks give for one image, without computing any of it.
+    """Trace the network on one image, without computing it, and collect the output shapes of its layers and blocks.
 
     Args:
         model: a network, called as `model.apply(variables, images, train=...)`.
         image_shape: height, width and channels of the image.
 
     Returns:
-        By the layer's name, in the order of the calls: (H, W, C) or (F,). Poolings are operations and not layers; what
-        they give is not among them.
+        Shapes (H, W, C) or (F,) by the name of the layer or block, in the order of the calls. Pools are operations, not
+        layers, so they are not included.
 
     Raises:
         ValueError: if the image is too small for the network.
@@ -28,14 +28,6 @@ def output_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[s
         >>> output_shapes(LeNet(), (28, 28, 1))["conv2"]
         (8, 8, 16)
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def record(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: Any) -> Any:
-        output = call(*args, **kwargs)
-        if context.method_name == "__call__" and len(context.module.path) == 1:
-            shapes[context.module.path[0]] = output.shape[1:]
-        return output
-
-    with nn.intercept_methods(record):
+    with record_calls() as calls:
         jax.eval_shape(partial(model.init, train=False), jax.random.key(0), jnp.zeros((1, *image_shape)))
-    return shapes
+    return {call.path[0]: call.output.shape[1:] for call in calls if len(call.path) == 1}

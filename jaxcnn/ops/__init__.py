@@ -1,13 +1,13 @@
-"""Pure array functions: no state, no input or output, nothing of Flax.
+"""Pure array functions. They keep no state, do no I/O and import nothing from Flax.
 
-The chapter's own functions (`corr2d` and its kin, `pool2d`) take one image without a batch axis, channel-first where
-there are channels: (H, W) or (C, H, W), kernels (C_out, C_in, h, w). `jax.vmap` batches them. Everything that takes a
-batch is channel-last: images are (N, H, W, C) and kernels (h, w, C_in, C_out).
+The chapter's own functions (`corr2d` and its variants, `pool2d`) take one image without a batch axis, channel-first
+where it has channels: (H, W) or (C, H, W), with kernels (C_out, C_in, h, w). `jax.vmap` batches them. All other
+functions take a batch in channel-last layout: images (N, H, W, C) and kernels (h, w, C_in, C_out).
 
-All work under `jit`, `vmap`, `grad` and `jvp`, on arrays of JAX and of NumPy. Results have the floating type that the
-inputs have in common: float16, bfloat16, float32 and, where JAX's x64 mode is on, float64. Integers and booleans take
-the type of the floats beside them, or JAX's default float; other types are refused. Padding is always explicit
-numbers. What cannot be is a ValueError that names the shapes, raised while tracing.
+All functions work under `jit`, `vmap`, `grad` and `jvp` and accept JAX and NumPy arrays. A result has the common
+floating type of the inputs: float16, bfloat16, float32 or, in JAX's x64 mode, float64. Integers and booleans are
+converted to the type of the other inputs, or to JAX's default float type. Other types raise a `ValueError`. Invalid
+shapes raise a `ValueError` that names them, at trace time.
 """
 
 from jaxcnn.ops.arguments import ArrayLike

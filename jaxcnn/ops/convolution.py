@@ -1,4 +1,4 @@
-"""Convolutions, which as everywhere in deep learning are cross-correlations: the kernel is not flipped."""
+"""Convolutions. As usual in deep learning they are cross-correlations: the kernel is not flipped."""
 
 from functools import partial
 
@@ -18,31 +18,32 @@ def conv2d(
     x: Shaped[ArrayLike, "n h w c_in"],
     kernel: Shaped[ArrayLike, "k_h k_w c_kernel c_out"],
     bias: Shaped[ArrayLike, " c_out"] | None = None,
-    *,
     strides: Window = 1,
     padding: Padding = 0,
 ) -> Float[Array, "n h_out w_out c_out"]:
-    """Two-dimensional convolution of a batch of images, with padding and stride.
+    """Compute the 2-D convolution of a batch of images.
 
         y[n, i, j, o] = bias[o] + sum over (u, v, c) of
                         x[n, i * s_h + u - p_h, j * s_w + v - p_w, c] * kernel[u, v, c, o]
 
-    where x counts as zero outside the image. Not a number and infinities: XLA may leave the products of the kernel's
-    with those zeros out, and with few channels an image's may reach the other outputs of their row.
+    where x is zero outside the image. XLA may skip the products of these zeros with NaN or infinity in the kernel. With
+    few channels, NaN or infinity in the image can reach every output of its row.
 
     Args:
         x: images, (N, H, W, C_in).
         kernel: weights, (h, w, C_in, C_out).
-        bias: one number for each output channel, or None.
-        strides: step of the kernel along rows and columns.
-        padding: zeros added at the borders: a number, one for each axis, or a (low, high) pair for each axis.
+        bias: one number for each output channel, (C_out,), or None.
+        strides: step of the kernel along rows and columns, in pixels.
+        padding: zeros added at the borders: an integer, one for each axis, a (low, high) pair for each axis, or 'SAME'
+            or 'VALID'. With stride 2, 'SAME' differs from PyTorch's padding: it adds ((0, 1), (0, 1)) where an 8x8
+            image and a 3x3 kernel have padding 1 in PyTorch.
 
     Returns:
-        (N, H_out, W_out, C_out), sized by `conv_output_shape`, in the inputs' common floating type.
+        (N, H_out, W_out, C_out), with the size of `conv_output_shape`, in the common floating type of the inputs.
 
     Raises:
         ValueError: if the channels of `x` and `kernel` differ, the kernel is larger than the padded image, or a stride
-            or padding is out of its range.
+            or padding is out of range.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -50,15 +51,18 @@ def conv2d(
         >>> kernel = jnp.arange(4.0).reshape(2, 2, 1, 1)
         >>> conv2d(x, kernel)[0, :, :, 0].tolist()
         [[19.0, 25.0], [37.0, 43.0]]
+        >>> conv2d(x, kernel, None, 2, 1).shape, conv2d(x, kernel, padding="SAME").shape
+        ((1, 2, 2, 1), (1, 3, 3, 1))
 
     References:
         Sections 4.1 to 4.3.
     """
     biases = {} if bias is None else {"bias": (bias, "C_out")}
     axes = check_shapes("conv2d", x=(x, "N H W C_in"), kernel=(kernel, "h w C_in C_out"), **biases)
-    steps, pads = pair(strides, "strides", minimum=1), padding_pairs(padding)
-    # raises if the kernel does not fit:
-    output_hw = conv_output_shape((axes["H"], axes["W"]), (axes["h"], axes["w"]), strides=steps, padding=pads)
+    input_hw, kernel_hw = (axes["H"], axes["W"]), (axes["h"], axes["w"])
+    output_hw = conv_output_shape(input_hw, kernel_hw, strides, padding)  # raises if an argument is invalid
+    steps = pair(strides, "strides", minimum=1)
+    pads = padding_pairs(padding, input_hw, kernel_hw, steps)
     if bias is None:
         x, kernel = as_floats(x, kernel)
     else:
@@ -69,12 +73,16 @@ def conv2d(
 
 
 def _columns_at_once(kernel_shape: tuple[int, ...], output_hw: Pair) -> int:
-    """How many columns of the output one row of a matrix product gives; 0 where XLA's convolution is faster.
+    """Choose how many output columns one row of a matrix product gives; 0 if XLA's convolution is faster.
 
-    On two CPU cores (experiments/results/operations-cpu-2-cores.json), value and gradients, convolution against product
-    of so many columns: LeNet's first layer 9.4 ms against 2.7 of 8, its second 6.9 against 4.1 of 4, GoogLeNet's first
-    14.4 against 12.5 of 2, its 5x5 kernels on 3x3 pixels 16.4 against 2.7 of 1; but ResNet's 3x3 kernels on 24x24
-    pixels 29.7 against 51.4 of 1.
+    Milliseconds for value and gradients on two CPU cores (experiments/results/operations-cpu-2-cores.json):
+
+        layer                          convolution   product   columns
+        LeNet, first                           9.4       2.7         8
+        LeNet, second                          6.9       4.1         4
+        GoogLeNet, first                      14.4      12.5         2
+        GoogLeNet, 5x5 on 3x3 pixels          16.4       2.7         1
+        ResNet, 3x3 on 24x24 pixels           29.7      51.4         1
     """
     height, width, c_in, c_out = kernel_shape
     if (height, width) == (1, 1) or output_hw[0] * output_hw[1] <= 16:
@@ -85,10 +93,10 @@ def _columns_at_once(kernel_shape: tuple[int, ...], output_hw: Pair) -> int:
 
 
 def _conv2d_as_product(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs, columns: int) -> Array:
-    """The convolution as one product of matrices, which gives `columns` neighbouring outputs from what they all see.
+    """Compute the convolution as one matrix product that gives `columns` neighbouring outputs per row.
 
-    With few channels the product of one output alone is too narrow for a machine that multiplies 8 or 16 numbers at
-    once. Several at once multiply by zeros too, and are still faster.
+    With few channels, the product for a single output column is too narrow for SIMD units of 8 or 16 lanes. Several
+    columns at once also multiply zeros and are still faster.
     """
     (n, height, width, c_in), (k_h, k_w, _, c_out) = x.shape, kernel.shape
     (s_h, s_w), (rows, (left, right)) = strides, padding
@@ -100,12 +108,12 @@ def _conv2d_as_product(x: Array, kernel: Array, strides: Pair, padding: PaddingP
     groups = -(-w_out // columns)
     step = columns * s_w
     seen = (columns - 1) * s_w + k_w
-    more = max(0, -(-(seen - step) // step))  # groups to the right of its own of which a group sees some
+    more = max(0, -(-(seen - step) // step))  # number of groups to the right that a group also reads
     end = (groups + more) * step - width - left
     zero = jnp.zeros((), x.dtype)
     padded = lax.pad(x, zero, ((0, 0, 0), (*rows, 0), (left, end, 0), (0, 0, 0)))
     padded = padded.reshape(n, height + sum(rows), groups + more, step * c_in)
-    # First what lies below each other, then what lies beside it: one pass would copy the same numbers more often.
+    # Rows are gathered first, then columns: a single pass would copy the same numbers more often.
     below = [lax.slice_in_dim(padded, u, u + s_h * (h_out - 1) + 1, s_h, axis=1) for u in range(k_h)]
     strips = jnp.stack(below, axis=3)  # (n, h_out, groups + more, k_h, step * c_in)
     shifted = [
@@ -122,11 +130,11 @@ def _conv2d_as_product(x: Array, kernel: Array, strides: Pair, padding: PaddingP
     return y.reshape(n, h_out, groups * columns, c_out)[:, :, :w_out]
 
 
-# XLA's CPU compiler brings a convolution into the form of its fast kernels, NHWC with HWIO, only outside loops. The
-# gradients that JAX derives from that form are not in it, so inside a compiled loop they run as naive loops: about
-# three times the step of LeNet. Deriving a gradient swaps axes: input and output channels of the kernel for dx, batch
-# and channels of the images for dkernel. So the tangents below are the same sums with these axes swapped beforehand,
-# and the gradients derived from them come out in the fast form.
+# XLA's CPU compiler converts a convolution to the layout of its fast kernels, NHWC with HWIO, only outside loops. The
+# gradients that JAX derives from this layout have another one, so inside a compiled loop they run as naive loops: a
+# LeNet step takes about three times as long. Transposition swaps axes: the kernel's input and output channels for dx,
+# the images' batch and channels for dkernel. The tangents below are the same sums with these axes swapped in advance,
+# so the gradients derived from them have the fast layout.
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _conv2d(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
     return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))

@@ -1,6 +1,6 @@
 """The chapter's own cross-correlations: one image at a time, channel-first, batched with `jax.vmap`.
 
-They are what deep learning calls convolutions; the kernel is not flipped.
+Deep learning calls them convolutions. The kernel is not flipped.
 """
 
 import jax
@@ -13,7 +13,7 @@ from jaxcnn.ops.geometry import conv_output_shape
 
 
 def corr2d(x: Shaped[ArrayLike, "h w"], k: Shaped[ArrayLike, "k_h k_w"]) -> Float[Array, "h_out w_out"]:
-    """Cross-correlation of an image and a kernel, both of one channel.
+    """Compute the cross-correlation of an image and a kernel, both with one channel.
 
         y[i, j] = sum over (u, v) of x[i + u, j + v] * k[u, v]
 
@@ -22,7 +22,7 @@ def corr2d(x: Shaped[ArrayLike, "h w"], k: Shaped[ArrayLike, "k_h k_w"]) -> Floa
         k: kernel, (h, w).
 
     Returns:
-        (H - h + 1, W - w + 1), in the inputs' common floating type.
+        (H - h + 1, W - w + 1), in the common floating type of the inputs.
 
     Raises:
         ValueError: if an input has other axes, or the kernel is larger than the image.
@@ -31,7 +31,7 @@ def corr2d(x: Shaped[ArrayLike, "h w"], k: Shaped[ArrayLike, "k_h k_w"]) -> Floa
         >>> corr2d(jnp.arange(9.0).reshape(3, 3), jnp.arange(4.0).reshape(2, 2)).tolist()
         [[19.0, 25.0], [37.0, 43.0]]
 
-        Many images, one kernel:
+        A batch of images under one kernel:
 
         >>> jax.vmap(corr2d, in_axes=(0, None))(jnp.ones((5, 3, 3)), jnp.ones((2, 2))).shape
         (5, 2, 2)
@@ -46,11 +46,11 @@ def corr2d(x: Shaped[ArrayLike, "h w"], k: Shaped[ArrayLike, "k_h k_w"]) -> Floa
 
 @jax.jit
 def _corr2d(x: Array, k: Array) -> Array:
-    # With one channel XLA's convolution has next to nothing to sum over. Two steps, the first a product of matrices,
-    # are several times faster on a CPU (experiments/benchmarks/corr2d.py):
+    # XLA's convolution is slow with one channel. Two steps, the first a matrix product, are several times faster on a
+    # CPU (experiments/benchmarks/corr2d.py):
     #     z[v, i, j] = sum over u of k[u, v] * x[i + u, j],    y[i, j] = sum over v of z[v, i, j + v]
-    # z is split, not indexed: the gradient of a split is one concatenation, that of w indices a sum of w arrays as
-    # large as z.
+    # z is split, not indexed: the gradient of a split is one concatenation, the gradient of w indices is a sum of w
+    # arrays as large as z.
     (height, width), (k_h, k_w) = x.shape, k.shape
     rows, columns = height - k_h + 1, width - k_w + 1
     shifted = jnp.stack([x[u : u + rows] for u in range(k_h)])
@@ -62,7 +62,7 @@ def _corr2d(x: Array, k: Array) -> Array:
 def corr2d_multi_in(
     x: Shaped[ArrayLike, "c_in h w"], k: Shaped[ArrayLike, "c_in k_h k_w"]
 ) -> Float[Array, "h_out w_out"]:
-    """Cross-correlation of an image and a kernel of several channels: the sum over the channels.
+    """Compute the cross-correlation of an image and a kernel with several channels: the sum over the channels.
 
         y[i, j] = sum over c of corr2d(x[c], k[c])[i, j]
 
@@ -71,10 +71,10 @@ def corr2d_multi_in(
         k: kernel, (C_in, h, w).
 
     Returns:
-        (H - h + 1, W - w + 1), in the inputs' common floating type.
+        (H - h + 1, W - w + 1), in the common floating type of the inputs.
 
     Raises:
-        ValueError: if an input has other axes, their channels differ, or the kernel is larger than the image.
+        ValueError: if an input has other axes, the channels differ, or the kernel is larger than the image.
 
     Examples:
         >>> x = jnp.arange(9.0).reshape(3, 3)
@@ -92,7 +92,7 @@ def corr2d_multi_in(
 def corr2d_multi_in_out(
     x: Shaped[ArrayLike, "c_in h w"], k: Shaped[ArrayLike, "c_out c_in k_h k_w"]
 ) -> Float[Array, "c_out h_out w_out"]:
-    """Cross-correlation of an image with several kernels, each of which gives a channel.
+    """Compute the cross-correlation of an image with several kernels, one for each output channel.
 
         y[o] = corr2d_multi_in(x, k[o])
 
@@ -101,10 +101,10 @@ def corr2d_multi_in_out(
         k: kernels, (C_out, C_in, h, w).
 
     Returns:
-        (C_out, H - h + 1, W - w + 1), in the inputs' common floating type.
+        (C_out, H - h + 1, W - w + 1), in the common floating type of the inputs.
 
     Raises:
-        ValueError: if an input has other axes, their channels differ, or the kernels are larger than the image.
+        ValueError: if an input has other axes, the channels differ, or the kernels are larger than the image.
 
     Examples:
         >>> x = jnp.arange(9.0).reshape(3, 3)
@@ -124,7 +124,7 @@ def corr2d_multi_in_out(
 def corr2d_multi_in_out_1x1(
     x: Shaped[ArrayLike, "c_in h w"], k: Shaped[ArrayLike, "c_out c_in k_h k_w"]
 ) -> Float[Array, "c_out h w"]:
-    """Cross-correlation with kernels of one pixel: at each pixel a product of a matrix and the channels.
+    """Compute the cross-correlation with 1x1 kernels: a matrix product over the channels of each pixel.
 
         y[o, i, j] = sum over c of k[o, c, 0, 0] * x[c, i, j]
 
@@ -136,7 +136,7 @@ def corr2d_multi_in_out_1x1(
         (C_out, H, W), equal to `corr2d_multi_in_out(x, k)` up to rounding.
 
     Raises:
-        ValueError: if an input has other axes, their channels differ, or the kernels are larger than one pixel.
+        ValueError: if an input has other axes, the channels differ, or the kernels are larger than one pixel.
 
     Examples:
         >>> x = jnp.array([1.0, 10.0]).reshape(2, 1, 1)
@@ -149,8 +149,8 @@ def corr2d_multi_in_out_1x1(
     check_shapes("corr2d_multi_in_out_1x1", x=(x, "C_in H W"), k=(k, "C_out C_in h w"))
     if k.shape[2:] != (1, 1):
         raise ValueError(
-            f"corr2d_multi_in_out_1x1 needs kernels of one pixel, (C_out, C_in, 1, 1), not k {k.shape}; "
-            "corr2d_multi_in_out takes kernels of any size"
+            f"corr2d_multi_in_out_1x1: expected 1x1 kernels, (C_out, C_in, 1, 1), got k {k.shape}; use "
+            "corr2d_multi_in_out for other sizes"
         )
     x, k = as_floats(x, k)
     return jnp.einsum("oc,chw->ohw", k[:, :, 0, 0], x)

@@ -1,4 +1,4 @@
-"""Batch normalisation with its statistics passed in and passed out."""
+"""Batch normalisation as a pure function: statistics in, updated statistics out."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ from jaxcnn.ops.arguments import ArrayLike, as_floats, as_wide_floats, check_sha
 
 
 class BatchStats(NamedTuple):
-    """Mean and variance of each channel, (C,) both: of a batch, or moving from batch to batch.
+    """Mean and variance of each channel, of one batch or as moving averages.
 
     Attributes:
-        mean: in the units of the activations.
-        var: biased, in their square.
+        mean: (C,), in the units of the activations.
+        var: (C,), biased, in the squared units of the activations.
     """
 
     mean: Float[Array, " c"]
@@ -32,33 +32,33 @@ def batch_norm(
     momentum: float = 0.9,
     epsilon: float = 1e-5,
 ) -> tuple[Float[Array, "*batch c"], BatchStats]:
-    """Activations of mean zero and variance one in each channel, then scaled and shifted.
+    """Normalise each channel to mean 0 and variance 1, then scale and shift it.
 
         y = scale * (x - mean) / sqrt(var + epsilon) + bias
 
-    In training, mean and variance are the batch's own, var = mean((x - mean)^2), over all axes but the channels, and
-    the moving statistics follow them:
+    In training, mean and variance are those of the batch, var = mean((x - mean)^2), over all axes but the channels.
+    The moving statistics are updated:
 
         new stats = momentum * stats + (1 - momentum) * (mean, var)
 
-    In prediction, mean and variance are `stats`, which come back as they are.
+    In prediction, mean and variance are `stats`, which are returned unchanged.
 
     Args:
-        x: activations, (N, F) or (N, H, W, C). Half precision is computed in float32.
-        scale: factor of each channel, (C,); 1 to begin with.
-        bias: shift of each channel, (C,); 0 to begin with.
-        stats: the moving statistics; in the chapter both begin at 0.
-        train: whether the batch's own statistics are taken; a Python bool, so static under `jit`.
-        momentum: what the moving statistics keep of themselves, from 0 to 1.
+        x: activations, (N, C) or (N, H, W, C). Half precision is computed in float32.
+        scale: factor of each channel, (C,); its usual initial value is 1.
+        bias: shift of each channel, (C,); its usual initial value is 0.
+        stats: the moving statistics. In the chapter both are initially 0.
+        train: whether to use the statistics of the batch. It is a Python bool, so static under `jit`.
+        momentum: weight of the old moving statistics in the update, from 0 to 1.
         epsilon: added to the variance, in its units.
 
     Returns:
-        y, shaped as `x` and in its floating type, and the statistics for the next call, each in the floating type
-        in which it came.
+        y, with the shape and floating type of `x`, and the statistics for the next call, with their floating types
+        unchanged.
 
     Raises:
-        ValueError: if `x` has 1, 3 or more than 4 axes, the channels differ, a batch to train on is empty, or
-            momentum or epsilon is out of its range.
+        ValueError: if `x` has 1, 3 or more than 4 axes, the channels differ, a training batch is empty, or momentum or
+            epsilon is out of range.
 
     Examples:
         >>> zero, one = jnp.zeros(2), jnp.ones(2)
@@ -73,11 +73,11 @@ def batch_norm(
         Section 4.10. S. Ioffe and C. Szegedy, Batch Normalization, 2015.
     """
     if np.ndim(x) not in (2, 4):
-        raise ValueError(f"batch_norm needs x (N, C) or (N, H, W, C), not x {np.shape(x)}")
+        raise ValueError(f"batch_norm: expected x (N, C) or (N, H, W, C), got x {np.shape(x)}")
     if isinstance(momentum, float | int) and not 0 <= momentum <= 1:
-        raise ValueError(f"batch_norm with momentum {momentum}: a number from 0 to 1 is needed")
+        raise ValueError(f"batch_norm: momentum {momentum}: expected a number from 0 to 1")
     if isinstance(epsilon, float | int) and not epsilon >= 0:
-        raise ValueError(f"batch_norm with epsilon {epsilon}: a number that is not negative is needed")
+        raise ValueError(f"batch_norm: epsilon {epsilon}: expected 0 or more")
     check_shapes(
         "batch_norm",
         x=(x, "N C" if np.ndim(x) == 2 else "N H W C"),
@@ -87,7 +87,7 @@ def batch_norm(
         var=(stats.var, "C"),
     )
     if train and x.size == 0:
-        raise ValueError(f"batch_norm of x {x.shape}: a batch to train on needs at least one entry")
+        raise ValueError(f"batch_norm: x {x.shape} is empty: expected at least one entry when train=True")
     (x,) = as_floats(x)
     (old_mean,), (old_var,) = as_floats(stats.mean), as_floats(stats.var)
     moving = BatchStats(old_mean, old_var)

@@ -1,13 +1,12 @@
 """The outputs of the layers of a network."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
-from flax import linen as nn
 
 from jaxcnn.data.pipeline import prepare_images
+from jaxcnn.models.calls import record_calls
 from jaxcnn.runs import TrainedRun
 
 
@@ -22,16 +21,10 @@ def find_activations(run: TrainedRun, images: np.ndarray) -> dict[str, np.ndarra
 
     @jax.jit
     def outputs(images: jax.Array) -> list[Any]:
-        found: dict[str, Any] = {}
-
-        def record(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: Any) -> Any:
-            output = call(*args, **kwargs)
-            if context.method_name == "__call__" and context.module.path:
-                found["/".join(context.module.path)] = output
-            return output
-
-        with nn.intercept_methods(record):
-            run.state.apply_fn(run.state.variables, prepare_images(images, run.config.recipe.image_size), train=False)
+        prepared = prepare_images(images, run.config.recipe.image_size)
+        with record_calls() as calls:
+            run.state.apply_fn(run.state.variables, prepared, train=False)
+        found = {"/".join(call.path): call.output for call in calls if call.path}
         paths[:] = found
         return list(found.values())
 

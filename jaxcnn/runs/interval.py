@@ -35,7 +35,7 @@ class Interval:
         match = re.fullmatch(r"([1-9][0-9]{0,8})([smh]?)", text.strip())
         if match is None:
             raise InputError(
-                f"--checkpoint-every {text!r}: expected a number of steps, such as 500, or a time, such as 30s, 10m or 2h"
+                f"--checkpoint-every {text!r}: expected a number of steps, such as 500, or a time, such as 30s or 2h"
             )
         number, unit = match.groups()
         return cls(seconds=float(number) * _SECONDS[unit]) if unit else cls(steps=int(number))

@@ -1,4 +1,4 @@
-"""The chapter's sections, run as a reader runs them, print what the book prints."""
+"""The scripts of the chapter's sections print what the book prints."""
 
 import runpy
 from pathlib import Path
@@ -91,7 +91,7 @@ PRINTED = {
         "transition3    3x3x120",
         "block4         3x3x248",
         "parameters: 758,226",
-        "29x29 is the smallest that works",
+        "DenseNet: expected images of at least 29x29 pixels, got 28x28",
         "with the window clipped, block4 gives 1x1x248",
         "epoch 3: loss",
     ],
@@ -104,14 +104,14 @@ PRINTED = {
 }
 
 PLATEAUS = {"section_4_08_nin", "section_4_09_googlenet"}
-"""Networks whose loss does not fall yet in so few steps."""
+"""Networks whose loss does not fall in so few steps."""
 
 FIGURES = {"section_4_01_convolution", "section_4_04_pooling", "section_4_10_batch_normalization"}
 
 
 @pytest.fixture
 def run(monkeypatch, tmp_path, sample):
-    """Runs a section in an empty folder, on the images that come with the tests; gives its names."""
+    """Return a function that runs a section in an empty folder on the test images and returns its global variables."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setattr(data, "load_fashion_mnist", lambda: sample)
@@ -120,7 +120,7 @@ def run(monkeypatch, tmp_path, sample):
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_a_section_prints_what_the_book_prints(section, run, capsys, tmp_path):
+def test_section_prints_what_the_book_prints(section, run, capsys, tmp_path):
     names = run(section)
     printed = capsys.readouterr().out
     for expected in PRINTED[section]:
@@ -138,7 +138,7 @@ def learned(run):
     return run("section_4_01_convolution")
 
 
-def test_the_edge_is_learned_from_twenty_starts(learned):
+def test_the_edge_is_learned_from_twenty_initial_kernels(learned):
     losses, params = learned["all_losses"], learned["all_variables"]["params"]
     assert losses.shape == (20, 30)
     assert losses[:, -1].max() < 0.1
@@ -147,16 +147,16 @@ def test_the_edge_is_learned_from_twenty_starts(learned):
     np.testing.assert_allclose(params["bias"], np.zeros(20), atol=0.1)
 
 
-def test_the_loss_falls_by_the_books_factor_every_five_steps(learned):
+def test_the_loss_falls_by_the_books_factor_per_five_steps(learned):
     losses = np.asarray(learned["losses"])
     np.testing.assert_allclose(losses[9:25:5] / losses[14:30:5], 0.88**-10, rtol=0.1)  # 3.6
 
 
-def test_one_matrix_product_is_the_one_pixel_correlation(run):
+def test_matrix_product_equals_the_1x1_correlation(run):
     assert run("section_4_03_channels")["difference"] <= 1e-6
 
 
-def test_pooling_keeps_most_of_a_shifted_edge_where_it_was(run):
+def test_pooling_keeps_most_responses_to_a_shifted_edge(run):
     names = run("section_4_04_pooling")
     assert names["of_edges"] == 0
     assert names["of_maxima"] > 2 / 3

@@ -1,4 +1,4 @@
-"""All nine networks beside PyTorch's, from the same weights, on real images."""
+"""Comparison of all nine networks with PyTorch's, with the same weights, on real images."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from jaxcnn.recipes import RECIPES
 from jaxcnn.training import TrainState, train_step
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[torch]'")
-import torch_networks  # noqa: E402 -- which needs PyTorch
+import torch_networks  # noqa: E402 -- it needs PyTorch
 
 every_network = pytest.mark.parametrize("name", RECIPES)
 
@@ -21,16 +21,16 @@ REDUCED = {
     "lenet": 28, "alexnet": 67, "vgg": 32, "nin": 67, "googlenet": 16, "lenet_bn_scratch": 28, "lenet_bn": 28,
     "resnet": 28, "densenet": 28,
 }  # fmt: skip
-"""Sizes at which ten steps in double precision take seconds."""
+"""Image sizes at which ten steps in double precision take seconds."""
 
 
 def make(name, image_size, dtype):
-    """PyTorch's network as it begins, and ours with its weights."""
+    """Return PyTorch's initial network, and ours with its weights."""
     torch.manual_seed(0)
     network = torch_networks.build(name, image_size, dropout=0.0)
     theirs = network.to({"float32": torch.float32, "float64": torch.float64}[dtype])
     generator = torch.Generator().manual_seed(1)
-    for key, buffer in theirs.named_buffers():  # statistics as after some training
+    for key, buffer in theirs.named_buffers():  # random statistics, as after some training
         if buffer.dim() > 0:
             low = 0.5 if key.endswith("var") else -0.5
             buffer.copy_(low + torch.rand(buffer.shape, generator=generator, dtype=buffer.dtype))
@@ -63,7 +63,7 @@ def test_logits_agree(name, sample):
 
 @every_network
 def test_ten_steps_of_training_agree(name, sample):
-    """In double precision, where rounding decides nothing: Adam divides by the gradient's size, however small."""
+    """The test uses double precision, because Adam divides by the size of the gradient and so amplifies rounding."""
     with jax.enable_x64(True):
         size, recipe = REDUCED[name], RECIPES[name]
         image_shape = (size, size, 1)
@@ -71,7 +71,7 @@ def test_ten_steps_of_training_agree(name, sample):
         theirs.train()
         variables = jax.tree.map(lambda array: array.astype(jnp.float64), variables)
         keys = list(theirs.state_dict())
-        exact = variables_to_torch(model, variables, image_shape, names=keys)  # as float32 holds them
+        exact = variables_to_torch(model, variables, image_shape, names=keys)  # rounded to float32
         for key, tensor in theirs.state_dict().items():
             if tensor.dim() > 0:
                 tensor.copy_(torch.tensor(exact[key]).reshape(tensor.shape))
@@ -116,12 +116,12 @@ def assert_gradients_agree(ours, network):
     expected = {key: parameter.grad.numpy() for key, parameter in network.named_parameters()}
     largest = max(np.abs(gradient).max() for gradient in expected.values())
     for key, gradient in expected.items():
-        tolerance = 1e-8 * np.abs(gradient).max() + 1e-12 * largest  # some are zero but for rounding
+        tolerance = 1e-8 * np.abs(gradient).max() + 1e-12 * largest  # some gradients are zero up to rounding
         np.testing.assert_allclose(ours[key].reshape(gradient.shape), gradient, rtol=0, atol=tolerance, err_msg=key)
 
 
 def assert_statistics_agree(ours, network, before, entries):
-    """PyTorch's running variance takes n / (n - 1) times the batch's, with n entries a channel; ours the batch's."""
+    """Compare running statistics. PyTorch's variance is unbiased: n / (n - 1) times ours for n entries per channel."""
     for key, buffer in network.named_buffers():
         layer, _, kind = key.rpartition(".")
         expected = buffer.numpy()
@@ -133,7 +133,7 @@ def assert_statistics_agree(ours, network, before, entries):
 
 
 def count_entries(network):
-    """How many numbers a channel each batch norm of `network` sees in a batch, once it has seen one."""
+    """Return a mapping that each batch norm of `network` fills, when called, with its number of entries per channel."""
     entries = {}
     for name, module in network.named_modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):

@@ -1,6 +1,4 @@
-"""Weights in and out of PyTorch's placement, without PyTorch."""
-
-import inspect
+"""Conversion of weights to and from PyTorch's layout, without PyTorch."""
 
 import jax
 import numpy as np
@@ -34,13 +32,13 @@ def state_dict():
         (models.DenseNet(), (32, 32, 1)),
     ],
 )
-def test_out_and_in_again_changes_nothing(model, image_shape):
+def test_round_trip_is_exact(model, image_shape):
     variables = drawn_variables(model, (1, *image_shape))
     back = variables_from_torch(model, variables_to_torch(model, variables, image_shape), image_shape)
     jax.tree.map(np.testing.assert_array_equal, back, variables)
 
 
-def test_names_say_layer_and_tensor_in_the_order_of_the_constructors():
+def test_default_names_follow_the_order_of_the_constructors():
     names = list(variables_to_torch(models.ResNet18(), drawn_variables(models.ResNet18(), (1, *SHAPE)), SHAPE))
     assert names[:6] == [
         "conv1.weight",
@@ -56,15 +54,15 @@ def test_names_say_layer_and_tensor_in_the_order_of_the_constructors():
     ]  # fmt: skip
 
 
-def test_kernels_and_matrices_are_turned():
+def test_kernels_and_matrices_are_transposed():
     variables = drawn_variables(LENET, (1, *SHAPE))
     params, out = variables["params"], variables_to_torch(LENET, variables, SHAPE)
     np.testing.assert_array_equal(out["conv2.weight"][3, 5], params["conv2"]["kernel"][:, :, 5, 3])
     np.testing.assert_array_equal(out["dense2.weight"], params["dense2"]["kernel"].T)
 
 
-def test_rows_behind_a_flatten_change_places():
-    """The activation of channel c at (i, j) is input c * H * W + i * W + j there and i * W * C + j * C + c here."""
+def test_rows_after_a_flatten_are_reordered():
+    """Channel c at (i, j) is input c * H * W + i * W + j in PyTorch and i * W * C + j * C + c here."""
     variables = drawn_variables(LENET, (1, 28, 20, 1))  # 4 x 2 x 16 before the flatten
     ours = np.asarray(variables["params"]["dense1"]["kernel"])
     theirs = variables_to_torch(LENET, variables, (28, 20, 1))["dense1.weight"]
@@ -72,7 +70,7 @@ def test_rows_behind_a_flatten_change_places():
         np.testing.assert_array_equal(theirs[:, c * 8 + i * 2 + j], ours[i * 32 + j * 16 + c])
 
 
-def test_names_of_the_other_module_can_be_given(state_dict):
+def test_custom_names_are_used(state_dict):
     names = [f"anything.{number}" for number in range(len(state_dict))]
     variables = variables_from_torch(LENET, state_dict, SHAPE)
     named = variables_to_torch(LENET, variables, SHAPE, names=[*names, "1.num_batches_tracked"])
@@ -80,18 +78,18 @@ def test_names_of_the_other_module_can_be_given(state_dict):
     jax.tree.map(np.testing.assert_array_equal, list(named.values()), list(state_dict.values()))
 
 
-def test_scalars_are_passed_over(state_dict):
+def test_scalars_are_ignored(state_dict):
     assert variables_from_torch(LENET, {"num_batches_tracked": np.int64(7), **state_dict}, SHAPE)
 
 
-def test_statistics_that_are_kept_elsewhere_begin_as_the_network_has_them():
+def test_missing_statistics_take_their_initial_values():
     out = variables_to_torch(NORMED, drawn_variables(NORMED, (1, *SHAPE)), SHAPE)
     variables = variables_from_torch(NORMED, {name: a for name, a in out.items() if "running" not in name}, SHAPE)
     np.testing.assert_array_equal(variables["batch_stats"]["norm1"]["var"], np.zeros(6))
     np.testing.assert_array_equal(variables["params"]["norm1"]["scale"], out["norm1.weight"])
 
 
-def test_vectors_may_have_axes_around_them():
+def test_vectors_may_have_extra_axes_of_size_1():
     out = variables_to_torch(NORMED, drawn_variables(NORMED, (1, *SHAPE)), SHAPE)
     wide = {name: a.reshape(1, -1, 1, 1) if name.startswith("norm") else a for name, a in out.items()}
     jax.tree.map(
@@ -109,13 +107,13 @@ def test_vectors_may_have_axes_around_them():
         ("with an infinity", {"dense3.weight": np.full((10, 84), np.inf)}),
         ("beyond float32", {"conv1.bias": np.full(6, 1e39)}),
         ("of complex numbers", {"conv1.bias": np.zeros(6, complex)}),
-        ("of words", {"conv1.bias": ["a"] * 6}),
-        ("of several lengths", {"conv1.bias": [[1], [1, 2]]}),
+        ("of strings", {"conv1.bias": ["a"] * 6}),
+        ("with ragged rows", {"conv1.bias": [[1], [1, 2]]}),
         ("missing", {"dense3.bias": None}),
-        ("too many", {"more": np.zeros(3)}),
+        ("left over", {"more": np.zeros(3)}),
     ],
 )
-def test_a_tensor_that_does_not_fit_is_named(state_dict, fault, what, change):
+def test_the_error_names_an_invalid_tensor(state_dict, fault, what, change):
     weights = {name: array for name, array in {**state_dict, **change}.items() if array is not None}
     with pytest.raises(InputError) as raised:
         variables_from_torch(LENET, weights, SHAPE)
@@ -124,15 +122,15 @@ def test_a_tensor_that_does_not_fit_is_named(state_dict, fault, what, change):
     fault(f"weights with a tensor {what}", "an `InputError` that names the tensor", str(raised.value))
 
 
-THINGS = st.one_of(
+VALUES = st.one_of(
     hnp.arrays(hnp.scalar_dtypes(), hnp.array_shapes(min_dims=0, max_dims=4, max_side=6)),
-    st.recursive(st.integers() | st.floats() | st.text() | st.none(), lambda some: st.lists(some, max_size=3)),
+    st.recursive(st.integers() | st.floats() | st.text() | st.none(), lambda inner: st.lists(inner, max_size=3)),
 )
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(changes=st.dictionaries(st.sampled_from(["conv1.weight", "conv1.bias", "dense3.bias", "more"]), THINGS))
-def test_any_tensors_are_taken_or_refused_in_one_line(state_dict, changes):
+@given(changes=st.dictionaries(st.sampled_from(["conv1.weight", "conv1.bias", "dense3.bias", "more"]), VALUES))
+def test_any_tensors_are_accepted_or_rejected_in_one_line(state_dict, changes):
     message = ""
     try:
         variables_from_torch(LENET, {**state_dict, **changes}, SHAPE)
@@ -141,20 +139,20 @@ def test_any_tensors_are_taken_or_refused_in_one_line(state_dict, changes):
     assert "\n" not in message
 
 
-def test_a_file_is_not_opened():
-    with pytest.raises(InputError, match="given as str: a mapping from names to tensors"):
-        # unwrapped: in tests the types in the signature are checked too, and would speak first
-        inspect.unwrap(variables_from_torch)(LENET, "weights.pt", SHAPE)
+@pytest.mark.usefixtures("without_type_checks")
+def test_a_file_name_raises():
+    with pytest.raises(InputError, match="weights of type str: expected a mapping from names to tensors"):
+        variables_from_torch(LENET, "weights.pt", SHAPE)
 
 
-def test_variables_of_another_network_are_named():
+def test_variables_of_another_network_raise():
     variables = drawn_variables(LENET, (1, *SHAPE))
-    with pytest.raises(InputError, match="params/norm1/scale in the variables, where LeNet has one"):
+    with pytest.raises(InputError, match="params/norm1/scale is missing: expected the variables of LeNet"):
         variables_to_torch(NORMED, variables, SHAPE)
-    with pytest.raises(InputError, match=r"params/dense1/kernel \(256, 120\) where LeNet has \(400, 120\)"):
+    with pytest.raises(InputError, match=r"params/dense1/kernel \(256, 120\): expected \(400, 120\) for LeNet"):
         variables_to_torch(LENET, variables, (32, 32, 1))
 
 
-def test_names_that_do_not_count_up_are_said():
-    with pytest.raises(InputError, match="2 names where LeNet has 10 tensors"):
+def test_wrong_number_of_names_raises():
+    with pytest.raises(InputError, match="2 names: expected 10, one for each tensor of LeNet"):
         variables_to_torch(LENET, drawn_variables(LENET, (1, *SHAPE)), SHAPE, names=["a", "b"])

@@ -14,11 +14,11 @@ def test_is_corr2d_with_its_parameters():
     np.testing.assert_allclose(y, ops.corr2d(x, params["kernel"]) + params["bias"], rtol=1e-6)
 
 
-def test_one_number_is_a_square_kernel():
+def test_integer_kernel_size_is_square():
     assert Corr2D(3).init(jax.random.key(0), jnp.ones((5, 5)))["params"]["kernel"].shape == (3, 3)
 
 
-def test_kernel_and_bias_start_from_the_standard_normal_distribution():
+def test_kernel_and_bias_are_initialised_from_n_0_1():
     def drawn(key):
         params = Corr2D(2).init(key, jnp.ones((2, 2)))["params"]
         return jnp.append(params["kernel"].reshape(-1), params["bias"])
@@ -29,6 +29,6 @@ def test_kernel_and_bias_start_from_the_standard_normal_distribution():
 
 
 @pytest.mark.parametrize(("kernel_size", "message"), [(0, "kernel size 0"), (4, "window of 4x4 does not fit")])
-def test_what_cannot_be_is_said(kernel_size, message):
+def test_invalid_kernel_size_raises(kernel_size, message):
     with pytest.raises(ValueError, match=message):
         Corr2D(kernel_size).init(jax.random.key(0), jnp.ones((3, 3)))

@@ -15,7 +15,7 @@ from jaxcnn.layers import Conv, Dense
     ],
 )
 @pytest.mark.parametrize("parameter", ["kernel", "bias"])
-def test_parameters_start_uniform_within_one_over_the_root_of_fan_in(layer, x, fan_in, parameter):
+def test_initial_parameters_are_uniform_within_fan_in_bound(layer, x, fan_in, parameter):
     values = np.asarray(layer.init(jax.random.key(0), x)["params"][parameter])
     bound = fan_in**-0.5
     assert np.abs(values).max() <= bound
@@ -32,6 +32,12 @@ def test_conv_is_conv2d_with_its_parameters():
     np.testing.assert_array_equal(y, ops.conv2d(x, params["kernel"], params["bias"], strides=2, padding=1))
 
 
+def test_conv_accepts_padding_words():
+    x = jnp.ones((1, 7, 7, 1))
+    assert Conv(2, 3, 2, "SAME").init_with_output(jax.random.key(0), x)[0].shape == (1, 4, 4, 2)
+    assert Conv(2, 3, 2, "VALID").init_with_output(jax.random.key(0), x)[0].shape == (1, 3, 3, 2)
+
+
 def test_dense_is_a_product_plus_a_bias():
     x = jax.random.normal(jax.random.key(1), (2, 5))
     y, variables = Dense(3).init_with_output(jax.random.key(0), x)
@@ -40,13 +46,22 @@ def test_dense_is_a_product_plus_a_bias():
 
 
 @pytest.mark.parametrize(("layer", "shape"), [(Conv(2, 3), (1, 4, 4, 1)), (Dense(2), (1, 4))])
-def test_dtype_is_that_of_the_computation_alone(layer, shape):
+def test_dtype_applies_to_the_computation_only(layer, shape):
     y, variables = layer.clone(dtype=jnp.bfloat16).init_with_output(jax.random.key(0), jnp.ones(shape))
     assert y.dtype == jnp.bfloat16
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
 
 
 @pytest.mark.parametrize(("layer", "shape"), [(Conv(2, 3), (1, 4, 4, 1)), (Dense(2), (1, 4))])
-def test_the_bias_can_be_left_out(layer, shape):
+def test_use_bias_false_has_no_bias(layer, shape):
     variables = layer.clone(use_bias=False).init(jax.random.key(0), jnp.ones(shape))
     assert set(variables["params"]) == {"kernel"}
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "other"), [(Conv(2, 3), (1, 4, 4, 1), (1, 4, 4, 3)), (Dense(2), (1, 4), (1, 5))]
+)
+def test_parameters_of_another_input_raise(layer, shape, other):
+    variables = layer.init(jax.random.key(0), jnp.ones(shape))
+    with pytest.raises(ValueError, match=r"^(Conv|Dense) on an input .*: expected a kernel \(.*\), got \("):
+        layer.apply(variables, jnp.ones(other))

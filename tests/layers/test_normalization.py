@@ -19,7 +19,7 @@ def random_variables(seed=0):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("predicting", [False, True])
-def test_equals_flaxs_own_from_the_same_start(shape, predicting):
+def test_equals_flax_batch_norm(shape, predicting):
     x = jax.random.normal(jax.random.key(0), shape) * 3 + 1
     variables = random_variables()
     results = [
@@ -30,7 +30,7 @@ def test_equals_flaxs_own_from_the_same_start(shape, predicting):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_is_batch_norm_with_its_variables(shape):
+def test_is_ops_batch_norm_with_its_variables(shape):
     x, variables = jax.random.normal(jax.random.key(0), shape), random_variables()
     layer = BatchNorm(use_running_average=False, momentum=0.7, epsilon=1e-2)
     y, updates = layer.apply(variables, x, mutable=["batch_stats"])
@@ -42,7 +42,7 @@ def test_is_batch_norm_with_its_variables(shape):
 
 
 @pytest.mark.parametrize(("norm", "var"), [(BatchNorm, 1), (library_batch_norm, 1), (scratch_batch_norm, 0)])
-def test_begins_with_gamma_1_and_beta_0(norm, var):
+def test_initial_gamma_is_1_and_beta_is_0(norm, var):
     variables = norm(use_running_average=False).init(jax.random.key(0), jnp.full((4, 3), 7.0))
     np.testing.assert_array_equal(variables["params"]["scale"], np.ones(3))
     np.testing.assert_array_equal(variables["params"]["bias"], np.zeros(3))
@@ -50,25 +50,25 @@ def test_begins_with_gamma_1_and_beta_0(norm, var):
     np.testing.assert_array_equal(variables["batch_stats"]["var"], np.full(3, var))
 
 
-def test_gamma_may_begin_uniform():
+def test_uniform_scale_draws_gamma_from_u_0_1():
     layer = uniform_scale_batch_norm(use_running_average=False)
     gamma, other = (layer.init(jax.random.key(seed), jnp.ones((2, 4000)))["params"]["scale"] for seed in (0, 1))
     assert 0 <= gamma.min() < gamma.max() < 1
     counts, _ = np.histogram(gamma, bins=10, range=(0, 1))
-    assert counts.min() > 340  # of 400, three standard deviations
+    assert counts.min() > 340  # three standard deviations below 400
     assert np.abs(gamma - other).max() > 0.9
     np.testing.assert_array_equal(layer.init(jax.random.key(0), jnp.ones((2, 4)))["params"]["bias"], np.zeros(4))
 
 
 @pytest.mark.parametrize("norm", [BatchNorm, nn.BatchNorm])
-def test_computes_in_the_dtype_it_is_given_and_keeps_its_variables_in_float32(norm):
+def test_dtype_applies_to_the_computation_only(norm):
     layer = norm(use_running_average=False, dtype=jnp.bfloat16)
     y, variables = layer.init_with_output(jax.random.key(0), jnp.ones((4, 3)))
     assert y.dtype == jnp.bfloat16
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
 
 
-def test_the_mode_may_come_with_the_call_and_must_come_once():
+def test_use_running_average_is_required_once():
     x, variables = jnp.ones((4, 3)), random_variables()
     expected = BatchNorm(use_running_average=True).apply(variables, x)
     np.testing.assert_array_equal(BatchNorm().apply(variables, x, use_running_average=True), expected)

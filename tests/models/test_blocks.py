@@ -1,4 +1,4 @@
-"""The book's blocks on the book's small inputs, and what a block refuses."""
+"""The book's blocks on the book's small inputs, and the inputs that a block rejects."""
 
 from functools import partial
 
@@ -19,19 +19,19 @@ def shape_of(block, x_shape):
     return jax.eval_shape(partial(block.init_with_output, train=False), jax.random.key(0), x)[0].shape
 
 
-def test_a_residual_keeps_the_shape_or_projects_to_another():
+def test_residual_keeps_the_shape_or_projects():
     assert shape_of(Residual(3), (4, 6, 6, 3)) == (4, 6, 6, 3)
     assert shape_of(Residual(6, strides=2, project=True), (4, 6, 6, 3)) == (4, 3, 3, 6)
     assert shape_of(Bottleneck(6, strides=2, project=True), (4, 6, 6, 3)) == (4, 3, 3, 24)
 
 
 @pytest.mark.parametrize("block", [Residual(6), Residual(3, strides=2), Bottleneck(3)])
-def test_a_residual_that_cannot_be_added_says_so(block):
-    with pytest.raises(ValueError, match="project=True"):
+def test_residual_without_a_needed_projection_raises(block):
+    with pytest.raises(ValueError, match="set project=True"):
         shape_of(block, (4, 6, 6, 3))
 
 
-def test_a_dense_block_adds_channels_and_a_transition_takes_them_away():
+def test_dense_block_adds_channels_and_transition_reduces_them():
     assert shape_of(DenseBlock(2, 10), (4, 8, 8, 3)) == (4, 8, 8, 23)
     assert shape_of(Transition(10), (4, 8, 8, 23)) == (4, 4, 4, 10)
 
@@ -39,8 +39,8 @@ def test_a_dense_block_adds_channels_and_a_transition_takes_them_away():
 @pytest.mark.parametrize(
     ("x_shape", "pooled"), [((1, 1), (1, 1)), ((1, 3), (1, 1)), ((4, 1), (2, 1)), ((2, 2), (1, 1)), ((3, 5), (1, 2))]
 )
-def test_a_transition_may_leave_one_pixel_as_it_is(x_shape, pooled):
-    """With the identity in place of norm and convolution, the output is the mean over the clipped window."""
+def test_transition_with_a_clipped_window_keeps_one_pixel(x_shape, pooled):
+    """Norm and convolution are the identity here, so the output is the mean over the clipped window."""
     x = jax.random.uniform(jax.random.key(0), (2, *x_shape, 3))
     params = {"conv_block": {"conv": {"kernel": jnp.eye(3)[None, None], "bias": jnp.zeros(3)}}}
     block = Transition(3, clip_window=True, norm=lambda **_: lambda x: x)
@@ -52,36 +52,36 @@ def test_a_transition_may_leave_one_pixel_as_it_is(x_shape, pooled):
     np.testing.assert_allclose(np.asarray(y), expected.mean((2, 4)), rtol=1e-6)
 
 
-def test_a_transition_that_halves_one_pixel_is_refused_unless_asked_for():
+def test_transition_on_one_pixel_raises_without_clip_window():
     with pytest.raises(ValueError, match="window"):
         shape_of(Transition(10), (4, 1, 1, 23))
 
 
 @pytest.mark.parametrize(("sizes", "smallest"), [((4, 4, 4, 4), 29), ((4, 4, 4), 13), ((4,), 1)])
-def test_densenet_says_which_size_is_the_smallest_and_takes_smaller_ones_if_asked(sizes, smallest):
+def test_densenet_names_its_minimum_size_unless_it_clips_windows(sizes, smallest):
     model = DenseNet(block_sizes=sizes)
     assert shape_of(model, (1, smallest, smallest, 1)) == (1, 10)
     assert shape_of(DenseNet(block_sizes=sizes, clip_window=True), (1, 1, 1, 1)) == (1, 10)
     if smallest > 1:
-        with pytest.raises(ValueError, match=f"{smallest}x{smallest} is the smallest that works"):
+        with pytest.raises(ValueError, match=f"expected images of at least {smallest}x{smallest} pixels"):
             shape_of(model, (1, smallest, smallest - 1, 1))
 
 
-def test_densenet_is_the_same_where_no_map_has_one_pixel():
+def test_clip_window_changes_nothing_for_large_images():
     x = jax.random.uniform(jax.random.key(0), (2, 32, 32, 1))
     variables = drawn_variables(DenseNet(), x.shape)
     logits = [DenseNet(clip_window=clip).apply(variables, x, train=False) for clip in (False, True)]
     np.testing.assert_array_equal(*logits)
 
 
-def test_a_dense_block_keeps_its_input_in_front():
+def test_dense_block_output_begins_with_its_input():
     x = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
     y, _ = DenseBlock(2, 5).init_with_output(jax.random.key(1), x, train=False)
     np.testing.assert_array_equal(y[..., :3], x)
 
 
-def test_reductions_have_no_relu_unless_asked():
-    """A negative reduction goes on, through negative kernels, to 3 * 9 times itself; a relu would stop it."""
+def test_reductions_have_no_relu_by_default():
+    """Negative kernels turn a reduction of -1 into 3 * 9 = 27. A relu would turn it into 0."""
     x = jax.random.normal(jax.random.key(0), (1, 5, 5, 3))
     params = {
         **Inception(2, (3, 4), (3, 4), 2).init(jax.random.key(1), x)["params"],
@@ -91,12 +91,12 @@ def test_reductions_have_no_relu_unless_asked():
     negative = {"params": params}
     book = np.asarray(Inception(2, (3, 4), (3, 4), 2).apply(negative, x))[0, 2, 2, 2:6]
     paper = Inception(2, (3, 4), (3, 4), 2, activate_reductions=True)
-    as_in_the_paper = np.asarray(paper.apply(negative, x))[0, 2, 2, 2:6]
+    with_relu = np.asarray(paper.apply(negative, x))[0, 2, 2, 2:6]
     np.testing.assert_array_equal(book, np.full(4, 27.0))
-    np.testing.assert_array_equal(as_in_the_paper, np.zeros(4))
+    np.testing.assert_array_equal(with_relu, np.zeros(4))
 
 
-def test_googlenet_hands_the_option_to_its_blocks():
+def test_googlenet_passes_activate_reductions_to_its_blocks():
     def relus(model):
         init = partial(model.init_with_output, train=False)
         program = jax.make_jaxpr(init)(jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
@@ -106,12 +106,12 @@ def test_googlenet_hands_the_option_to_its_blocks():
 
 
 @pytest.mark.parametrize("ratio", [0, 3, 128])
-def test_a_ratio_that_does_not_divide_the_widths_is_said(ratio):
-    with pytest.raises(ValueError, match=f"ratio {ratio}: one that divides 64"):
+def test_invalid_vgg_ratio_raises(ratio):
+    with pytest.raises(ValueError, match=f"ratio {ratio}: expected a divisor of 64"):
         VGG11(ratio=ratio)
 
 
-def test_vgg_at_full_width_passes_through_the_books_widths():
+def test_vgg_at_full_width_has_the_books_widths():
     model = VGG11()
     assert [features for _, features in model.conv_arch] == [64, 128, 256, 512, 512]
     assert model.hidden == 4096

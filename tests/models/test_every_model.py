@@ -1,4 +1,4 @@
-"""What holds for every network: the structure that the book gives it, and how it may be called."""
+"""Properties of every network: the book's structure, and how it can be called."""
 
 import jax
 import jax.numpy as jnp
@@ -20,15 +20,15 @@ SMALLEST = {
 
 SMALL = {name: max(size, 32) for name, size in SMALLEST.items()}
 
-# NiN's last relu needs several pixels a class, or classes that begin negative never take a gradient.
+# NiN's last relu needs several pixels per class: a class that is negative on every pixel never gets a gradient.
 LEARNABLE = {**SMALL, "googlenet": 16, "resnet": 16, "nin": 99}
 
 every_network = pytest.mark.parametrize("name", RECIPES)
 
 
 @every_network
-def test_passes_through_the_reference_shapes(name):
-    """They follow each other in this order among the shapes of everything that is computed."""
+def test_activations_have_the_reference_shapes(name):
+    """The reference shapes occur in their order among the shapes of all intermediate arrays."""
     model = RECIPES[name].model
     reference = [tuple(map(int, shape.split("x"))) for shape in RECIPES[name].reference_shapes.split()]
     images = jnp.zeros((1, *reference[0]))
@@ -43,30 +43,40 @@ def test_passes_through_the_reference_shapes(name):
 
 
 @every_network
-def test_says_which_size_is_the_smallest(name):
+def test_names_its_minimum_image_size(name):
     model, smallest = RECIPES[name].model, SMALLEST[name]
     assert shapes_of(model, (1, smallest, smallest, 1))[0].shape == (1, 10)
     if smallest > 1:
-        with pytest.raises(ValueError, match=f"{smallest}x{smallest} is the smallest that works"):
+        message = f"at least {smallest}x{smallest} pixels, got {smallest}x{smallest - 1}; resize them"
+        with pytest.raises(ValueError, match=message):
             shapes_of(model, (1, smallest, smallest - 1, 1))
 
 
+@pytest.mark.parametrize("build", [models.ResNet18, models.ResNet34, models.ResNet50, models.VGG11])
+def test_equal_calls_build_equal_and_documented_networks(build):
+    assert build(num_classes=7) == build(num_classes=7) != build()
+    assert hash(build(num_classes=7)) == hash(build(num_classes=7))
+    assert build(name="backbone").name == "backbone"
+    for section in ("Args:", "Returns:", "Examples:", "References:"):
+        assert section in build.__doc__
+
+
 @every_network
-def test_sizes_channels_and_classes_are_free(name):
+def test_accepts_any_size_channels_and_classes(name):
     model = RECIPES[name].model.clone(num_classes=7)
     assert shapes_of(model, (2, SMALL[name] + 3, SMALL[name] + 8, 3))[0].shape == (2, 7)
 
 
 @every_network
-def test_every_submodule_has_a_name_of_its_own(name):
-    """Names that Flax makes up, such as Conv_0, shift when a layer is put in between."""
+def test_every_submodule_has_an_explicit_name(name):
+    """Flax's automatic names, such as Conv_0, change when a layer is inserted."""
     _, variables = shapes_of(RECIPES[name].model, (1, SMALL[name], SMALL[name], 1))
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)]
     assert not [path for path in paths if "_0" in path or path != path.lower()]
 
 
 @every_network
-def test_every_parameter_takes_a_gradient_and_every_number_is_finite(name):
+def test_every_parameter_has_a_finite_nonzero_gradient(name):
     model = RECIPES[name].model
     images = jax.random.uniform(jax.random.key(1), (4, SMALL[name], SMALL[name], 1))
     variables = drawn_variables(model, images.shape)
@@ -89,7 +99,7 @@ def test_every_parameter_takes_a_gradient_and_every_number_is_finite(name):
 
 
 @every_network
-def test_computes_in_bfloat16_and_keeps_its_variables_in_float32(name):
+def test_bfloat16_computation_keeps_float32_variables(name):
     model = RECIPES[name].model.clone(dtype=jnp.bfloat16)
     images = jax.random.uniform(jax.random.key(1), (2, SMALL[name], SMALL[name], 1))
     variables = drawn_variables(model, images.shape)
@@ -100,7 +110,7 @@ def test_computes_in_bfloat16_and_keeps_its_variables_in_float32(name):
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg", "nin"])
-def test_dropout_is_random_in_training_alone(name):
+def test_dropout_is_random_only_in_training(name):
     model = RECIPES[name].model
     images = jax.random.uniform(jax.random.key(1), (2, SMALL[name], SMALL[name], 1))
     variables = drawn_variables(model, images.shape)
@@ -134,13 +144,13 @@ def test_can_be_tabulated(name):
 
 
 class State(train_state.TrainState):
-    """Flax's own, with room for statistics."""
+    """Flax's train state with batch statistics."""
 
     batch_stats: dict
 
 
 def plain_step(state, images, labels):
-    """A step of training as anyone writes it."""
+    """A training step as in Flax's documentation."""
 
     def loss_of(params):
         variables = {"params": params, "batch_stats": state.batch_stats}
@@ -164,7 +174,7 @@ def plain_state(model, shape):
 
 
 @every_network
-def test_goes_through_a_step_that_knows_nothing_of_this_package(name):
+def test_works_with_a_plain_flax_training_step(name):
     images, labels = jnp.zeros((4, SMALL[name], SMALL[name], 1)), jnp.arange(4)
     state = plain_state(RECIPES[name].model, images.shape)
     following, loss = jax.eval_shape(plain_step, state, images, labels)
@@ -173,7 +183,7 @@ def test_goes_through_a_step_that_knows_nothing_of_this_package(name):
 
 
 @pytest.mark.parametrize("name", ["lenet_bn_scratch", "lenet_bn"])
-def test_learns_in_a_loop_that_knows_nothing_of_this_package(name):
+def test_learns_in_a_plain_flax_training_loop(name):
     images = jax.random.uniform(jax.random.key(1), (8, 28, 28, 1))
     state = plain_state(RECIPES[name].model, images.shape)
     step = jax.jit(plain_step)
@@ -185,8 +195,8 @@ def test_learns_in_a_loop_that_knows_nothing_of_this_package(name):
 
 
 @every_network
-def test_learns_a_few_images_by_heart(name, sample):
-    """The recipe's own step of training, on one image of each of four classes."""
+def test_overfits_four_images(name, sample):
+    """The recipe's training step, on one image of each of four classes."""
     recipe = RECIPES[name]
     model = recipe.model.clone(dropout_rate=0.0) if hasattr(recipe.model, "dropout_rate") else recipe.model
     rows = [int(np.argmax(sample.train_labels == label)) for label in range(4)]
@@ -209,8 +219,8 @@ def test_learns_a_few_images_by_heart(name, sample):
     ("model", "published", "projection"),
     [(models.ResNet34, 21_797_672, "conv3"), (models.ResNet50, 25_557_032, "conv4")],
 )
-def test_resnets_of_the_papers_depths_have_the_published_parameters(model, published, projection):
-    """The published count is without biases in convolutions, and with a norm behind each projection."""
+def test_deep_resnets_have_the_published_parameter_count(model, published, projection):
+    """The published networks have no biases in convolutions, and a norm after each projection."""
     params = shapes_of(model(num_classes=1000), (1, 224, 224, 3))[1]["params"]
     sizes = {
         tuple(entry.key for entry in path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(params)

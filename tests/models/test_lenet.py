@@ -7,7 +7,7 @@ from jaxcnn import layers
 from jaxcnn.models import LeNet
 
 
-def test_without_norm_there_are_no_statistics():
+def test_without_norm_there_are_no_batch_stats():
     assert set(LeNet().init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)) == {"params"}
 
 

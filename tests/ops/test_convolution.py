@@ -13,16 +13,16 @@ from jaxcnn import ops
 
 @st.composite
 def convolutions(draw, types=dtypes):
-    """Images, kernel, bias, strides and padding, which here may exceed the kernel.
+    """Images, kernel, bias, strides and padding, which may exceed the kernel.
 
-    Of few places, of many with few channels, and of many with more channels: each is computed in a way of its own.
+    They cover few outputs, many outputs with few channels, and many outputs with more channels: each has its own code.
     """
     input_hw, kernel_hw, strides, padding = draw(windows(places=draw(st.sampled_from([4, 7]))))
     padding = tuple(tuple(side + draw(st.integers(0, 1)) for side in sides) for sides in padding)
     n, c_in, c_out = draw(st.integers(1, 2)), draw(st.sampled_from([1, 2, 9])), draw(st.sampled_from([1, 2, 20]))
     dtype = draw(types)
     x, kernel, bias = (draw(arrays(s, dtype)) for s in ((n, *input_hw, c_in), (*kernel_hw, c_in, c_out), (c_out,)))
-    if np.any(padding):  # whether a NaN or an infinity in the kernel meets the zeros outside is not said
+    if np.any(padding):  # the product of NaN or infinity in the kernel with padding zeros is unspecified
         kernel = np.where(np.isfinite(kernel), kernel, np.ones((), dtype))
     return x, kernel, bias, strides, padding
 
@@ -39,7 +39,7 @@ def test_equals_the_naive_sum(case):
         x, kernel, bias = (np.asarray(array, np.float64) for array in (x, kernel, bias))
         expected = reference.conv2d(x, kernel, bias, strides, padding)
         magnitude = reference.conv2d(np.abs(x), np.abs(kernel), np.abs(bias), strides, padding)
-        # What is not finite may make the outputs NaN that see its rows, in whatever columns.
+        # A value that is not finite can make every output that reads its row NaN, in any column.
         rows = ~np.isfinite(x).all((2, 3), keepdims=True)
         column = np.ones((kernel.shape[0], 1, 1, 1))
         reached = reference.conv2d(rows, column, np.zeros(1), (strides[0], 1), (padding[0], (0, 0))) > 0
@@ -50,7 +50,7 @@ def of_lax(x, kernel, strides, padding):
     return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
-@settings(max_examples=12)  # each compiles a dozen programs
+@settings(max_examples=12)  # each example compiles a dozen programs
 @given(convolutions(types=st.just(np.float32)))
 def test_derivatives_equal_those_of_lax(case):
     x, kernel, _, strides, padding = case
@@ -78,25 +78,25 @@ def test_derivatives_equal_those_of_lax(case):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * (1 + np.abs(b).max())), ours, theirs)
 
 
-def test_gradients_are_convolutions_in_the_form_that_is_fast_inside_loops():
+def test_gradients_have_the_layout_that_is_fast_inside_loops():
     x, kernel = jnp.ones((2, 9, 9, 9)), jnp.ones((3, 3, 9, 4))
     gradients = jax.make_jaxpr(jax.grad(lambda x, k: ops.conv2d(x, k, strides=2, padding=1).sum(), (0, 1)))(x, kernel)
-    forms = [
+    layouts = [
         tuple(equation.params["dimension_numbers"])
         for equation in gradients.jaxpr.eqns
         if equation.primitive is lax.conv_general_dilated_p
     ]
     fast = tuple(lax.conv_dimension_numbers(x.shape, kernel.shape, ("NHWC", "HWIO", "NHWC")))
-    assert forms == [fast, fast]
+    assert layouts == [fast, fast]
 
 
-def test_a_gradient_that_is_not_asked_for_is_not_computed():
+def test_only_the_requested_gradient_is_computed():
     gradient = jax.make_jaxpr(jax.grad(lambda kernel: ops.conv2d(jnp.ones((2, 9, 9, 9)), kernel).sum()))
     convolutions = [e for e in gradient(jnp.ones((3, 3, 9, 4))).jaxpr.eqns if e.primitive is lax.conv_general_dilated_p]
     assert len(convolutions) == 1
 
 
-def test_a_convolution_without_anything_to_derive_passes_through_a_derivative():
+def test_constant_convolution_inside_a_derivative():
     x, kernel = jnp.ones((1, 4, 4, 1)), jnp.ones((2, 2, 1, 1))
     derivative = jax.grad(jax.jit(lambda scale, x, kernel: (scale * ops.conv2d(x, kernel)).sum()))
     assert derivative(2.0, x, kernel) == 36
@@ -114,6 +114,25 @@ def test_a_convolution_without_anything_to_derive_passes_through_a_derivative():
 def test_reference_shapes_of_padding_and_stride(kernel_size, padding, strides, expected):
     y = ops.conv2d(jnp.ones((1, 8, 8, 1)), jnp.ones((*kernel_size, 1, 1)), strides=strides, padding=padding)
     assert y.shape == (1, *expected, 1)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (1, 3)])
+@pytest.mark.parametrize("kernel_size", [(3, 3), (2, 5)])
+def test_padding_words_equal_those_of_lax(padding, strides, kernel_size):
+    rng = np.random.default_rng(0)
+    x, kernel = (jnp.asarray(rng.normal(size=size), jnp.float32) for size in ((2, 8, 7, 2), (*kernel_size, 2, 3)))
+    y = ops.conv2d(x, kernel, None, strides, padding)
+    np.testing.assert_allclose(y, of_lax(x, kernel, strides, padding), rtol=1e-5, atol=1e-5)
+
+
+def test_same_padding_with_stride_2_differs_from_padding_1():
+    x, kernel = jnp.arange(64.0).reshape(1, 8, 8, 1), jnp.ones((3, 3, 1, 1))
+    same = ops.conv2d(x, kernel, strides=2, padding="SAME")
+    np.testing.assert_array_equal(same, ops.conv2d(x, kernel, strides=2, padding=((0, 1), (0, 1))))
+    explicit = ops.conv2d(x, kernel, strides=2, padding=1)
+    assert same.shape == explicit.shape
+    assert np.abs(same - explicit).min() > 0
 
 
 def test_the_books_example():

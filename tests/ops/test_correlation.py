@@ -14,7 +14,7 @@ K = np.arange(4.0).reshape(2, 2)
 
 @st.composite
 def correlations(draw, channels=(), outputs=(), one_pixel=False):
-    """Image and kernel; `channels` and `outputs` are the bounds of their numbers, or () for none."""
+    """Image and kernel; `channels` and `outputs` are (min, max), or () for no such axis."""
     (input_hw, kernel_hw, _, _) = draw(windows(largest=5, padding=False))
     dtype = draw(dtypes)
     c_in, c_out = (tuple(draw(st.integers(*bounds)) for bounds in [each] if bounds) for each in (channels, outputs))
@@ -56,7 +56,7 @@ def test_corr2d_multi_in_out_1x1_equals_the_naive_sum(case):
 
 @st.composite
 def images_and_kernels(draw):
-    """Small whole numbers, of which float32 makes exact sums."""
+    """Small integers, whose sums are exact in float32."""
     rng = np.random.default_rng(draw(seeds))
     (height, width), (k_h, k_w), _, _ = draw(windows(padding=False))
     return [jnp.asarray(rng.integers(-9, 10, shape), jnp.float32) for shape in ((height, width), (k_h, k_w))]
@@ -78,7 +78,7 @@ def test_corr2d_of_a_shifted_image_is_the_shifted_result(case, down, right):
 
 
 @given(images_and_kernels(), st.data())
-def test_corr2d_with_a_delta_is_a_part_of_the_image(case, data):
+def test_corr2d_with_a_delta_crops_the_image(case, data):
     x, k = case
     u, v = (data.draw(st.integers(0, size - 1)) for size in k.shape)
     rows, columns = ops.conv_output_shape(x.shape, k.shape)
@@ -87,7 +87,7 @@ def test_corr2d_with_a_delta_is_a_part_of_the_image(case, data):
 
 
 @given(images_and_kernels())
-def test_corr2d_of_a_delta_is_the_kernel_turned_around(case):
+def test_corr2d_of_a_delta_is_the_flipped_kernel(case):
     _, k = case
     (k_h, k_w) = k.shape
     delta = jnp.zeros((2 * k_h - 1, 2 * k_w - 1)).at[k_h - 1, k_w - 1].set(1)
@@ -95,7 +95,7 @@ def test_corr2d_of_a_delta_is_the_kernel_turned_around(case):
 
 
 @given(correlations(channels=(1, 3), outputs=(1, 3)))
-def test_several_channels_are_the_sum_of_single_ones(case):
+def test_several_channels_equal_the_sum_over_channels(case):
     x, k = (np.where(np.isfinite(array), array, 1).astype(np.float32) for array in case)
     single = jax.vmap(ops.corr2d)
     outputs = jnp.stack([single(x, weights).sum(0) for weights in k])
@@ -111,7 +111,7 @@ def test_corr2d_multi_in_out_equals_conv2d(case):
 
 
 @given(seeds)
-def test_one_pixel_kernels_equal_the_general_form_and_a_matrix_product(seed):
+def test_1x1_kernels_equal_the_general_function_and_a_product(seed):
     rng = np.random.default_rng(seed)
     x, k = (rng.normal(size=shape).astype(np.float32) for shape in ((3, 3, 3), (2, 3, 1, 1)))
     y = ops.corr2d_multi_in_out_1x1(x, k)
@@ -119,7 +119,7 @@ def test_one_pixel_kernels_equal_the_general_form_and_a_matrix_product(seed):
     np.testing.assert_allclose(y, (k.reshape(2, 3) @ x.reshape(3, 9)).reshape(2, 3, 3), rtol=0, atol=1e-6)
 
 
-def test_the_books_correlation():
+def test_the_books_cross_correlation():
     np.testing.assert_array_equal(ops.corr2d(X, K), [[19, 25], [37, 43]])
 
 

@@ -1,6 +1,5 @@
-"""What holds for every operation, however it is called."""
+"""Properties of every operation."""
 
-import inspect
 import re
 from functools import partial
 
@@ -25,17 +24,17 @@ CALLS = {
     "pool2d, max": (partial(ops.pool2d, window_shape=2), [(5, 6)]),
     "pool2d, avg": (partial(ops.pool2d, window_shape=2, mode="avg"), [(5, 6)]),
     "max_pool2d": (partial(ops.max_pool2d, window_shape=3, strides=2, padding=1), [(2, 5, 6, 2)]),
-    "max_pool2d, side by side": (partial(ops.max_pool2d, window_shape=2), [(2, 5, 6, 2)]),
+    "max_pool2d, default strides": (partial(ops.max_pool2d, window_shape=2), [(2, 5, 6, 2)]),
     "avg_pool2d": (partial(ops.avg_pool2d, window_shape=(3, 2), strides=2, padding=1), [(2, 5, 6, 2)]),
     "global_avg_pool2d": (ops.global_avg_pool2d, [(2, 5, 6, 2)]),
     "batch_norm, training": (partial(ops.batch_norm, stats=STATS, train=True), [(3, 5, 6, 2), (2,), (2,)]),
-    "batch_norm, predicting": (partial(ops.batch_norm, stats=STATS, train=False), [(6, 2), (2,), (2,)]),
+    "batch_norm, prediction": (partial(ops.batch_norm, stats=STATS, train=False), [(6, 2), (2,), (2,)]),
 }
 every_operation = pytest.mark.parametrize(("operation", "shapes"), CALLS.values(), ids=CALLS)
 
 
 def numbers(shapes, dtype=np.float32, *, copies=()):
-    """Numbers far enough from each other that maxima stay where they are when one is nudged."""
+    """Distinct numbers, so far apart that finite differences do not move a maximum."""
     rng = np.random.default_rng(0)
     sizes = [(*copies, *shape) for shape in shapes]
     return [(rng.permutation(np.prod(size)) / 8 + 1).reshape(size).astype(dtype) for size in sizes]
@@ -46,7 +45,7 @@ def assert_trees_close(ours, theirs, tolerance=1e-4):
 
 
 @every_operation
-def test_is_one_compiled_program_without_loops(operation, shapes):
+def test_compiles_without_loops(operation, shapes):
     arrays = numbers(shapes)
     value, pull_back = jax.vjp(operation, *arrays)
     for program in (jax.make_jaxpr(operation)(*arrays), jax.make_jaxpr(pull_back)(value)):
@@ -54,7 +53,7 @@ def test_is_one_compiled_program_without_loops(operation, shapes):
 
 
 @every_operation
-def test_jit_changes_nothing(operation, shapes):
+def test_jit_gives_the_same_result(operation, shapes):
     arrays = numbers(shapes)
     assert_trees_close(jax.jit(operation)(*arrays), operation(*arrays), 1e-5)
 
@@ -95,7 +94,7 @@ def test_vmap_of_vmap_of_a_gradient_equals_a_loop(operation, shapes):
 
 
 @every_operation
-def test_forward_and_reverse_derivatives_equal_differences(operation, shapes):
+def test_derivatives_equal_finite_differences(operation, shapes):
     with jax.enable_x64(True):
         check_grads(operation, tuple(numbers(shapes, np.float64)), order=2, modes=("fwd", "rev"), atol=1e-3, rtol=1e-3)
 
@@ -113,21 +112,21 @@ def test_forward_and_reverse_derivatives_equal_differences(operation, shapes):
         (jnp.bool_, jnp.float32),
     ],
 )
-def test_floats_keep_their_type_and_integers_become_floats(operation, shapes, given, returned):
+def test_floats_keep_their_type_and_integers_are_converted(operation, shapes, given, returned):
     with x64_if(given):
         y = operation(*(np.ones(shape, given) for shape in shapes))
     assert jax.tree.leaves(y)[0].dtype == returned
 
 
 @every_operation
-def test_complex_numbers_are_refused(operation, shapes):
-    with pytest.raises(ValueError, match="an array of complex64: float16"):
+def test_complex_numbers_raise(operation, shapes):
+    with pytest.raises(ValueError, match="unsupported array type complex64: expected float16"):
         jax.eval_shape(operation, *(np.ones(shape, np.complex64) for shape in shapes))
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64])
 @pytest.mark.parametrize("kernel_size", [4, 7, 11])
-def test_larger_kernels_work_in_every_type(dtype, kernel_size):
+def test_large_kernels_work_in_every_type(dtype, kernel_size):
     rng = np.random.default_rng(0)
     with x64_if(dtype):
         x, k = (jnp.asarray(rng.integers(-2, 3, size), dtype) for size in ((24, 24), (kernel_size, kernel_size)))
@@ -145,100 +144,14 @@ def test_larger_kernels_work_in_every_type(dtype, kernel_size):
         np.testing.assert_allclose(np.asarray(slope, np.float64), windows, rtol=4 * tolerance, atol=4 * tolerance)
 
 
-def test_whole_numbers_of_numpy_are_whole_numbers():
+def test_numpy_integers_are_accepted_as_sizes():
     two = np.int64(2)
     x, kernel = np.ones((1, 6, 6, 1), np.float32), np.ones((3, 3, 1, 1), np.float32)
     assert ops.conv2d(x, kernel, strides=two, padding=(two, (two, 1))).shape == (1, 4, 4, 1)
     assert ops.max_pool2d(x, two).shape == (1, 3, 3, 1)
 
 
-def test_types_that_differ_meet_in_the_type_that_holds_both():
+def test_mixed_types_are_promoted_to_the_common_type():
     x, kernel = np.ones((1, 3, 3, 1), np.float16), np.ones((2, 2, 1, 1), np.float32)
     assert ops.conv2d(x, kernel).dtype == np.float32
     assert ops.conv2d(x.astype(np.uint8), kernel.astype(jnp.bfloat16)).dtype == jnp.bfloat16
-
-
-ONES = ops.BatchStats(np.ones(3), np.ones(3))
-
-
-@pytest.mark.parametrize(
-    ("operation", "shapes", "arguments", "message"),
-    [
-        (ops.corr2d, [(4,), (2, 2)], {}, r"corr2d needs x \(H, W\) and k \(h, w\), not x \(4\) and k \(2, 2\)"),
-        (ops.corr2d, [(2, 4), (3, 3)], {}, "window of 3x3 does not fit in an input of 2x4"),
-        (ops.corr2d, [(2, 4), (0, 3)], {}, r"kernel size \(0, 3\): at least 1"),
-        (ops.corr2d, [(0, 4), (1, 1)], {}, r"input size \(0, 4\): at least 1"),
-        (ops.corr2d_multi_in, [(2, 4, 4), (3, 2, 2)], {}, "C_in is 2 and 3"),
-        (ops.corr2d_multi_in, [(4, 4), (2, 2)], {}, r"not x \(4, 4\) and k \(2, 2\)"),
-        (ops.corr2d_multi_in, [(2, 4, 4), (2, 5, 2)], {}, "window of 5x2 does not fit"),
-        (ops.corr2d_multi_in_out, [(2, 4, 4), (3, 3, 2, 2)], {}, "C_in is 2 and 3"),
-        (ops.corr2d_multi_in_out, [(2, 4, 4), (2, 2, 2)], {}, r"k \(C_out, C_in, h, w\)"),
-        (ops.corr2d_multi_in_out, [(2, 4, 4), (1, 2, 5, 5)], {}, "window of 5x5 does not fit"),
-        (ops.corr2d_multi_in_out_1x1, [(2, 4, 4), (3, 3, 1, 1)], {}, "C_in is 2 and 3"),
-        (ops.corr2d_multi_in_out_1x1, [(2, 4, 4), (3, 2, 1, 2)], {}, r"one pixel.*not k \(3, 2, 1, 2\)"),
-        (ops.conv2d, [(1, 4, 4, 3), (2, 2, 1, 1)], {}, "C_in is 3 and 1"),
-        (ops.conv2d, [(4, 4, 1), (2, 2, 1, 1)], {}, r"x \(N, H, W, C_in\).*not x \(4, 4, 1\)"),
-        (ops.conv2d, [(1, 4, 4, 1), (2, 2)], {}, r"kernel \(2, 2\)"),
-        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 3), (2,)], {}, "C_out is 3 and 2"),
-        (ops.conv2d, [(1, 2, 2, 1), (3, 3, 1, 1)], {}, "window of 3x3 does not fit in an input of 2x2"),
-        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"strides": 0}, "strides 0: at least 1"),
-        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"strides": (1, -2)}, r"strides \(1, -2\): at least 1"),
-        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": -1}, "padding -1: at least 0"),
-        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": ((0, -1), 0)}, r"padding \(\(0, -1\), 0\): at least 0"),
-        (ops.pool2d, [(1, 4, 4)], {"window_shape": 2}, r"pool2d needs x \(H, W\), not x \(1, 4, 4\)"),
-        (ops.pool2d, [(4, 4)], {"window_shape": (5, 1)}, "window of 5x1 does not fit"),
-        (ops.pool2d, [(4, 4)], {"window_shape": 2, "mode": "min"}, "mode 'min': 'max' or 'avg'"),
-        *(
-            case
-            for pool in (ops.max_pool2d, ops.avg_pool2d)
-            for case in [
-                (pool, [(4, 4, 1)], {"window_shape": 2}, r"pool2d needs x \(N, H, W, C\), not x \(4, 4, 1\)"),
-                (pool, [(1, 4, 4, 1)], {"window_shape": 0}, "window shape 0: at least 1"),
-                (pool, [(1, 4, 4, 1)], {"window_shape": 2, "strides": 0}, "strides 0: at least 1"),
-                (pool, [(1, 4, 4, 1)], {"window_shape": 2, "padding": -1}, "padding -1: at least 0"),
-                (pool, [(1, 4, 4, 1)], {"window_shape": 2, "padding": 2}, "at most half the window"),
-                (pool, [(1, 4, 4, 1)], {"window_shape": 3, "padding": (0, 2)}, "at most half the window"),
-                (pool, [(1, 1, 1, 9)], {"window_shape": 2}, r"\(1 \+ 0 \+ 0 - 2\) // 2 \+ 1 = 0 rows"),
-            ]
-        ),
-        (ops.global_avg_pool2d, [(4, 4, 1)], {}, r"not x \(4, 4, 1\)"),
-        (ops.global_avg_pool2d, [(1, 0, 4, 1)], {}, r"input size \(0, 4\): at least 1"),
-        (ops.batch_norm, [(2, 4, 3), (3,), (3,)], {"stats": ONES, "train": True}, r"not x \(2, 4, 3\)"),
-        (ops.batch_norm, [(3,), (3,), (3,)], {"stats": ONES, "train": False}, r"not x \(3,\)"),
-        (ops.batch_norm, [(2, 4), (3,), (3,)], {"stats": ONES, "train": True}, "C is 4 and 3"),
-        (ops.batch_norm, [(2, 3), (3,), (4,)], {"stats": ONES, "train": True}, "C is 3 and 4"),
-        (ops.batch_norm, [(2, 2), (2,), (2,)], {"stats": ONES, "train": False}, r"mean \(3\).*C is 2 and 3"),
-        (
-            ops.batch_norm,
-            [(2, 3), (3,), (3,)],
-            {"stats": ONES, "train": True, "momentum": 1.1},
-            "momentum 1.1: a number",
-        ),
-        (
-            ops.batch_norm,
-            [(2, 3), (3,), (3,)],
-            {"stats": ONES, "train": True, "epsilon": -1.0},
-            "epsilon -1.0: a number",
-        ),
-        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": "SAME"}, "padding 'SAME': a number, one for each axis"),
-        (ops.conv2d, [(1, 4, 4, 1), (2, 2, 1, 1)], {"padding": ((1, 2, 3), 0)}, r"a \(low, high\) pair for each axis"),
-        (ops.batch_norm, [(0, 3), (3,), (3,)], {"stats": ONES, "train": True}, "at least one entry"),
-        (ops.batch_norm, [(2, 0, 4, 3), (3,), (3,)], {"stats": ONES, "train": True}, "at least one entry"),
-    ],
-)
-def test_what_cannot_be_is_said_while_tracing(operation, shapes, arguments, message):
-    # unwrapped: in tests the types in the signature are checked too, and would speak first
-    call = partial(inspect.unwrap(operation), **arguments)
-    with pytest.raises(ValueError, match=message):
-        jax.eval_shape(call, *(np.ones(shape) for shape in shapes))
-
-
-@pytest.mark.parametrize("x", [[[1.0, 2.0]], None, 3.0])
-def test_what_is_no_array_is_said(x):
-    with pytest.raises(ValueError, match="corr2d needs arrays, and x is"):
-        inspect.unwrap(ops.corr2d)(x, np.ones((1, 1)))
-
-
-def test_floats_of_eight_bits_are_refused():
-    with pytest.raises(ValueError, match="an array of float8_e4m3fn"):
-        ops.max_pool2d(jnp.ones((1, 2, 2, 1), jnp.float8_e4m3fn), 2)

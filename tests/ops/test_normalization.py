@@ -13,8 +13,10 @@ jitted = jax.jit(batch_norm, static_argnames=("train", "momentum", "epsilon"))
 
 @st.composite
 def batches(draw):
-    """Activations and, in single precision, the parameters and statistics of their channels."""
-    shape = draw(st.sampled_from([(4,), (2, 3, 2)]).flatmap(lambda most: st.tuples(*(st.integers(1, m) for m in most))))
+    """Activations, and the parameters and statistics of their channels in single precision."""
+    shape = draw(
+        st.sampled_from([(4,), (2, 3, 2)]).flatmap(lambda ends: st.tuples(*(st.integers(1, end) for end in ends)))
+    )
     channels = draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(seeds))
     scale, bias, mean = (rng.normal(size=channels).astype(np.float32) for _ in range(3))
@@ -49,7 +51,7 @@ def wide_batches(draw):
 
 
 @given(wide_batches())
-def test_in_training_every_channel_has_mean_zero_and_variance_one(x):
+def test_training_gives_every_channel_mean_0_and_variance_1(x):
     zero, one = jnp.zeros(3), jnp.ones(3)
     y, _ = batch_norm(x, one, zero, BatchStats(zero, zero), train=True)
     axes = tuple(range(x.ndim - 1))
@@ -77,15 +79,15 @@ def test_a_large_mean_does_not_drown_the_variance():
     np.testing.assert_allclose(y.std(), 1, rtol=1e-3)
 
 
-def test_half_precision_is_computed_in_single_even_where_all_is_half():
+def test_half_precision_is_computed_in_float32():
     zero, one = jnp.zeros(1, jnp.float16), jnp.ones(1, jnp.float16)
-    x = jnp.array([[-1000], [1000]], jnp.float16)  # whose variance float16 cannot hold
+    x = jnp.array([[-1000], [1000]], jnp.float16)  # its variance exceeds float16
     y, stats = batch_norm(x, one, zero, BatchStats(zero, zero), train=True)
     np.testing.assert_array_equal(y, [[-1], [1]])
     assert y.dtype == stats.mean.dtype == jnp.float16
 
 
-def test_statistics_keep_each_its_own_type():
+def test_each_statistic_keeps_its_type():
     stats = BatchStats(jnp.zeros(1, jnp.bfloat16), jnp.ones(1, jnp.float32))
     _, stats = batch_norm(jnp.ones((2, 1)), jnp.ones(1), jnp.zeros(1), stats, train=True)
     assert (stats.mean.dtype, stats.var.dtype) == (jnp.bfloat16, jnp.float32)
@@ -103,15 +105,15 @@ def test_moving_statistics_follow_the_recurrence_from_zero(seed):
     np.testing.assert_allclose(stats.var, var, rtol=1e-5)
 
 
-def test_prediction_uses_the_moving_statistics_and_leaves_them():
+def test_prediction_uses_the_moving_statistics_unchanged():
     stats = BatchStats(jnp.array([1.0]), jnp.array([4.0]))
     y, same = batch_norm(jnp.array([[5.0]]), jnp.array([3.0]), jnp.array([0.5]), stats, train=False, epsilon=0.0)
     assert y.item() == 6.5
     assert same == stats
 
 
-def test_many_batches_are_normalised_in_one_scan():
-    """Statistics keep their type and shape, so that they can be carried."""
+def test_scan_over_batches_carries_the_statistics():
+    """Statistics keep their type and shape."""
     xs = jnp.asarray(np.random.default_rng(0).normal(size=(6, 16, 2)), jnp.bfloat16)
 
     def step(stats, x):
@@ -123,8 +125,8 @@ def test_many_batches_are_normalised_in_one_scan():
     assert stats.mean.dtype == jnp.float32
 
 
-def test_the_gradient_sees_that_the_statistics_depend_on_the_batch():
-    """A shift or a stretch of the whole batch changes nothing, so the gradient has no part along them."""
+def test_the_gradient_passes_through_the_batch_statistics():
+    """The output does not change when the batch is shifted or scaled, so the gradient is orthogonal to both."""
     x = jnp.asarray(np.random.default_rng(0).normal(size=(32, 2)), jnp.float32)
     weights = jnp.asarray(np.random.default_rng(1).normal(size=(32, 2)), jnp.float32)
     stats = BatchStats(jnp.zeros(2), jnp.zeros(2))

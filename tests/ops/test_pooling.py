@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
+from flax import linen as nn
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import arrays, assert_agrees, dtypes, seeds, thoroughly, windows, x64_if
@@ -53,20 +54,20 @@ def test_avg_pool2d_equals_the_naive_mean(case):
 
 
 @st.composite
-def poolings_by_one(draw):
+def stride_1_poolings(draw):
     input_hw, window, _, _ = draw(windows(largest=4, padding=False))
     return draw(arrays(input_hw, draw(dtypes))), window, draw(st.sampled_from(["max", "avg"]))
 
 
 @thoroughly
-@given(poolings_by_one())
-def test_pool2d_equals_the_naive_summary(case):
+@given(stride_1_poolings())
+def test_pool2d_equals_the_naive_maximum_or_mean(case):
     check_against(reference.pool2d, lambda x, window, mode: pool2d(x, window, mode=mode), *case)
 
 
 @st.composite
 def images(draw):
-    return draw(arrays(draw(st.tuples(*(st.integers(1, most) for most in (2, 3, 4, 2)))), draw(dtypes)))
+    return draw(arrays(draw(st.tuples(*(st.integers(1, largest) for largest in (2, 3, 4, 2)))), draw(dtypes)))
 
 
 @thoroughly
@@ -76,7 +77,7 @@ def test_global_avg_pool2d_equals_the_naive_mean(x):
 
 
 @given(st.integers(1, 3), seeds)
-def test_the_first_of_equal_maxima_takes_the_gradient(window, seed):
+def test_the_first_of_equal_maxima_gets_the_gradient(window, seed):
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 3, (2, 2 * window, 3 * window, 2)).astype(np.float32)  # few values, many ties
     dy = rng.normal(size=(2, 2, 3, 2)).astype(np.float32)
@@ -91,8 +92,9 @@ def test_a_mean_over_the_whole_image_is_the_global_mean(seed):
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("max", [[4, 5], [7, 8]]), ("avg", [[2, 3], [5, 6]])])
-def test_the_books_windows_that_slide_by_one(mode, expected):
+def test_the_books_windows_with_stride_1(mode, expected):
     np.testing.assert_array_equal(ops.pool2d(X, (2, 2), mode=mode), expected)
+    np.testing.assert_array_equal(ops.pool2d(X, 2, mode), expected)
 
 
 @pytest.mark.parametrize(
@@ -104,21 +106,33 @@ def test_the_books_windows_that_slide_by_one(mode, expected):
     ],
 )
 def test_the_books_padding_and_strides(window, strides, padding, expected):
-    y = ops.max_pool2d(IMAGES, window, strides=strides, padding=padding)
-    np.testing.assert_array_equal(y[0, :, :, 0], expected)
+    for y in (
+        ops.max_pool2d(IMAGES, window, strides=strides, padding=padding),
+        ops.max_pool2d(IMAGES, window, strides, padding),
+    ):
+        np.testing.assert_array_equal(y[0, :, :, 0], expected)
 
 
-def test_the_books_channels_are_pooled_apart():
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize(("window", "strides"), [((2, 2), (1, 1)), ((3, 3), (2, 2)), ((3, 2), (1, 3))])
+def test_padding_words_equal_those_of_flax(padding, window, strides):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 8, 7, 2)), jnp.float32)
+    np.testing.assert_array_equal(ops.max_pool2d(x, window, strides, padding), nn.max_pool(x, window, strides, padding))
+    means = nn.avg_pool(x, window, strides, padding)
+    np.testing.assert_allclose(ops.avg_pool2d(x, window, strides, padding), means, rtol=1e-5, atol=1e-6)
+
+
+def test_the_books_channels_are_pooled_separately():
     y = ops.max_pool2d(jnp.concatenate([IMAGES, IMAGES + 1], axis=-1), 3, strides=2, padding=1)
     np.testing.assert_array_equal(y[0].transpose(2, 0, 1), [[[5, 7], [13, 15]], [[6, 8], [14, 16]]])
 
 
-def test_padding_counts_as_minus_infinity_in_a_maximum_and_as_zero_in_a_mean():
+def test_padding_is_minus_infinity_for_max_and_zero_for_mean():
     x = jnp.full((1, 2, 2, 1), -4.0)
     np.testing.assert_array_equal(ops.max_pool2d(x, 2, padding=1), np.full((1, 2, 2, 1), -4.0))
     np.testing.assert_array_equal(ops.avg_pool2d(x, 2, padding=1), np.full((1, 2, 2, 1), -1.0))
 
 
-def test_half_precision_is_averaged_in_single():
-    x = jnp.full((1, 64, 64, 1), 1000, jnp.float16)  # whose sum float16 cannot hold
+def test_half_precision_is_averaged_in_float32():
+    x = jnp.full((1, 64, 64, 1), 1000, jnp.float16)  # its sum exceeds float16
     assert ops.avg_pool2d(x, 64).item() == ops.global_avg_pool2d(x).item() == 1000

@@ -1,0 +1,134 @@
+"""The layout of a PyTorch state_dict: its tensors in order, and the corresponding variables of a network.
+
+A state_dict has its tensors in the order in which the module's constructor creates its layers. This is the order in
+which the network calls them, except in residual blocks, whose constructors create the convolutions first.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby, pairwise
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from flax.traverse_util import flatten_dict
+
+from jaxcnn.layers import BatchNorm, Conv, Dense, Flatten
+from jaxcnn.models.calls import ModuleCall, record_calls
+from jaxcnn.models.resnet import Bottleneck, Residual
+
+Variables = dict[str, Any]
+Shape = tuple[int, ...]
+Path = tuple[str, ...]
+Conversion = Callable[[np.ndarray], np.ndarray]
+
+_NORMS = (BatchNorm, nn.BatchNorm)
+_CONVOLUTIONS_FIRST = (Residual, Bottleneck)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a state_dict and the corresponding variable.
+
+    Attributes:
+        path: path of the variable: collection, layers, name.
+        name: name of the tensor: layers, and PyTorch's name, such as 'conv1.weight'.
+        shape: shape of the tensor in PyTorch.
+        from_torch: converts PyTorch's axes to ours.
+        to_torch: converts our axes to PyTorch's.
+    """
+
+    path: Path
+    name: str
+    shape: Shape
+    from_torch: Conversion
+    to_torch: Conversion
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.shape}"
+
+
+def find_tensors(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Tensor], dict[Path, Any]]:
+    """Return the tensors of a state_dict of `model`, in order, and the shapes and types of the network's variables."""
+    with record_calls() as calls:
+        types = by_path(jax.eval_shape(partial(_initial_variables, model, image_shape)))
+    relevant = [call for call in calls if isinstance(call.module, (Conv, Dense, Flatten, *_NORMS))]
+    flattened = {
+        layer.path: before.args[0].shape[1:]
+        for before, layer in pairwise(relevant)
+        if isinstance(before.module, Flatten)
+    }
+    layers = [call for call in relevant if not isinstance(call.module, Flatten)]
+    tensors: list[Tensor] = []
+    for _, group in groupby(layers, key=lambda layer: layer.path[:-1]):
+        in_block = list(group)
+        if isinstance(in_block[0].module.parent, _CONVOLUTIONS_FIRST):
+            in_block.sort(key=lambda layer: isinstance(layer.module, _NORMS))
+        tensors += [tensor for layer in in_block for tensor in _tensors_of(layer, flattened.get(layer.path), types)]
+    return tensors, types
+
+
+def _tensors_of(layer: ModuleCall, inputs: Shape | None, types: Mapping[Path, Any]) -> list[Tensor]:
+    """Return the layer's tensors in PyTorch's order. `inputs` is the (H, W, C) that was flattened before it, if any."""
+    match layer.module:
+        case Conv():
+            weight = ("params", "kernel", "weight", _kernel_from_torch, _kernel_to_torch)
+        case Dense():
+            weight = (
+                "params", "kernel", "weight",
+                partial(_matrix_from_torch, inputs=inputs), partial(_matrix_to_torch, inputs=inputs),
+            )  # fmt: skip
+        case _:
+            weight = ("params", "scale", "weight", np.asarray, np.asarray)
+    tensors = []
+    for collection, variable, name, from_torch, to_torch in (
+        weight,
+        ("params", "bias", "bias", np.asarray, np.asarray),
+        ("batch_stats", "mean", "running_mean", np.asarray, np.asarray),
+        ("batch_stats", "var", "running_var", np.asarray, np.asarray),
+    ):
+        path = (collection, *layer.path, variable)
+        if path in types:
+            shape = to_torch(np.empty(types[path].shape, np.bool_)).shape
+            tensors.append(Tensor(path, ".".join((*layer.path, name)), shape, from_torch, to_torch))
+    return tensors
+
+
+def _kernel_from_torch(kernel: np.ndarray) -> np.ndarray:
+    return kernel.transpose(2, 3, 1, 0)
+
+
+def _kernel_to_torch(kernel: np.ndarray) -> np.ndarray:
+    return kernel.transpose(3, 2, 0, 1)
+
+
+def _matrix_from_torch(matrix: np.ndarray, *, inputs: Shape | None) -> np.ndarray:
+    """Transpose (outputs, inputs) to (inputs, outputs); `inputs` is the (H, W, C) that was flattened, if any."""
+    if inputs is None:
+        return matrix.T
+    height, width, channels = inputs
+    return matrix.reshape(-1, channels, height, width).transpose(2, 3, 1, 0).reshape(height * width * channels, -1)
+
+
+def _matrix_to_torch(matrix: np.ndarray, *, inputs: Shape | None) -> np.ndarray:
+    if inputs is None:
+        return matrix.T
+    height, width, channels = inputs
+    return matrix.reshape(height, width, channels, -1).transpose(3, 2, 0, 1).reshape(-1, height * width * channels)
+
+
+def _initial_variables(model: nn.Module, image_shape: tuple[int, int, int]) -> Variables:
+    return dict(model.init(jax.random.key(0), jnp.zeros((1, *image_shape)), train=False))
+
+
+def initial_statistics(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[Path, Any]:
+    """Return the initial batch statistics. Compilation removes the computation of the parameters."""
+    return by_path(jax.jit(lambda: {"batch_stats": _initial_variables(model, image_shape)["batch_stats"]})())
+
+
+def by_path(variables: Mapping[str, Any]) -> dict[Path, Any]:
+    """Flatten variables to a mapping from paths to arrays."""
+    return cast(dict[Path, Any], flatten_dict(variables))
