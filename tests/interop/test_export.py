@@ -96,17 +96,17 @@ def test_export_with_other_logits_is_not_written(variables, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("what", "name", "format"),
+    ("what", "name", "kind"),
     [
         ("to an unknown format", "network.pt", "pickle"),
         ("over an existing file", "existing", "safetensors"),
         ("into a missing folder", "missing/network", "safetensors"),
     ],
 )
-def test_invalid_export_raises_and_writes_nothing(variables, tmp_path, fault, what, name, format):
+def test_invalid_export_raises_and_writes_nothing(variables, tmp_path, fault, what, name, kind):
     (tmp_path / "existing").write_text("precious")
     with pytest.raises(InputError) as raised:
-        export_network(NETWORK.apply, variables, tmp_path / name, format=format, image_shape=(28, 28, 1))
+        export_network(NETWORK.apply, variables, tmp_path / name, format=kind, image_shape=(28, 28, 1))
     assert (tmp_path / "existing").read_text() == "precious"
     assert len(list(tmp_path.iterdir())) == 1
     fault(f"an export {what}", "an `InputError`, nothing written", str(raised.value))
