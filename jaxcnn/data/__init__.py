@@ -4,14 +4,14 @@ files and directories -> `Dataset` or `StreamedDataset`, on the host -> `pipelin
 """
 
 from jaxcnn.data.augmentation import Augmentation
+from jaxcnn.data.data_sources import ArrayExamples, Examples, StoredExamples
 from jaxcnn.data.dataset import Dataset, StreamedDataset
-from jaxcnn.data.examples import ArrayExamples, Examples, StoredExamples
-from jaxcnn.data.facts import FASHION_MNIST_CLASSES
 from jaxcnn.data.fashion_mnist import load_fashion_mnist, prepare_tfds
+from jaxcnn.data.fashion_mnist.spec import FASHION_MNIST_CLASSES
 from jaxcnn.data.idx import read_idx, write_idx
-from jaxcnn.data.images import find_images, read_image
-from jaxcnn.data.pictures import read_pictures
-from jaxcnn.data.sources import load_dataset, names_other_data
+from jaxcnn.data.image_arrays import read_pictures
+from jaxcnn.data.image_files import find_images, read_image
+from jaxcnn.data.loading import load_dataset, names_other_data
 
 __all__ = [
     "FASHION_MNIST_CLASSES", "ArrayExamples", "Augmentation", "Dataset", "Examples", "StoredExamples",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jaxcnn.data.examples import ArrayExamples, Batch, Examples
+from jaxcnn.data.data_sources import ArrayExamples, Batch, Examples
 from jaxcnn.errors import InputError
 
 

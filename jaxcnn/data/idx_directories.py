@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.facts import FASHION_MNIST_CLASSES, FILES, Arrays
+from jaxcnn.data.fashion_mnist.spec import FASHION_MNIST_CLASSES, FILES, Arrays
 from jaxcnn.data.idx import find_idx, idx_sha256, read_idx
-from jaxcnn.data.pictures import resize_gray
+from jaxcnn.data.image_arrays import resize_gray
 from jaxcnn.errors import InputError
 
 KMNIST_CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")

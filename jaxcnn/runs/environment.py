@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxcnn.data.cache import cache_directory
+from jaxcnn.data.fashion_mnist.cache import cache_directory
 from jaxcnn.errors import InputError
 
 Device: TypeAlias = jax.Device  # pyright: ignore[reportInvalidTypeForm] -- a class, which JAX's types call a variable

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jaxcnn.data import fetching, read_idx
-from jaxcnn.data.facts import FILES, Arrays
+from jaxcnn.data import read_idx
+from jaxcnn.data.fashion_mnist import fetching
+from jaxcnn.data.fashion_mnist.spec import FILES, Arrays
 from jaxcnn.errors import InputError
 
 SAMPLE = Path(__file__).parent / "fashion_mnist_sample"

@@ -10,7 +10,7 @@ import optax
 import pytest
 from networks import Small
 
-from jaxcnn.data import Augmentation, StoredExamples, examples
+from jaxcnn.data import Augmentation, StoredExamples, data_sources
 from jaxcnn.training import (
     ALONE,
     ChunkResult,
@@ -110,7 +110,7 @@ def test_only_the_first_epoch_compiles(sample, monkeypatch, caplog):
 def test_no_more_is_read_than_a_window_ahead(sample, monkeypatch):
     """So that a data set of any size takes the memory of a few windows."""
     monkeypatch.setattr(windows, "WINDOW_BYTES", 2 * OF_STEP)
-    monkeypatch.setattr(examples, "_cores", lambda: 1)
+    monkeypatch.setattr(data_sources, "_cores", lambda: 1)
     read = []
 
     def fetch(places):

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.data.facts import FILES, Arrays
+from jaxcnn.data.fashion_mnist.spec import FILES, Arrays
 from jaxcnn.data.idx import idx_sha256
 from jaxcnn.data.tfds_records import is_version, open_version, quiet, read_records
 from jaxcnn.errors import InputError

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jaxcnn.data import cache
-from jaxcnn.data.directories import read_directory, read_idx_files
-from jaxcnn.data.facts import FILES
+from jaxcnn.data.fashion_mnist import cache
+from jaxcnn.data.fashion_mnist.directories import read_directory, read_idx_files
+from jaxcnn.data.fashion_mnist.spec import FILES
 from jaxcnn.data.idx import write_idx
 
 
@@ -57,8 +57,9 @@ def test_processes_that_fill_the_cache_at_once_all_succeed(raw, cache_files, arr
     code = """
 import sys
 from pathlib import Path
-from jaxcnn.data import cache, facts, read_idx
-arrays = {name: read_idx(Path(sys.argv[1]) / file.name) for name, file in facts.FILES.items()}
+from jaxcnn.data import read_idx
+from jaxcnn.data.fashion_mnist import cache, spec
+arrays = {name: read_idx(Path(sys.argv[1]) / file.name) for name, file in spec.FILES.items()}
 for _ in range(50):
     cache.fill_cache(arrays)
 """

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxcnn.data.data_sources import Batch, StoredExamples
 from jaxcnn.data.dataset import Dataset, StreamedDataset
-from jaxcnn.data.examples import Batch, StoredExamples
-from jaxcnn.data.pictures import Picture, read_in_order, read_pictures, shape_of
+from jaxcnn.data.image_arrays import Picture, read_in_order, read_pictures, shape_of
 from jaxcnn.data.tfds_records import (
     are_in_order_alone,
     is_version,

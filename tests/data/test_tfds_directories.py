@@ -11,8 +11,8 @@ from PIL import Image
 
 from jaxcnn import InputError
 from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset
-from jaxcnn.data.tfds_directory import _stored_order
-from jaxcnn.data.tfds_reading import load_tfds
+from jaxcnn.data.fashion_mnist.tfds_format import _stored_order
+from jaxcnn.data.tfds_directories import load_tfds
 
 pytestmark = pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
 

@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-from jaxcnn.data import cache
-from jaxcnn.data.facts import FILES, Arrays, verify
+from jaxcnn.data.fashion_mnist import cache
+from jaxcnn.data.fashion_mnist.spec import FILES, Arrays, verify
+from jaxcnn.data.fashion_mnist.tfds_format import find_version_directory, read_tfds
 from jaxcnn.data.idx import find_idx, read_idx
-from jaxcnn.data.tfds_directory import find_version_directory, read_tfds
 from jaxcnn.errors import InputError
 
 _LOGGER = logging.getLogger(__name__)

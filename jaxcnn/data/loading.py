@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 from jaxcnn.data.dataset import Dataset, StreamedDataset
-from jaxcnn.data.directories import AbsentError
 from jaxcnn.data.fashion_mnist import load_fashion_mnist
-from jaxcnn.data.folders import load_folder
+from jaxcnn.data.fashion_mnist.directories import AbsentError
 from jaxcnn.data.idx_directories import load_idx
-from jaxcnn.data.tfds_reading import load_tfds
+from jaxcnn.data.image_folders import load_folder
+from jaxcnn.data.tfds_directories import load_tfds
 from jaxcnn.errors import InputError
 
 _FORMS = {

@@ -10,7 +10,7 @@ from PIL import Image
 
 from jaxcnn import InputError
 from jaxcnn.data import Dataset, StreamedDataset
-from jaxcnn.data.folders import load_folder
+from jaxcnn.data.image_folders import load_folder
 
 
 def write(directory, shades, size=(3, 3)):

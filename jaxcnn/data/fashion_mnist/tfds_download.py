@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from tensorflow_datasets.image_classification import mnist
 
-from jaxcnn.data.facts import FILES
+from jaxcnn.data.fashion_mnist.spec import FILES
 
 
 def main(folder: Path) -> None:

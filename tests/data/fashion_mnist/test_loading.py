@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data import FASHION_MNIST_CLASSES, fetching, load_fashion_mnist
-from jaxcnn.data.directories import read_directory
-from jaxcnn.data.facts import FILES
+from jaxcnn.data import FASHION_MNIST_CLASSES, load_fashion_mnist
+from jaxcnn.data.fashion_mnist import fetching
+from jaxcnn.data.fashion_mnist.directories import read_directory
+from jaxcnn.data.fashion_mnist.spec import FILES
 
 
 def assert_is_the_sample(dataset, arrays):

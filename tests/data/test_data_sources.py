@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxcnn import InputError
-from jaxcnn.data import ArrayExamples, StoredExamples, examples
+from jaxcnn.data import ArrayExamples, StoredExamples, data_sources
 
 COUNT = 7
 IMAGES = np.arange(COUNT * 4, dtype=np.uint8).reshape(COUNT, 2, 2, 1)
@@ -52,7 +52,7 @@ def test_what_cannot_be_read_is_said_in_its_turn():
 
 
 def test_batches_are_read_ahead_no_further_than_told_and_no_more_when_none_is_wanted(monkeypatch):
-    monkeypatch.setattr(examples, "_cores", lambda: 1)
+    monkeypatch.setattr(data_sources, "_cores", lambda: 1)
     fetched, three_more = [], threading.Event()
 
     def fetch(places):
@@ -72,7 +72,7 @@ def test_batches_are_read_ahead_no_further_than_told_and_no_more_when_none_is_wa
 
 
 def test_large_batches_are_read_in_pieces_so_that_many_threads_hold_little(monkeypatch):
-    monkeypatch.setattr(examples, "_cores", lambda: 64)
+    monkeypatch.setattr(data_sources, "_cores", lambda: 64)
     fetched = []
 
     def fetch(places):
@@ -87,5 +87,5 @@ def test_large_batches_are_read_in_pieces_so_that_many_threads_hold_little(monke
     np.testing.assert_array_equal(labels, order[:2000] % 256)
     time.sleep(0.2)
     batches.close()
-    assert max(fetched) == examples._PIECE
-    assert sum(fetched) <= 2000 + 2 * 16 * examples._PIECE + examples._PIECE
+    assert max(fetched) == data_sources._PIECE
+    assert sum(fetched) <= 2000 + 2 * 16 * data_sources._PIECE + data_sources._PIECE

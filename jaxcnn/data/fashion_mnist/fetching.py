@@ -41,7 +41,9 @@ def fetch_through_tfds(folder: Path) -> Path:
     Raises:
         InputError: if that fails, or no byte comes for some seconds.
     """
-    _run_watched([sys.executable, "-m", "jaxcnn.data.tfds_download", str(folder)], folder, _TFDS_STALL_SECONDS)
+    _run_watched(
+        [sys.executable, "-m", "jaxcnn.data.fashion_mnist.tfds_download", str(folder)], folder, _TFDS_STALL_SECONDS
+    )
     return folder
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data import fetching
-from jaxcnn.data.directories import read_idx_files
+from jaxcnn.data.fashion_mnist import fetching
+from jaxcnn.data.fashion_mnist.directories import read_idx_files
 
 fetch_through_tfds, fetch_debian_package = fetching.fetch_through_tfds, fetching.fetch_debian_package
 
@@ -130,7 +130,7 @@ def test_the_download_uses_tfdss_own_urls_and_checksums(folder, monkeypatch):
             return paths
 
     monkeypatch.setattr(tfds.download, "DownloadManager", Manager)
-    importlib.import_module("jaxcnn.data.tfds_download").main(folder)
+    importlib.import_module("jaxcnn.data.fashion_mnist.tfds_download").main(folder)
     assert asked["force_checksums_validation"]
     known = tfds.core.download.checksums.get_all_url_infos()
     assert set(asked["urls"].values()) <= set(known)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from jaxcnn.data.images import flatten, is_gray, open_image
+from jaxcnn.data.image_files import flatten, is_gray, open_image
 from jaxcnn.errors import InputError
 
 _AT_ONCE = 1024  # pictures whose futures are held

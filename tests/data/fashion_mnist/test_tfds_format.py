@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data import cache, directories, load_fashion_mnist, prepare_tfds
-from jaxcnn.data.tfds_directory import read_tfds
+from jaxcnn.data import load_fashion_mnist, prepare_tfds
+from jaxcnn.data.fashion_mnist import cache, directories
+from jaxcnn.data.fashion_mnist.tfds_format import read_tfds
 
 pytestmark = pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
 
@@ -128,10 +129,10 @@ def test_a_directory_that_may_not_be_listed_is_said(prepared, monkeypatch):
 
 
 def test_a_directory_that_was_not_shuffled_is_read_as_it_lies(arrays, tmp_path):
-    from jaxcnn.data import tfds_directory
+    from jaxcnn.data.fashion_mnist import tfds_format
 
     moved = {name: np.empty_like(array) for name, array in arrays.items()}
     for name, array in arrays.items():  # so that the shuffling of TFDS undoes it
-        moved[name][tfds_directory._stored_order(name.split("_")[0], len(array))] = array
-    tfds_directory.prepare_tfds(tmp_path / "unshuffled", lambda: moved)
+        moved[name][tfds_format._stored_order(name.split("_")[0], len(array))] = array
+    tfds_format.prepare_tfds(tmp_path / "unshuffled", lambda: moved)
     assert_equal(directories.read_directory(tmp_path / "unshuffled"), arrays)

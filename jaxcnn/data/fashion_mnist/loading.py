@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from jaxcnn.data import cache, fetching, tfds_directory
 from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.directories import AbsentError, read_directory, read_idx_files
-from jaxcnn.data.facts import FASHION_MNIST_CLASSES, Arrays
+from jaxcnn.data.fashion_mnist import cache, fetching, tfds_format
+from jaxcnn.data.fashion_mnist.directories import AbsentError, read_directory, read_idx_files
+from jaxcnn.data.fashion_mnist.spec import FASHION_MNIST_CLASSES, Arrays
 from jaxcnn.errors import InputError
 
 _LOGGER = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def prepare_tfds(to: str | os.PathLike[str], source: str | os.PathLike[str] | No
     Raises:
         InputError: if there is one already, `to` cannot be written to, or Fashion-MNIST cannot be had.
     """
-    return tfds_directory.prepare_tfds(to, lambda: _load_arrays(source))
+    return tfds_format.prepare_tfds(to, lambda: _load_arrays(source))
 
 
 def _load_arrays(source: str | os.PathLike[str] | None) -> Arrays:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxcnn.data.data_sources import Batch, StoredExamples
 from jaxcnn.data.dataset import Dataset, StreamedDataset
-from jaxcnn.data.examples import Batch, StoredExamples
-from jaxcnn.data.images import find_images
-from jaxcnn.data.pictures import Picture, all_gray, read_in_order, read_pictures, shape_of
+from jaxcnn.data.image_arrays import Picture, all_gray, read_in_order, read_pictures, shape_of
+from jaxcnn.data.image_files import find_images
 from jaxcnn.errors import InputError
 
 _TEST_NAMES = ("test", "val", "validation", "valid")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data.directories import AbsentError, read_directory
-from jaxcnn.data.facts import FILES
+from jaxcnn.data.fashion_mnist.directories import AbsentError, read_directory
+from jaxcnn.data.fashion_mnist.spec import FILES
 
 TRAIN, TEST = FILES["train_images"].name, FILES["test_images"].name
 

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from jaxcnn.data.facts import FILES
+from jaxcnn.data.fashion_mnist.spec import FILES
 
 
 def header(*sizes, kind=8):

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxcnn.data.facts import FILES, Arrays
+from jaxcnn.data.fashion_mnist.spec import FILES, Arrays
 from jaxcnn.data.idx import write_idx
 
 Fingerprint = dict[str, list[list[str | int]]]

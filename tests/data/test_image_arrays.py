@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from jaxcnn import InputError
-from jaxcnn.data.pictures import read_pictures, resize_gray
+from jaxcnn.data.image_arrays import read_pictures, resize_gray
 
 GRAY = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
 COLOR = np.stack([GRAY, 255 - GRAY, GRAY // 2], axis=-1)
