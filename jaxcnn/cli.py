@@ -126,7 +126,7 @@ def train(
         runs.provide_cpu_devices(devices)
     runs.open_many_files()
     room = 0 if stream else runs.room_for_images(device)
-    dataset = load_dataset(data, image_size=recipe.image_size, room=room, limit=limit)
+    dataset = load_dataset(data, image_size=recipe.image_size, max_bytes=room, limit=limit)
     configs = {path: config.on(dataset, data) for path, config in configs.items()}
     runs.keep_compiled_programs()
     if len(configs) > 1:

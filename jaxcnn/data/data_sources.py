@@ -1,4 +1,4 @@
-"""Examples that are taken a batch at a time, in any order: from memory, or from disk, where they are read ahead."""
+"""Random access to the examples of a split, one batch at a time: from memory, or from disk with prefetching."""
 
 import itertools
 import os
@@ -11,29 +11,32 @@ import numpy as np
 Batch = tuple[np.ndarray, np.ndarray]
 """Images, (n, H, W, C), uint8, and their labels, (n,), uint8."""
 
-_MOST_THREADS = 16
-_PIECE = 64  # examples that a thread reads at a time: many records of array_record take little more than one
+_MAX_THREADS = 16
+_EXAMPLES_PER_READ = 64  # array_record reads this many records in little more time than one
 
 
 @runtime_checkable
-class Examples(Protocol):
-    """The examples of a split, each known by its place from 0 on."""
+class DataSource(Protocol):
+    """The examples of a split, indexed from 0."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of examples."""
         ...
 
-    def limit(self, count: int | None) -> "Examples":
-        """The first `count` of them; None for all."""
+    def limit(self, count: int | None) -> "DataSource":
+        """The first `count` examples; None keeps all."""
         ...
 
-    def batches(self, places: Sequence[np.ndarray], *, ahead: int = 1) -> Iterator[Batch]:
-        """A batch for each array of places, in their order.
+    def batches(self, indices: Sequence[np.ndarray], *, prefetch: int = 1) -> Iterator[Batch]:
+        """Yield one batch for each array of indices, in the given order.
 
         Args:
-            places: of each batch, (n,), integers. What a sequence gives is asked for when its batch is read.
-            ahead: about how many batches are read before they are asked for, if they are on disk: as many examples as
-                they have, and more only where threads would be idle.
+            indices: for each batch, the indices of its examples, (n,), integers.
+            prefetch: number of batches to read ahead if the examples are on disk. The reader may go further to keep
+                all its threads busy.
+
+        Yields:
+            Images, (n, H, W, C), uint8, and labels, (n,), uint8.
 
         Raises:
             InputError: if an example cannot be read.
@@ -42,16 +45,16 @@ class Examples(Protocol):
 
 
 @dataclass(frozen=True)
-class ArrayExamples:
-    """Examples in memory.
+class ArraySource:
+    """A data source in memory.
 
     Attributes:
         images: (N, H, W, C), uint8.
         labels: (N,), uint8.
 
     Examples:
-        >>> examples = ArrayExamples(np.zeros((3, 2, 2, 1), np.uint8), np.arange(3, dtype=np.uint8))
-        >>> [labels.tolist() for _, labels in examples.batches([np.array([2, 0]), np.array([1])])]
+        >>> source = ArraySource(np.zeros((3, 2, 2, 1), np.uint8), np.arange(3, dtype=np.uint8))
+        >>> [labels.tolist() for _, labels in source.batches([np.array([2, 0]), np.array([1])])]
         [[2, 0], [1]]
     """
 
@@ -61,60 +64,63 @@ class ArrayExamples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def limit(self, count: int | None) -> "ArrayExamples":
-        """The first `count` of them; None for all."""
-        return ArrayExamples(self.images[:count], self.labels[:count])
+    def limit(self, count: int | None) -> "ArraySource":
+        """The first `count` examples; None keeps all."""
+        return ArraySource(self.images[:count], self.labels[:count])
 
-    def batches(self, places: Sequence[np.ndarray], *, ahead: int = 1) -> Iterator[Batch]:  # noqa: ARG002
-        """A batch for each array of places, copied as it is asked for."""
-        return ((self.images[chosen], self.labels[chosen]) for chosen in places)
+    def batches(self, indices: Sequence[np.ndarray], *, prefetch: int = 1) -> Iterator[Batch]:  # noqa: ARG002
+        """Yield one batch for each array of indices. Each batch is copied when it is requested."""
+        return ((self.images[chosen], self.labels[chosen]) for chosen in indices)
 
 
 @dataclass(frozen=True)
-class StoredExamples:
-    """Examples on disk, read by Grain's threads.
+class StoredSource:
+    """A data source on disk, read by Grain's threads.
 
     Attributes:
-        count: how many there are.
-        fetch: reads those at the places that it is given, in several threads at once.
+        num_examples: number of examples.
+        fetch: reads the examples at the given indices. Several threads call it at once.
 
     Examples:
-        >>> examples = StoredExamples(3, lambda places: (np.zeros((len(places), 2, 2, 1), np.uint8), np.uint8(places)))
-        >>> [labels.tolist() for _, labels in examples.batches([np.array([2, 0]), np.array([1])])]
+        >>> source = StoredSource(3, lambda indices: (np.zeros((len(indices), 2, 2, 1), np.uint8), np.uint8(indices)))
+        >>> [labels.tolist() for _, labels in source.batches([np.array([2, 0]), np.array([1])])]
         [[2, 0], [1]]
 
     References:
         https://google-grain.readthedocs.io
     """
 
-    count: int
+    num_examples: int
     fetch: Callable[[np.ndarray], Batch]
 
     def __len__(self) -> int:
-        return self.count
+        return self.num_examples
 
-    def limit(self, count: int | None) -> "StoredExamples":
-        """The first `count` of them; None for all."""
-        return self if count is None else replace(self, count=min(count, self.count))
+    def limit(self, count: int | None) -> "StoredSource":
+        """The first `count` examples; None keeps all."""
+        return self if count is None else replace(self, num_examples=min(count, self.num_examples))
 
-    def batches(self, places: Sequence[np.ndarray], *, ahead: int = 1) -> Iterator[Batch]:
-        """A batch for each array of places, read ahead by as many threads as there are cores, 16 at most."""
-        import grain  # here, because its import takes half a second
+    def batches(self, indices: Sequence[np.ndarray], *, prefetch: int = 1) -> Iterator[Batch]:
+        """Yield one batch for each array of indices. Up to 16 threads, at most one per core, read ahead."""
+        import grain  # here, because importing it takes half a second
 
-        pieces = [[batch[at : at + _PIECE] for at in range(0, len(batch), _PIECE)] for batch in places]
-        wanted = sum(map(len, pieces[:ahead]))
-        threads = min(_cores(), _MOST_THREADS)
-        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(wanted, 2 * threads))
-        source = grain.MapDataset.source(list(itertools.chain.from_iterable(pieces)))
+        reads = [
+            [batch[start : start + _EXAMPLES_PER_READ] for start in range(0, len(batch), _EXAMPLES_PER_READ)]
+            for batch in indices
+        ]
+        reads_ahead = sum(map(len, reads[:prefetch]))
+        num_threads = min(_num_cores(), _MAX_THREADS)
+        options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=max(reads_ahead, 2 * num_threads))
+        source = grain.MapDataset.source(list(itertools.chain.from_iterable(reads)))
         iterator = iter(source.map(self.fetch).to_iter_dataset(options))
         try:
-            for of_batch in pieces:
-                images, labels = zip(*itertools.islice(iterator, len(of_batch)), strict=True)
+            for reads_of_batch in reads:
+                images, labels = zip(*itertools.islice(iterator, len(reads_of_batch)), strict=True)
                 yield np.concatenate(images), np.concatenate(labels)
         finally:
             iterator.close()
 
 
-def _cores() -> int:
-    """How many this process may use."""
+def _num_cores() -> int:
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -37,7 +37,7 @@ def load_data(config: RunConfig, source: str | None = None) -> Dataset | Streame
     """
     open_many_files()
     place = source or config.data.source
-    dataset = load_dataset(place, image_size=config.recipe.image_size, room=room_for_images())
+    dataset = load_dataset(place, image_size=config.recipe.image_size, max_bytes=room_for_images())
     config.check_data(dataset)
     return dataset
 

@@ -1,4 +1,4 @@
-# TFDS lets each builder choose its examples' arguments:
+# TFDS builders define their own arguments of _generate_examples:
 # pyright: reportIncompatibleMethodOverride=false
 import io
 import shutil
@@ -14,21 +14,21 @@ from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset
 from jaxcnn.data.fashion_mnist.tfds_format import _stored_order
 from jaxcnn.data.tfds_directories import load_tfds
 
-pytestmark = pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
+pytestmark = pytest.mark.filterwarnings("default")  # allows TFDS's own warnings
 
 RED, BLUE = (np.full((6, 6, 3), color, np.uint8) for color in ([200, 0, 0], [0, 0, 200]))
 EXAMPLES = [(RED, "red"), (BLUE, "blue"), (RED, "red")]
 
 
 def prepare(to, splits, features=None, example=None, supervised=("image", "label")) -> Path:
-    """The version of a data set that TFDS prepares of images in colour and of their names."""
+    """Let TFDS prepare a data set of color images with class labels; return the directory of the version."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import registered
 
-    def usual(pixels, label):
+    def default_example(pixels, label):
         return {"image": png(pixels), "label": label, "note": "unread"}
 
-    usual_features = {
+    default_features = {
         "image": tfds.features.Image(),
         "label": tfds.features.ClassLabel(names=["red", "blue"]),
         "note": tfds.features.Text(),
@@ -42,7 +42,7 @@ def prepare(to, splits, features=None, example=None, supervised=("image", "label
             def _info(self):
                 return tfds.core.DatasetInfo(
                     builder=self,
-                    features=tfds.features.FeaturesDict(features or usual_features),
+                    features=tfds.features.FeaturesDict(features or default_features),
                     supervised_keys=supervised,
                 )
 
@@ -51,8 +51,8 @@ def prepare(to, splits, features=None, example=None, supervised=("image", "label
                 return {name: self._generate_examples(examples) for name, examples in splits.items()}
 
             def _generate_examples(self, examples):
-                for place, (pixels, label) in enumerate(examples):
-                    yield place, (example or usual)(pixels, label)
+                for index, (pixels, label) in enumerate(examples):
+                    yield index, (example or default_example)(pixels, label)
 
     tfds.disable_progress_bar()
     builder = Colors(data_dir=to, file_format="array_record")
@@ -74,7 +74,7 @@ def colors_once(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def colors(colors_once, tmp_path) -> Path:
-    """A version of a data set of two colours, which may be changed."""
+    """A data set of two colors, copied so that a test may change it."""
     return shutil.copytree(colors_once, tmp_path / "colors" / "1.0.0")
 
 
@@ -87,9 +87,9 @@ def assert_colors(data):
             np.testing.assert_array_equal(image, (RED, BLUE)[label])
 
 
-@pytest.mark.parametrize("place", ["fashion_mnist", "fashion_mnist/3.0.1"])
-def test_what_was_prepared_is_read_in_the_order_in_which_it_is_stored(prepared, sample, place):
-    data = load_tfds(prepared / place)
+@pytest.mark.parametrize("path", ["fashion_mnist", "fashion_mnist/3.0.1"])
+def test_examples_keep_the_stored_order(prepared, sample, path):
+    data = load_tfds(prepared / path)
     assert data.class_names == FASHION_MNIST_CLASSES
     for part in ("train", "test"):
         images, labels = sample.split(part)
@@ -98,9 +98,9 @@ def test_what_was_prepared_is_read_in_the_order_in_which_it_is_stored(prepared, 
         np.testing.assert_array_equal(data.split(part)[1], labels[order])
 
 
-def test_another_data_set_in_colour_is_read(colors):
+def test_a_color_data_set_is_read(colors):
     assert_colors(load_tfds(colors))
-    assert_colors(load_tfds(colors.parent))
+    assert_colors(load_tfds(str(colors.parent)))
     assert load_tfds(colors, 4).image_shape == (4, 4, 3)
 
 
@@ -110,24 +110,26 @@ def test_tfrecords_are_read_without_tensorflow(colors, as_tfrecord):
     assert "tensorflow" not in sys.modules
 
 
-def test_validation_stands_for_test(tmp_path):
+def test_validation_replaces_a_missing_test_split(tmp_path):
     assert_colors(load_tfds(prepare(tmp_path, {"train": EXAMPLES, "validation": EXAMPLES[:2]})))
 
 
-def test_the_splits_that_there_are_are_named(tmp_path):
+def test_missing_splits_are_refused(tmp_path):
     version = prepare(tmp_path, {"train": EXAMPLES, "extra": EXAMPLES})
-    with pytest.raises(InputError, match="has the splits extra, train: train and test, or train and validation"):
+    with pytest.raises(
+        InputError, match="has the splits extra, train: expected train and test, or train and validation"
+    ):
         load_tfds(version)
 
 
-def test_images_of_several_sizes_need_one_that_is_asked_for(tmp_path):
+def test_different_sizes_need_an_image_size(tmp_path):
     version = prepare(tmp_path, {"train": [*EXAMPLES, (RED[:4], "red")], "test": EXAMPLES})
-    with pytest.raises(InputError, match=r"\(train, example \d\) has .*give an image size for all"):
+    with pytest.raises(InputError, match=r"\(train, example \d\) has .*give an image size"):
         load_tfds(version)
     assert load_tfds(version, 4).image_shape == (4, 4, 3)
 
 
-def test_what_is_supervised_is_taken_of_several(tmp_path):
+def test_supervised_keys_choose_among_several_features(tmp_path):
     import tensorflow_datasets as tfds
 
     features = {
@@ -144,23 +146,23 @@ def test_what_is_supervised_is_taken_of_several(tmp_path):
     assert_colors(load_tfds(prepare(tmp_path / "clear", splits, features, example)))
     masks = load_tfds(prepare(tmp_path / "masks", splits, features, example, supervised=("mask", "label")))
     assert masks.image_shape == (6, 6, 1)
-    with pytest.raises(InputError, match=r"has examples of image, label, mask, other, 2 of them Image: one is needed"):
+    with pytest.raises(InputError, match=r"has the features image, label, mask, other, 2 of them Image: expected one"):
         load_tfds(prepare(tmp_path / "unclear", splits, features, example, supervised=None))
-    with pytest.raises(InputError, match="has 300 classes: at most 256 are possible"):
+    with pytest.raises(InputError, match="has 300 classes: expected at most 256"):
         load_tfds(prepare(tmp_path / "many", splits, features, example, supervised=("image", "other")))
 
 
-def test_examples_of_something_else_are_refused(tmp_path):
+def test_examples_without_images_are_refused(tmp_path):
     import tensorflow_datasets as tfds
 
     features = {"text": tfds.features.Text()}
     splits = {"train": EXAMPLES, "test": EXAMPLES}
     version = prepare(tmp_path, splits, features, lambda _, label: {"text": label}, supervised=None)
-    with pytest.raises(InputError, match="has examples of text, 0 of them Image"):
+    with pytest.raises(InputError, match="has the features text, 0 of them Image"):
         load_tfds(version)
 
 
-def test_deep_images_are_refused(tmp_path):
+def test_16_bit_images_are_refused(tmp_path):
     import tensorflow_datasets as tfds
 
     features = {
@@ -172,13 +174,13 @@ def test_deep_images_are_refused(tmp_path):
         return {"image": png(pixels[..., 0].astype(np.uint16)), "label": label}
 
     version = prepare(tmp_path, {"train": EXAMPLES, "test": EXAMPLES}, features, example)
-    with pytest.raises(InputError, match="has images of uint16: uint8 is needed"):
+    with pytest.raises(InputError, match="has images of type uint16: expected uint8"):
         load_tfds(version)
 
 
 def test_examples_without_labels_are_refused(tmp_path):
     version = prepare(tmp_path, {"train": EXAMPLES, "test": [(RED, -1)]})
-    with pytest.raises(InputError, match=r"\(test, example 0\) has the label -1, which is no class"):
+    with pytest.raises(InputError, match=r"\(test, example 0\) has the label -1: expected 0 to 1"):
         load_tfds(version)
 
 
@@ -191,21 +193,21 @@ def test_a_damaged_image_is_named(tmp_path):
         load_tfds(version)
 
 
-def test_records_that_are_missing_are_noticed(colors, as_tfrecord):
+def test_missing_records_are_detected(colors, as_tfrecord):
     as_tfrecord(colors)
     next(colors.glob("*train*")).write_bytes(b"")
-    with pytest.raises(InputError, match="has 0 examples in train where 3 are due: prepare it anew"):
+    with pytest.raises(InputError, match="has 0 examples in train: expected 3; prepare it again"):
         load_tfds(colors)
 
 
-def test_damaged_metadata_is_said(colors):
+def test_damaged_metadata_is_refused(colors):
     (colors / "features.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read as images with labels prepared by TFDS") as raised:
         load_tfds(colors)
     assert "\n" not in str(raised.value)
 
 
-def test_one_version_is_needed(colors, tmp_path):
+def test_other_than_one_version_is_refused(colors, tmp_path):
     shutil.copytree(colors, colors.with_name("2.0.0"))
     with pytest.raises(InputError, match=r"holds several versions \(1\.0\.0, 2\.0\.0\)"):
         load_tfds(colors.parent)
@@ -216,42 +218,42 @@ def test_one_version_is_needed(colors, tmp_path):
 
 
 def assert_streamed(streamed, resident):
-    """Any examples, in any order, are those of the arrays."""
+    """Check that shuffled batches of a streamed data set equal the resident arrays."""
     assert isinstance(streamed, StreamedDataset)
     assert (streamed.image_shape, streamed.class_names) == (resident.image_shape, resident.class_names)
     for part in ("train", "test"):
         images, labels = resident.split(part)
         order = np.random.default_rng(0).permutation(len(labels))
-        chosen = np.array_split(order, min(3, len(order)))
-        for places, (found, found_labels) in zip(chosen, getattr(streamed, part).batches(chosen), strict=True):
-            np.testing.assert_array_equal(found, images[places])
-            np.testing.assert_array_equal(found_labels, labels[places])
+        indices = np.array_split(order, min(3, len(order)))
+        for chosen, (found, found_labels) in zip(indices, getattr(streamed, part).batches(indices), strict=True):
+            np.testing.assert_array_equal(found, images[chosen])
+            np.testing.assert_array_equal(found_labels, labels[chosen])
 
 
 @pytest.mark.parametrize("image_size", [None, 4])
-def test_what_is_streamed_from_disk_is_what_would_be_read(prepared, colors, image_size):
-    for place in (prepared / "fashion_mnist", colors):
-        assert_streamed(load_tfds(place, image_size, room=0), load_tfds(place, image_size))
+def test_streamed_examples_equal_resident_ones(prepared, colors, image_size):
+    for path in (prepared / "fashion_mnist", colors):
+        assert_streamed(load_tfds(path, image_size, max_bytes=0), load_tfds(path, image_size))
 
 
-def test_it_is_streamed_where_it_takes_more_than_there_is_room_for(colors):
+def test_images_larger_than_max_bytes_are_streamed(colors):
     nbytes = 5 * 6 * 6 * 3
-    assert isinstance(load_tfds(colors, room=nbytes), Dataset)
-    assert isinstance(load_tfds(colors, room=nbytes - 1), StreamedDataset)
-    assert isinstance(load_tfds(colors, 4, room=nbytes - 1), Dataset)
+    assert isinstance(load_tfds(colors, max_bytes=nbytes), Dataset)
+    assert isinstance(load_tfds(colors, max_bytes=nbytes - 1), StreamedDataset)
+    assert isinstance(load_tfds(colors, 4, max_bytes=nbytes - 1), Dataset)
 
 
 def test_tfrecords_are_streamed_from_memory(colors, as_tfrecord):
     as_tfrecord(colors)
-    assert_streamed(load_tfds(colors, room=0), load_tfds(colors))
+    assert_streamed(load_tfds(colors, max_bytes=0), load_tfds(colors))
 
 
-def test_a_limit_counts_before_the_room(colors):
-    assert isinstance(load_tfds(colors, room=2 * 6 * 6 * 3, limit=1), Dataset)
-    assert isinstance(load_tfds(colors, room=2 * 6 * 6 * 3 - 1, limit=1), StreamedDataset)
+def test_limit_applies_before_max_bytes(colors):
+    assert isinstance(load_tfds(colors, max_bytes=2 * 6 * 6 * 3, limit=1), Dataset)
+    assert isinstance(load_tfds(colors, max_bytes=2 * 6 * 6 * 3 - 1, limit=1), StreamedDataset)
     whole = load_tfds(colors).limit(2)
-    for room in (None, 0):
-        limited = load_tfds(colors, room=room, limit=2)
+    for max_bytes in (None, 0):
+        limited = load_tfds(colors, max_bytes=max_bytes, limit=2)
         assert [len(limited.train), len(limited.test)] == [2, 2]
         ((images, labels),) = limited.train.batches([np.arange(2)])
         np.testing.assert_array_equal(images, whole.train_images)
@@ -259,14 +261,15 @@ def test_a_limit_counts_before_the_room(colors):
 
 
 def stream_all(version, image_size=None):
-    train = load_tfds(version, image_size, room=0).train
+    train = load_tfds(version, image_size, max_bytes=0).train
     return list(train.batches([np.arange(len(train))]))
 
 
-def test_of_what_is_streamed_faults_are_found_as_they_are_read(tmp_path):
+def test_errors_in_streamed_examples_are_found_when_read(tmp_path):
     version = prepare(tmp_path / "sizes", {"train": [*EXAMPLES, (RED[:4], "red")], "test": EXAMPLES})
     with pytest.raises(
-        InputError, match=r"the first picture has 6 x 6 pixels and .*\(train, example \d\) has 6 x 4: images of one"
+        InputError,
+        match=r"the first image has 6 x 6 pixels and .*\(train, example \d\) has 6 x 4: expected images of one size",
     ):
         stream_all(version)
     assert stream_all(version, 4)[0][0].shape == (4, 4, 4, 3)
@@ -275,11 +278,11 @@ def test_of_what_is_streamed_faults_are_found_as_they_are_read(tmp_path):
         stream_all(version, 4)
 
 
-def test_records_that_are_damaged_while_they_are_streamed_are_said(colors):
-    data = load_tfds(colors, 4, room=0)
+def test_records_damaged_during_streaming_are_refused(colors):
+    data = load_tfds(colors, 4, max_bytes=0)
     (file,) = colors.glob("*train*array_record*")
     file.write_bytes(bytes(file.stat().st_size))
     with pytest.raises(
-        InputError, match=r"1\.0\.0 cannot be read as images with labels prepared by TFDS .*prepare it anew"
+        InputError, match=r"1\.0\.0 cannot be read as images with labels prepared by TFDS .*prepare it again"
     ):
         list(data.train.batches([np.arange(3)]))

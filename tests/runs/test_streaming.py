@@ -77,7 +77,7 @@ def test_several_seeds_are_streamed_together(train, tmp_path):
 def test_a_streamed_run_that_is_killed_or_stopped_goes_on_to_the_same_end(prepared_once, tmp_path, fault):
     """Within an epoch, from a checkpoint of any step, streamed again or with its images resident."""
     load = partial(data.load_dataset, f"tfds:{prepared_once / 'fashion_mnist'}")
-    stream = partial(load, room=0)
+    stream = partial(load, max_bytes=0)
     compiled = tmp_path / "compiled"
     whole = start(load, tmp_path / "whole", compiled)
     whole.join()

@@ -10,7 +10,7 @@ import optax
 import pytest
 from networks import Small
 
-from jaxcnn.data import Augmentation, StoredExamples, data_sources
+from jaxcnn.data import Augmentation, StoredSource, data_sources
 from jaxcnn.training import (
     ALONE,
     ChunkResult,
@@ -110,14 +110,14 @@ def test_only_the_first_epoch_compiles(sample, monkeypatch, caplog):
 def test_no_more_is_read_than_a_window_ahead(sample, monkeypatch):
     """So that a data set of any size takes the memory of a few windows."""
     monkeypatch.setattr(windows, "WINDOW_BYTES", 2 * OF_STEP)
-    monkeypatch.setattr(data_sources, "_cores", lambda: 1)
+    monkeypatch.setattr(data_sources, "_num_cores", lambda: 1)
     read = []
 
     def fetch(places):
         read.append(len(places))
         return sample.train_images[places], sample.train_labels[places]
 
-    dataset = replace(sample.streamed(), train=StoredExamples(512, fetch))
+    dataset = replace(sample.streamed(), train=StoredSource(512, fetch))
     stream = Streamed(dataset, ALONE, 50, 1e9).train(jnp.arange(512), 0)
     shapes = []
     for number, window in enumerate(stream, start=1):
@@ -137,8 +137,8 @@ def test_a_window_is_no_longer_than_its_reading_may_take(sample):
         def __len__(self):
             return 512
 
-        def batches(self, places, *, ahead):
-            for batch in sample.train.batches(places, ahead=ahead):
+        def batches(self, indices, *, prefetch):
+            for batch in sample.train.batches(indices, prefetch=prefetch):
                 time.sleep(0.2)
                 yield batch
 

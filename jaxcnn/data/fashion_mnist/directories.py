@@ -1,4 +1,4 @@
-"""A directory that holds Fashion-MNIST, in any form, read and verified."""
+"""Reading and verifying a directory that holds Fashion-MNIST as IDX files or prepared by TFDS."""
 
 import logging
 from pathlib import Path
@@ -12,50 +12,48 @@ from jaxcnn.errors import InputError
 _LOGGER = logging.getLogger(__name__)
 
 
-class AbsentError(InputError):
-    """There is nothing of Fashion-MNIST in a place, as against something that is wrong."""
+class NotFoundError(InputError):
+    """A directory is missing or holds no Fashion-MNIST. Damaged data raises a plain `InputError` instead."""
 
 
 def read_directory(directory: Path) -> Arrays:
-    """The arrays in `directory`: four IDX files, gzipped or not, or a directory prepared by TFDS.
+    """Read the arrays in `directory`: four IDX files, gzipped or not, or a directory prepared by TFDS.
 
-    What is slow to read is put into the cache, from which the same directory is read the next time.
+    Formats that are slow to read are copied to the cache, which serves the next read of the same directory.
 
     Raises:
-        AbsentError: if there is neither in it.
-        InputError: if a file is missing, damaged, or not Fashion-MNIST's.
+        NotFoundError: if the directory is missing or holds neither.
+        InputError: if a file is missing, damaged, or differs from Fashion-MNIST's.
     """
     try:
         present = {path.name for path in directory.iterdir()}
         version = find_version_directory(directory)
-        # before it is read, so that a change in the meantime counts as one
-        found = cache.fingerprint(version) if version else {}
+        # before the files are read, so that a later change is noticed
+        fingerprint = cache.fingerprint(version) if version else {}
     except OSError as error:
-        kind = AbsentError if isinstance(error, FileNotFoundError) else InputError
-        raise kind(
-            f"{directory} cannot be read ({error.strerror}): a directory with Fashion-MNIST is needed"
-        ) from error
+        kind = NotFoundError if isinstance(error, FileNotFoundError) else InputError
+        raise kind(f"{directory} cannot be read ({error.strerror}): expected a directory with Fashion-MNIST") from error
     if any({file.name, f"{file.name}.gz"} & present for file in FILES.values()):
         arrays = read_idx_files(directory)
-        form = "IDX files"
+        format_name = "IDX files"
         if not all(file.name in present for file in FILES.values()):
             cache.fill_cache(arrays)
     elif version is not None:
-        arrays = _read_version(version, found)
-        form = "prepared by TFDS"
+        arrays = _read_version(version, fingerprint)
+        format_name = "prepared by TFDS"
     else:
-        raise AbsentError(
-            f"{directory} holds no Fashion-MNIST: four IDX files, gzipped or not, or a TFDS directory are needed"
+        raise NotFoundError(
+            f"{directory} holds no Fashion-MNIST: expected four IDX files, gzipped or not, or a TFDS directory"
         )
-    _LOGGER.info("Fashion-MNIST read from %s (%s)", directory, form)
+    _LOGGER.info("Fashion-MNIST read from %s (%s)", directory, format_name)
     return arrays
 
 
 def read_idx_files(directory: Path) -> Arrays:
-    """The verified arrays of the four IDX files in `directory`.
+    """Read and verify the four IDX files in `directory`.
 
     Raises:
-        InputError: if one is missing, damaged, or not Fashion-MNIST's.
+        InputError: if one is missing, damaged, or differs from Fashion-MNIST's.
     """
     arrays = {}
     for name, file in FILES.items():
@@ -65,15 +63,15 @@ def read_idx_files(directory: Path) -> Arrays:
     return arrays
 
 
-def _read_version(version: Path, found: cache.Fingerprint) -> Arrays:
-    if cache.was_verified(found):
+def _read_version(version: Path, fingerprint: cache.Fingerprint) -> Arrays:
+    if cache.was_verified(fingerprint):
         try:
             return read_idx_files(cache.cache_directory())
         except InputError as error:
-            _LOGGER.warning("the cache is made anew: %s", error)
+            _LOGGER.warning("rebuilding the cache: %s", error)
     arrays = read_tfds(version)
     for name, array in arrays.items():
         verify(name, array, version)
     cache.fill_cache(arrays)
-    cache.remember_verified(found)
+    cache.remember_verified(fingerprint)
     return arrays
