@@ -5,6 +5,7 @@ Files and directories are read into a `Dataset` or a `StreamedDataset` on the ho
 
 load_fashion_mnist     Fashion-MNIST, found on this machine or fetched
 load_dataset           a folder of images, IDX files, or a directory prepared by TFDS
+Dataset.from_arrays    arrays of your own
 Augmentation           random flips and shifts
 """
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from jaxcnn.data.array_conversion import images_to_uint8, labels_to_uint8, number_classes
 from jaxcnn.data.data_sources import ArraySource, Batch, DataSource
 from jaxcnn.errors import InputError
 
@@ -12,6 +14,8 @@ from jaxcnn.errors import InputError
 @dataclass(frozen=True)
 class Dataset:
     """Images and labels of a classification task in memory, validated.
+
+    `Dataset.from_arrays` also takes floats, images without a channel axis, and labels of any integer type.
 
     Attributes:
         train_images: (N, H, W, C), uint8, at least one image.
@@ -43,6 +47,47 @@ class Dataset:
                 f"train images of shape {self.train_images.shape[1:]} and test images of shape "
                 f"{self.test_images.shape[1:]}: expected the same height, width and channels"
             )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        train_images: ArrayLike,
+        train_labels: ArrayLike,
+        test_images: ArrayLike,
+        test_labels: ArrayLike,
+        class_names: Sequence[str] | None = None,
+    ) -> "Dataset":
+        """Convert arrays of common types and shapes to a data set.
+
+        Floats in [0, 1] are converted to uint8 by rounding x * 255.
+
+        Args:
+            train_images: (N, H, W) or (N, H, W, C), uint8 or floats in [0, 1]; C is 1, 3 or 4.
+            train_labels: (N,), any integer type, from 0 to the number of classes - 1, at most 255.
+            test_images: (M, H, W) or (M, H, W, C), uint8 or floats in [0, 1], with the same H, W and C.
+            test_labels: (M,), any integer type, from 0 to the number of classes - 1.
+            class_names: the name of each class, in the order of the labels; None for "0", "1" and so on, up to the
+                largest label.
+
+        Returns:
+            Images as (N, H, W, C), uint8, and labels, uint8.
+
+        Raises:
+            InputError: if floats are outside [0, 1], images are channels-first, counts differ, or a label is out of
+                range.
+
+        Examples:
+            >>> images, labels = np.random.default_rng(0).random((10, 8, 8)), np.arange(10) % 3
+            >>> Dataset.from_arrays(images, labels, images[:5], labels[:5])
+            Dataset(train 10 x 8x8x1, test 5, 3 classes)
+        """
+        train = images_to_uint8("train", train_images), labels_to_uint8("train", train_labels)
+        test = images_to_uint8("test", test_images), labels_to_uint8("test", test_labels)
+        return cls(
+            *train,
+            *test,
+            number_classes([train[1], test[1]]) if class_names is None else tuple(class_names),
+        )
 
     def __repr__(self) -> str:
         return _describe("Dataset", len(self.train_labels), self.image_shape, len(self.test_labels), self.num_classes)
@@ -155,10 +200,13 @@ def _describe(name: str, num_train: int, image_shape: tuple[int, ...], num_test:
 def _validate_split(split: str, images: np.ndarray, labels: np.ndarray, *, num_classes: int) -> None:
     if images.dtype != np.uint8 or images.ndim != 4:
         raise InputError(
-            f"{split} images of type {images.dtype} and shape {images.shape}: expected uint8 and (N, H, W, C)"
+            f"{split} images of type {images.dtype} and shape {images.shape}: expected uint8 and (N, H, W, C); "
+            "Dataset.from_arrays converts floats in [0, 1] and (N, H, W)"
         )
     if labels.dtype != np.uint8:
-        raise InputError(f"{split} labels of type {labels.dtype}: expected uint8")
+        raise InputError(
+            f"{split} labels of type {labels.dtype}: expected uint8; Dataset.from_arrays converts other integers"
+        )
     if labels.shape != images.shape[:1]:
         raise InputError(f"{split} labels of shape {labels.shape} for {len(images)} images: expected one per image")
     if len(images) == 0:
