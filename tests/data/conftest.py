@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from tfds_colors import EXAMPLES, prepare
 
 from jaxcnn.data import read_idx
 from jaxcnn.data.fashion_mnist import fetching
@@ -83,3 +84,14 @@ def as_tfrecord():
         info.write_text(info.read_text().replace('"fileFormat": "array_record"', '"fileFormat": "tfrecord"'))
 
     return convert
+
+
+@pytest.fixture(scope="session")
+def colors_once(tmp_path_factory) -> Path:
+    return prepare(tmp_path_factory.mktemp("colors"), {"train": EXAMPLES, "test": EXAMPLES[:2]})
+
+
+@pytest.fixture
+def colors(colors_once, tmp_path) -> Path:
+    """A data set of two colors, copied so that a test may change it."""
+    return shutil.copytree(colors_once, tmp_path / "colors" / "1.0.0")
