@@ -19,7 +19,8 @@ from hypothesis import settings
 
 from jaxcnn import cli, data, runs
 from jaxcnn.cli import training
-from jaxcnn.data import facts, sources, tfds_directory
+from jaxcnn.data import loading
+from jaxcnn.data.fashion_mnist import spec, tfds_format
 from jaxcnn.data.idx import idx_sha256
 from jaxcnn.recipes import RECIPES, get_recipe
 
@@ -56,7 +57,7 @@ def prepared_once(sample, tmp_path_factory) -> Path:
         for split in ("train", "test")
         for name, array in zip(("images", "labels"), sample.split(split), strict=True)
     }
-    tfds_directory.prepare_tfds(to, lambda: arrays)
+    tfds_format.prepare_tfds(to, lambda: arrays)
     return to
 
 
@@ -67,9 +68,9 @@ def sample_as_fashion_mnist(monkeypatch, tmp_path):
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-    for name, file in facts.FILES.items():
+    for name, file in spec.FILES.items():
         array = data.read_idx(SAMPLE / f"{file.name}.gz")
-        monkeypatch.setitem(facts.FILES, name, facts.IdxFile(file.name, array.shape, idx_sha256(array)))
+        monkeypatch.setitem(spec.FILES, name, spec.IdxFile(file.name, array.shape, idx_sha256(array)))
     monkeypatch.setenv("JAXCNN_DATA_DIR", str(SAMPLE))
 
 
@@ -132,7 +133,7 @@ def on_sample(sample, monkeypatch):
         return sample
 
     monkeypatch.setattr(training, "load_fashion_mnist", load)
-    monkeypatch.setattr(sources, "load_fashion_mnist", load)
+    monkeypatch.setattr(loading, "load_fashion_mnist", load)
     return asked
 
 
@@ -150,7 +151,7 @@ class FaultsSeen:
 
     def __init__(self, config):
         self.write = config.getoption("write_faults")
-        chosen = config.option.keyword or config.option.markexpr or config.option.lf
+        chosen = config.option.keyword or config.option.markexpr or getattr(config.option, "lf", False)
         self.whole = config.args_source is config.ArgsSource.TESTPATHS and not chosen
         self.seen = set()
         self.of_no_test = []

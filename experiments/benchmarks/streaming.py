@@ -66,7 +66,7 @@ def main(
 def timed(recipe: Recipe, source: str, steps: int, repeats: int) -> dict[str, Any]:
     """How many steps an epoch has, and images a second by the way in which they come to the device."""
     resident = data.load_dataset(source, image_size=recipe.image_size)
-    stored = data.load_dataset(source, image_size=recipe.image_size, room=0)
+    stored = data.load_dataset(source, image_size=recipe.image_size, max_bytes=0)
     assert isinstance(resident, data.Dataset)
     ways = {"resident": resident, "streamed from memory": resident.streamed(), "streamed from disk": stored}
     config = runs.RunConfig(recipe)

@@ -89,8 +89,8 @@ def export(run: RunPath, *, format: Format, output: Path | None = None, batch_si
     recipe = trained.config.recipe
     path = output or run / f"{recipe.name}.{format}"
     difference = interop.export_network(
-        trained.state.apply_fn, trained.state.variables, path, format=format, image_shape=trained.config.data.image_shape,
-        image_size=recipe.image_size, batch_size=batch_size,
+        trained.state.apply_fn, trained.state.variables, path, format=format,
+        image_shape=trained.config.data.image_shape, image_size=recipe.image_size, batch_size=batch_size,
         about={"network": recipe.title, "steps": str(int(trained.state.step))},
     )  # fmt: skip
     size = path.stat().st_size / 1e6

@@ -164,7 +164,7 @@ def train(
         set_num_cpu_devices(hardware.num_devices)
     raise_file_limit()
     budget = 0 if data.stream else memory_budget(hardware.platform)
-    dataset = load_dataset(data.data, image_size=recipe.image_size, room=budget, limit=data.limit)
+    dataset = load_dataset(data.data, image_size=recipe.image_size, max_bytes=budget, limit=data.limit)
     configs = {path: config.with_data(dataset, data.data) for path, config in configs.items()}
     enable_compilation_cache()
     options = {"writers": watching, "num_devices": hardware.num_devices, "checkpoint_every": every}

@@ -1,20 +1,25 @@
-"""Images and labels as arrays: Fashion-MNIST from wherever it lies, verified, and data of a person's own.
+"""Images and labels as arrays: Fashion-MNIST, verified, and your own data sets.
 
-files and directories -> `Dataset` or `StreamedDataset`, on the host -> `pipeline`, inside the compiled training loop
+Files and directories are read into a `Dataset` or a `StreamedDataset` on the host. The functions of
+`jaxcnn.data.pipeline` then run inside the compiled training loop.
+
+load_fashion_mnist     Fashion-MNIST, found on this machine or fetched
+load_dataset           a folder of images, IDX files, or a directory prepared by TFDS
+Dataset.from_arrays    arrays of your own
+Augmentation           random flips and shifts
 """
 
 from jaxcnn.data.augmentation import Augmentation
+from jaxcnn.data.data_sources import ArraySource, DataSource, StoredSource
 from jaxcnn.data.dataset import Dataset, StreamedDataset
-from jaxcnn.data.examples import ArrayExamples, Examples, StoredExamples
-from jaxcnn.data.facts import FASHION_MNIST_CLASSES
-from jaxcnn.data.fashion_mnist import load_fashion_mnist, prepare_tfds
+from jaxcnn.data.fashion_mnist import FASHION_MNIST_CLASSES, load_fashion_mnist, prepare_tfds
 from jaxcnn.data.idx import read_idx, write_idx
-from jaxcnn.data.images import find_images, read_image
-from jaxcnn.data.pictures import read_pictures
-from jaxcnn.data.sources import load_dataset, names_other_data
+from jaxcnn.data.image_arrays import read_pictures
+from jaxcnn.data.image_files import find_images, read_image
+from jaxcnn.data.loading import SOURCES, load_dataset, names_other_data
 
 __all__ = [
-    "FASHION_MNIST_CLASSES", "ArrayExamples", "Augmentation", "Dataset", "Examples", "StoredExamples",
+    "FASHION_MNIST_CLASSES", "SOURCES", "ArraySource", "Augmentation", "DataSource", "Dataset", "StoredSource",
     "StreamedDataset", "find_images", "load_dataset", "load_fashion_mnist", "names_other_data", "prepare_tfds",
     "read_idx", "read_image", "read_pictures", "write_idx",
 ]  # fmt: skip

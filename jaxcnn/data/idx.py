@@ -1,8 +1,8 @@
-"""The IDX format of the MNIST family: a header of the shape, then the bytes of the array.
+"""The IDX file format of MNIST and its relatives: a header with the shape, then the bytes of the array.
 
-    0 0 type rank | rank sizes, each a big-endian uint32 | the array, last axis fastest
+    0 0 type rank | one big-endian uint32 per axis | the array, last axis fastest
 
-The type is 8, unsigned bytes; a file may be gzipped, which its name says by .gz.
+The only supported type is 8, unsigned bytes. A file whose name ends in .gz is gzipped.
 """
 
 import gzip
@@ -18,23 +18,23 @@ import numpy as np
 
 from jaxcnn.errors import InputError
 
-_MEND = "get the file anew"
-_DEFLATE_RATIO = 1032  # no gzip stream expands further, so a larger size is a lie
+_REMEDY = "download the file again"
+_MAX_GZIP_RATIO = 1032  # the format cannot compress further, so a larger declared size is wrong
 
 
 def read_idx(path: str | os.PathLike[str], *, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """The array in an IDX file.
+    """Read the array in an IDX file.
 
     Args:
         path: the file; gzipped if its name ends in .gz.
-        shape: what the header is to say, if that is known.
+        shape: the expected shape, if it is known.
 
     Returns:
         A uint8 array.
 
     Raises:
-        InputError: if the file cannot be read, is cut short or too long, or is not what its name and header say. No
-            memory is taken for a size that the file cannot hold.
+        InputError: if the file cannot be read, is truncated or too long, or does not match its name, its header or
+            `shape`. No memory is allocated for a size that the file cannot hold.
 
     Examples:
         >>> import tempfile
@@ -47,28 +47,28 @@ def read_idx(path: str | os.PathLike[str], *, shape: tuple[int, ...] | None = No
     try:
         size = path.stat().st_size
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return _read(file, path, shape, limit=size * (_DEFLATE_RATIO if path.suffix == ".gz" else 1))
+            return _read(file, path, shape, max_bytes=size * (_MAX_GZIP_RATIO if path.suffix == ".gz" else 1))
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise InputError(f"{path} is no whole gzip file ({error}): {_MEND}") from error
+        raise InputError(f"{path} is not a complete gzip file ({error}): {_REMEDY}") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): mend its name or permissions") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}): correct its name or permissions") from error
 
 
 def find_idx(directory: Path, name: str) -> Path:
-    """Where the IDX file called `name` lies in `directory`, gzipped or not.
+    """The path of the IDX file `name` in `directory`, gzipped or not.
 
     Raises:
         InputError: if it is missing.
     """
     path = next((p for p in (directory / name, directory / f"{name}.gz") if p.exists()), None)
     if path is None:
-        raise InputError(f"{directory} lacks {name} (or {name}.gz): all four files are needed")
+        raise InputError(f"{directory} has no {name} or {name}.gz: all four IDX files are required")
     return path
 
 
-def write_idx(path: Path, array: np.ndarray) -> None:
-    """Write `array`, uint8, to `path` as an IDX file without compression."""
-    with path.open("wb") as file:
+def write_idx(path: str | os.PathLike[str], array: np.ndarray) -> None:
+    """Write `array`, uint8, to `path` as an uncompressed IDX file."""
+    with Path(path).open("wb") as file:
         file.write(_header(array.shape))
         file.write(np.ascontiguousarray(array).data)
 
@@ -84,30 +84,29 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return struct.pack(f">4B{len(shape)}I", 0, 0, 8, len(shape), *shape)
 
 
-def _read(file: io.BufferedIOBase, path: Path, expected: tuple[int, ...] | None, *, limit: int) -> np.ndarray:
+def _read(file: io.BufferedIOBase, path: Path, expected: tuple[int, ...] | None, *, max_bytes: int) -> np.ndarray:
     magic = file.read(4)
     if len(magic) < 4 or magic[:3] != b"\0\0\x08" or magic[3] == 0:
-        raise InputError(
-            f"{path} begins with {magic.hex(' ') or 'nothing'}: an IDX file of bytes with 00 00 08; {_MEND}"
-        )
+        found = f"begins with {magic.hex(' ')}" if magic else "is empty"
+        raise InputError(f"{path} {found}: expected an IDX file of bytes, which begins with 00 00 08; {_REMEDY}")
     rank = magic[3]
     sizes = file.read(4 * rank)
     if len(sizes) < 4 * rank:
-        raise InputError(f"{path} ends within its header: {_MEND}")
+        raise InputError(f"{path} ends within its header: {_REMEDY}")
     shape = struct.unpack(f">{rank}I", sizes)
     if expected is not None and shape != expected:
-        raise InputError(f"{path} holds {_times(shape)} bytes where {_times(expected)} are due: {_MEND}")
+        raise InputError(f"{path} has the shape {_times(shape)}: expected {_times(expected)}; {_REMEDY}")
     count = math.prod(shape)
-    if count > limit:
-        raise InputError(f"{path} says that it holds {_times(shape)} bytes, more than fit in it: {_MEND}")
+    if count > max_bytes:
+        raise InputError(f"{path} declares {_times(shape)} bytes, more than the file can hold: {_REMEDY}")
     content = file.read(count + 1)
     if len(content) != count:
-        found = "more" if len(content) > count else str(len(content))
-        raise InputError(f"{path} says that it holds {_times(shape)} bytes, and holds {found}: {_MEND}")
+        found = "more" if len(content) > count else f"only {len(content)}"
+        raise InputError(f"{path} declares {_times(shape)} bytes and holds {found}: {_REMEDY}")
     try:
         return np.frombuffer(content, np.uint8).reshape(shape)
-    except ValueError as error:  # too many axes for NumPy, or huge ones beside one of zero
-        raise InputError(f"{path} says that it holds {_times(shape)} bytes, too odd for an array: {_MEND}") from error
+    except ValueError as error:  # more axes than NumPy supports, or an axis of zero and huge ones
+        raise InputError(f"{path} declares {_times(shape)} bytes, a shape that NumPy cannot hold: {_REMEDY}") from error
 
 
 def _times(shape: tuple[int, ...]) -> str:

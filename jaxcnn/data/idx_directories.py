@@ -1,5 +1,6 @@
-"""Directories of four IDX files, named as MNIST and its like name them, or as EMNIST does."""
+"""Data sets of four IDX files, named as those of MNIST or EMNIST."""
 
+import os
 import re
 import string
 from pathlib import Path
@@ -7,18 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.facts import FASHION_MNIST_CLASSES, FILES, Arrays
+from jaxcnn.data.fashion_mnist.spec import FASHION_MNIST_CLASSES, FILES, Arrays
 from jaxcnn.data.idx import find_idx, idx_sha256, read_idx
-from jaxcnn.data.pictures import resize_gray
+from jaxcnn.data.image_arrays import resize_gray
 from jaxcnn.errors import InputError
 
 KMNIST_CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
-"""What the characters of KMNIST are read as, in the order of the labels."""
+"""The romanized characters of KMNIST, in the order of the labels."""
 
 Classes = tuple[int, tuple[str, ...]]
-"""The label of the first class, and the names of all."""
+"""The label of the first class, and the names of all classes."""
 
-# Lower-case letters that look like their capitals are one class with them.
+# Lower-case letters that look like their capitals share a class with them.
 _MERGED: Classes = 0, (*string.digits, *string.ascii_uppercase, *"abdefghnqrt")
 _EMNIST: dict[str, Classes] = {
     "balanced": _MERGED,
@@ -31,27 +32,29 @@ _EMNIST: dict[str, Classes] = {
 _EMNIST_FILE = re.compile(r"emnist-(.+)-(?:train|test)-(?:images-idx3|labels-idx1)-ubyte(?:\.gz)?")
 
 
-def load_idx(place: Path, image_size: int | None = None) -> Dataset:
-    """The images and labels of four IDX files, gzipped or not.
+def load_idx(path: str | os.PathLike[str], image_size: int | None = None) -> Dataset:
+    """Load the images and labels of four IDX files, gzipped or not.
 
-    They are named train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte,
-    or else as EMNIST's are, emnist-SPLIT-train-images-idx3-ubyte and so on with test. EMNIST stores its images
-    transposed: here they are upright. EMNIST's letters are labelled from 1: here from 0, as all labels.
+    The files are named train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+    t10k-labels-idx1-ubyte, or as in EMNIST, emnist-SPLIT-train-images-idx3-ubyte and so on, with test instead of t10k.
+    EMNIST's images are stored transposed and are returned upright. Its letters are labelled from 1 and are returned
+    with labels from 0.
 
-    The names of the classes are Fashion-MNIST's if the labels are, KMNIST's if the directory's name contains kmnist,
-    EMNIST's characters by the split, or by the file emnist-SPLIT-mapping.txt if it is there, and else numbers from 0.
+    The class names are Fashion-MNIST's if the labels are equal to its labels, KMNIST's if the directory's name contains
+    kmnist, and numbers from 0 otherwise. EMNIST's are read from emnist-SPLIT-mapping.txt if it exists, and are known
+    for its official splits.
 
     Args:
-        place: the directory; with /emnist-SPLIT after it where there are several splits of EMNIST.
-        image_size: height and width of the images, resized as `read_pictures` does; None keeps them.
+        path: the directory, followed by /emnist-SPLIT if it holds several splits of EMNIST.
+        image_size: height and width of the images; they are cropped and resized as in `read_pictures`. None keeps them.
 
     Returns:
         Gray images and labels.
 
     Raises:
-        InputError: if a file is missing or damaged, the files do not fit together, or there are several splits.
+        InputError: if a file is missing or damaged, the files do not match each other, or there are several splits.
     """
-    directory, split = _locate(place)
+    directory, split = _locate(Path(path))
     if split is None:
         arrays = _read(directory, {name: file.name for name, file in FILES.items()})
         first, names = _classes(directory, arrays)
@@ -80,28 +83,28 @@ def load_idx(place: Path, image_size: int | None = None) -> Dataset:
     )
 
 
-def _locate(place: Path) -> tuple[Path, str | None]:
-    """The directory, and which split of EMNIST is meant, None for files named as MNIST's."""
+def _locate(path: Path) -> tuple[Path, str | None]:
+    """The directory, and the split of EMNIST; None for files named as MNIST's."""
     try:
-        picked = re.fullmatch("emnist-(.+)", place.name)
-        if picked and not place.is_dir():
-            return place.parent, picked[1]
-        present = {path.name for path in place.iterdir()}
+        picked = re.fullmatch("emnist-(.+)", path.name)
+        if picked and not path.is_dir():
+            return path.parent, picked[1]
+        present = {file.name for file in path.iterdir()}
     except OSError as error:
         raise InputError(
-            f"{place} cannot be read ({error.strerror}): a directory with four IDX files is needed"
+            f"{path} cannot be read ({error.strerror}): expected a directory with four IDX files"
         ) from error
     if any({file.name, f"{file.name}.gz"} & present for file in FILES.values()):
-        return place, None
+        return path, None
     splits = sorted({match[1] for match in map(_EMNIST_FILE.fullmatch, present) if match})
     if not splits:
-        raise InputError(f"{place} holds no IDX files: four named as MNIST's or EMNIST's are needed, gzipped or not")
+        raise InputError(f"{path} holds no IDX files: expected four named as MNIST's or EMNIST's, gzipped or not")
     if len(splits) > 1:
         raise InputError(
-            f"{place} holds several splits of EMNIST ({', '.join(splits)}): write one of them after it, as in "
-            f"idx:{place / f'emnist-{splits[0]}'}"
+            f"{path} holds several splits of EMNIST ({', '.join(splits)}): append one of them, as in "
+            f"idx:{path / f'emnist-{splits[0]}'}"
         )
-    return place, splits[0]
+    return path, splits[0]
 
 
 def _read(directory: Path, file_names: dict[str, str]) -> Arrays:
@@ -110,7 +113,7 @@ def _read(directory: Path, file_names: dict[str, str]) -> Arrays:
         path = find_idx(directory, file_names[f"{split}_images"])
         images = read_idx(path)
         if images.ndim != 3 or images.size == 0:
-            raise InputError(f"{path} holds an array of shape {images.shape}: images, (N, H, W), are needed")
+            raise InputError(f"{path} holds an array of shape {images.shape}: expected images, (N, H, W)")
         labels = read_idx(find_idx(directory, file_names[f"{split}_labels"]), shape=images.shape[:1])
         arrays |= {f"{split}_images": images, f"{split}_labels": labels}
     return arrays
@@ -136,24 +139,24 @@ def _emnist_classes(directory: Path, split: str, arrays: Arrays) -> Classes:
     lowest, highest = min(arrays[f"{part}_labels"].min() for part in ("train", "test")), _highest_label(arrays)
     if lowest < first or highest >= first + len(names):
         raise InputError(
-            f"the labels of EMNIST's {split} in {directory} run from {lowest} to {highest} where {first} to "
-            f"{first + len(names) - 1} are due: get the files anew"
+            f"{directory} has labels from {lowest} to {highest}: expected {first} to {first + len(names) - 1} for "
+            f"EMNIST's {split}; download the files again"
         )
     return first, names
 
 
 def _read_mapping(path: Path) -> Classes:
-    """What a file of lines says that hold a label and the code of its character, or of several that are one class."""
+    """Read class names from lines of a label and the codes of its characters; the first one names the class."""
     try:
         rows = sorted([int(word) for word in line.split()] for line in path.read_text(encoding="ascii").splitlines())
         labels, names = [row[0] for row in rows], tuple(chr(row[1]) for row in rows)
         if labels != list(range(labels[0], labels[0] + len(labels))) or labels[0] not in (0, 1):
-            raise ValueError("the labels do not follow each other")
+            raise ValueError("the labels are not consecutive")
     except (OSError, ValueError, IndexError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or "it holds other things"
+        reason = getattr(error, "strerror", None) or "unexpected content"
         raise InputError(
-            f"{path} cannot be read as a mapping ({reason}): lines of a label, counted from 0 or 1, and the code of "
-            "its character are needed; get the file anew, or remove it"
+            f"{path} cannot be read as a mapping ({reason}): expected one label per line, counted from 0 or 1, and the "
+            "code of its character; download the file again or remove it"
         ) from error
     return labels[0], names
 

@@ -1,4 +1,4 @@
-"""Directories prepared by TensorFlow Datasets (TFDS), opened and read record by record, without TensorFlow."""
+"""Reading the records of directories prepared by TensorFlow Datasets (TFDS), without TensorFlow."""
 
 import contextlib
 import io
@@ -10,31 +10,31 @@ from typing import Any
 
 from jaxcnn.errors import InputError
 
-_AT_ONCE = 1024  # records that are read for little more than one
+_RECORDS_PER_READ = 1024  # reading this many takes little longer than reading one
 
 
 def is_version(directory: Path) -> bool:
-    """Whether TFDS has prepared a version of a data set in `directory`."""
+    """Whether `directory` is a version of a data set that TFDS has prepared."""
     return (directory / "dataset_info.json").is_file()
 
 
 @contextlib.contextmanager
-def open_version(version_directory: Path, what: str) -> Iterator[Any]:
-    """TFDS's builder of a prepared directory; what it or its use raises is an InputError.
+def open_version(version_directory: Path, content: str) -> Iterator[Any]:
+    """Open a prepared directory with TFDS's builder, and turn all errors into an `InputError`.
 
     Args:
-        version_directory: where dataset_info.json lies.
-        what: what an error says that it was to be read as.
+        version_directory: the directory with dataset_info.json.
+        content: the expected content, for error messages.
     """
-    with refusing_damage(version_directory, what), quiet():
+    with input_errors(version_directory, content), quiet():
         import tensorflow_datasets as tfds
 
         yield tfds.builder_from_directory(version_directory)
 
 
 @contextlib.contextmanager
-def refusing_damage(version_directory: Path | str, what: str) -> Iterator[None]:
-    """Turn whatever a reader of TFDS raises into an InputError, which says as what the directory was read."""
+def input_errors(version_directory: Path | str, content: str) -> Iterator[None]:
+    """Turn any error of TFDS's readers into an `InputError` that names the directory and its expected `content`."""
     try:
         yield
     except (InputError, MemoryError):
@@ -42,29 +42,29 @@ def refusing_damage(version_directory: Path | str, what: str) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{version_directory} cannot be read as {what} prepared by TFDS ({reason[:200]}): if it is damaged, "
-            "prepare it anew"
+            f"{version_directory} cannot be read as {content} prepared by TFDS ({reason[:200]}): if it is damaged, "
+            "prepare it again"
         ) from error
 
 
 def read_records(builder: Any, split: str) -> Iterator[bytes]:
-    """The examples of a split, array_record or tfrecord, in their order and not decoded."""
-    if are_in_order_alone(builder):
+    """The serialized examples of a split, array_record or tfrecord, in the stored order."""
+    if is_tfrecord(builder):
         for path in builder.info.splits[split].filepaths:
             yield from _tfrecords(Path(path))
     else:
         records = open_records(builder, split)
-        for first in range(0, len(records), _AT_ONCE):
-            yield from records.__getitems__(range(first, min(first + _AT_ONCE, len(records))))
+        for first in range(0, len(records), _RECORDS_PER_READ):
+            yield from records.__getitems__(range(first, min(first + _RECORDS_PER_READ, len(records))))
 
 
-def are_in_order_alone(builder: Any) -> bool:
-    """Whether the examples are stored as tfrecord, which is read from one end to the other."""
+def is_tfrecord(builder: Any) -> bool:
+    """Whether the examples are stored as tfrecord, which has no random access."""
     return builder.info.file_format.value == "tfrecord"
 
 
 def open_records(builder: Any, split: str) -> Any:
-    """The examples of a split, array_record and not decoded, such that `__getitems__` reads those at some places."""
+    """The serialized examples of an array_record split; `__getitems__` reads those at the given indices."""
     from tensorflow_datasets import decode
 
     return builder.as_data_source(split, deserialize_method=decode.DeserializeMethod.RAW_BYTES)
@@ -72,7 +72,7 @@ def open_records(builder: Any, split: str) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep TFDS's progress bars, its talk and its advice on other decoders off the terminal."""
+    """Suppress TFDS's progress bars, messages and warnings on the terminal."""
     absl = logging.getLogger("absl")
     level = absl.level
     absl.setLevel(logging.ERROR)
@@ -89,11 +89,11 @@ def quiet() -> Iterator[None]:
 def _tfrecords(path: Path) -> Iterator[bytes]:
     """The records of a tfrecord file: length (uint64), its checksum, the record, its checksum."""
     content = path.read_bytes()
-    place = 0
-    while place < len(content):
-        (length,) = struct.unpack_from("<Q", content, place)
-        end = place + 12 + length
+    start = 0
+    while start < len(content):
+        (length,) = struct.unpack_from("<Q", content, start)
+        end = start + 12 + length
         if end + 4 > len(content):
-            raise InputError(f"{path} ends within a record: prepare it anew")
-        yield content[place + 12 : end]
-        place = end + 4
+            raise InputError(f"{path} ends within a record: prepare it again")
+        yield content[start + 12 : end]
+        start = end + 4

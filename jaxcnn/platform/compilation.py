@@ -7,7 +7,7 @@ import platform
 
 import jax
 
-from jaxcnn.data.cache import cache_directory
+from jaxcnn.data.fashion_mnist.cache import cache_directory
 from jaxcnn.platform.devices import cpu_instructions
 
 _LOGGER = logging.getLogger(__name__)

@@ -39,7 +39,7 @@ def load_data(config: RunConfig, source: str | None = None) -> Dataset | Streame
     """
     raise_file_limit()
     place = source or config.data.source
-    dataset = load_dataset(place, image_size=config.recipe.image_size, room=memory_budget())
+    dataset = load_dataset(place, image_size=config.recipe.image_size, max_bytes=memory_budget())
     config.check_data(dataset)
     return dataset
 

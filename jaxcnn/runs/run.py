@@ -86,7 +86,6 @@ class Run:
 
     def record(self, result: ChunkResult | EpochResult, seconds: float) -> None:
         """Save `result`, which came `seconds` after this process began the epoch."""
-        assert result.state is not None
         seconds += self.seconds
         self.saved_step = int(result.state.step)
         if isinstance(result, ChunkResult):

@@ -206,7 +206,6 @@ class _Session:
         saved_step, saved_at = runs[0].step, time.monotonic()
         seconds = 0.0
         for result in run_epochs(state, self.dataset, options, step_metrics=step_metrics):
-            assert result.state is not None
             step = int(result.state.step.ravel()[0])
             stop = max(placement.allgather(signals.received or 0))
             if isinstance(result, ChunkResult):
@@ -223,7 +222,6 @@ class _Session:
             for number, run in list(active.items()):
                 of_run = result.member(number)
                 state = of_run.state
-                assert state is not None
                 if placement.has_members:
                     state = run.config.extract_learning_rate(state, num_examples)
                     of_run = of_run.replace(state=state)

@@ -3,7 +3,7 @@
 import itertools
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from jaxcnn.training.results import ChunkResult, EpochResult
 from jaxcnn.training.state import TrainState
 
 Tree = TypeVar("Tree")
+Arrays = Mapping[str, np.ndarray]
 
 
 def run_epochs(
@@ -103,20 +104,20 @@ def _run_epochs(
             state, metrics = train_chunk(state, metrics, block, done, end, rows=rows)
             if end == block.stop:
                 block = next(blocks, block)  # read while the device computes
-            on_host = jax.device_get(metrics)
-            train_metrics = _means(on_host, measured_from, end)
+            sums, counts = jax.device_get((metrics.sums, metrics.counts))
+            train_metrics = _means(sums, counts, measured_from, end)
             seconds = time.perf_counter() - chunk_began
             yield ChunkResult(
                 epoch=epoch,
                 steps_done=end,
                 steps=steps,
-                metrics=_means(on_host, done, end),
+                metrics=_means(sums, counts, done, end),
                 epoch_metrics=train_metrics,
                 seconds=_share(seconds, members),
                 images_per_second=(end - done) * rows * math.prod(members) / seconds,
                 state=state,
                 step_metrics=metrics,
-                diverged_at=_first_bad_step(on_host, done, end),
+                diverged_at=_first_bad_step(sums["loss"], done, end),
             )
             most_steps = options.chunk_seconds * (end - done) / seconds
             chunk_steps = max(1, round(min(options.chunk_steps or steps, most_steps)))
@@ -169,22 +170,22 @@ def abstract_logits(state: TrainState, image_shape: tuple[int, int, int], option
     return jax.eval_shape(partial(state.apply_fn, train=False), variables, images)
 
 
-def _means(metrics: Metrics, start: int, stop: int) -> dict[str, Any]:
+def _means(sums: Arrays, counts: Arrays, start: int, stop: int) -> dict[str, Any]:
     """The metrics of steps `start` to `stop`: of the loss the mean over steps, of the others that over examples."""
     means = {}
-    for name, sums in metrics.sums.items():
-        sums, counts = np.asarray(sums)[..., start:stop], np.asarray(metrics.counts[name])[..., start:stop]
+    for name in sums:
+        total, count = sums[name][..., start:stop], counts[name][..., start:stop]
         if name == "loss":
-            means[name] = np.mean(sums / counts, axis=-1, dtype=np.float64)
+            mean = np.mean(total / count, axis=-1, dtype=np.float64)
         else:
-            means[name] = sums.sum(axis=-1) / counts.sum(axis=-1)
-        means[name] = np.asarray(means[name], np.float64)[()]
+            mean = total.sum(axis=-1) / count.sum(axis=-1)
+        means[name] = np.asarray(mean, np.float64)[()]
     return means
 
 
-def _first_bad_step(metrics: Metrics, start: int, stop: int) -> Any:
+def _first_bad_step(losses: np.ndarray, start: int, stop: int) -> Any:
     """The first of the steps `start` to `stop`, counted from 1, whose loss is not finite; 0 for none."""
-    bad = ~np.isfinite(np.asarray(metrics.sums["loss"])[..., start:stop])
+    bad = ~np.isfinite(losses[..., start:stop])
     return np.where(bad.any(axis=-1), 1 + start + bad.argmax(axis=-1), 0)[()]
 
 

@@ -116,7 +116,7 @@ class StreamingLoader:
         size, rows = self._sizes(members, num_examples)
         steps, shape = math.ceil(num_examples / rows), self._dataset.image_shape
         chosen = [order[:, step * rows : (step + 1) * rows].ravel() for step in range(start, steps)]
-        batches = self._dataset.batches(split, chosen, ahead=size)
+        batches = self._dataset.batches(split, chosen, prefetch=size)
         first = start
         while first < steps:
             began = time.monotonic()

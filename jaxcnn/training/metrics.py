@@ -31,10 +31,10 @@ class Metrics(struct.PyTreeNode):
         (0.75, 4)
     """
 
-    sums: dict[str, Num[Array | np.ndarray, "*steps"]]
-    counts: dict[str, Integer[Array | np.ndarray, "*steps"]]
+    sums: dict[str, Num[Array, "*steps"]]
+    counts: dict[str, Integer[Array, "*steps"]]
 
-    def __getitem__(self, name: str) -> Float[Array | np.ndarray, "*steps"]:
+    def __getitem__(self, name: str) -> Float[Array, "*steps"]:
         """Mean of the metric `name` over its examples."""
         return self.sums[name] / self.counts[name]
 
@@ -42,17 +42,17 @@ class Metrics(struct.PyTreeNode):
         return jax.tree.map(jnp.add, self, other)
 
     @property
-    def loss(self) -> Float[Array | np.ndarray, "*steps"]:
+    def loss(self) -> Float[Array, "*steps"]:
         """Mean cross-entropy of an example, in nats."""
         return self["loss"]
 
     @property
-    def accuracy(self) -> Float[Array | np.ndarray, "*steps"]:
+    def accuracy(self) -> Float[Array, "*steps"]:
         """Share of the examples whose largest logit is that of their label."""
         return self["accuracy"]
 
     @property
-    def count(self) -> Integer[Array | np.ndarray, "*steps"]:
+    def count(self) -> Integer[Array, "*steps"]:
         """Number of examples."""
         return self.counts["loss"]
 
@@ -62,7 +62,7 @@ class Metrics(struct.PyTreeNode):
         counts = jnp.minimum(self.count, 1)
         return Metrics({**self.sums, "gradient_norm": sums}, {**self.counts, "gradient_norm": counts})
 
-    def means(self) -> dict[str, Float[Array | np.ndarray, "*steps"]]:
+    def means(self) -> dict[str, Float[Array, "*steps"]]:
         """Mean of each metric, by name."""
         return {name: self[name] for name in self.sums}
 

@@ -1,18 +1,16 @@
 """Results of training: after each chunk of steps, and after each epoch."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
 from flax import struct
-from jaxtyping import Float, Int
 
-from jaxcnn.training.metrics import METRICS, Metrics
-from jaxcnn.training.state import TrainState
+from jaxcnn.training.metrics import METRICS
 
-Number = float | Float[np.ndarray, "*members"]
-"""A number, or for an ensemble an array with an entry a member."""
+Number: TypeAlias = Any
+"""A float for one run; for an ensemble a NumPy array with an entry for each member."""
 
 
 class ChunkResult(struct.PyTreeNode):
@@ -27,9 +25,9 @@ class ChunkResult(struct.PyTreeNode):
         seconds: time of this chunk; a member's share of it.
         images_per_second: training images by the time of this chunk, of all members together.
         diverged_at: the first step of the chunk, counted from 1 in the epoch, whose loss is not finite; 0 for none.
-        state: the state after the chunk. The next chunk reuses its memory and that of `step_metrics`: copy what you
-            keep before you ask for the next result. Writers get None for both.
-        step_metrics: an entry for each step of the epoch, zero for those to come.
+        state: the `TrainState` after the chunk. The next chunk reuses its memory and that of `step_metrics`: copy what
+            you keep before you ask for the next result. Writers get None for both.
+        step_metrics: `Metrics` with an entry for each step of the epoch, zero for those to come.
     """
 
     epoch: int = struct.field(pytree_node=False)
@@ -39,9 +37,9 @@ class ChunkResult(struct.PyTreeNode):
     epoch_metrics: dict[str, Number]
     seconds: Number
     images_per_second: float = struct.field(pytree_node=False)
-    diverged_at: int | np.integer | Int[np.ndarray, "*members"]
-    state: TrainState | None = struct.field(default=None, repr=False)
-    step_metrics: Metrics | None = struct.field(default=None, repr=False)
+    diverged_at: Number
+    state: Any = struct.field(default=None, repr=False)
+    step_metrics: Any = struct.field(default=None, repr=False)
 
     @property
     def train_loss(self) -> Number:
@@ -70,7 +68,7 @@ class EpochResult(struct.PyTreeNode):
         seconds: time of training and evaluation without compilation; a member's share of it.
         images_per_second: training images by the time of training alone, of all members together.
         compile_seconds: time of compilation before the epoch, 0 after the first; a member's share of it.
-        state: the state after the epoch; None in the record of a run.
+        state: the `TrainState` after the epoch; None in the record of a run.
 
     The times of an epoch that was resumed are those since then.
     """
@@ -80,7 +78,7 @@ class EpochResult(struct.PyTreeNode):
     seconds: Number
     images_per_second: float = struct.field(pytree_node=False)
     compile_seconds: Number
-    state: TrainState | None = struct.field(default=None, repr=False)
+    state: Any = struct.field(default=None, repr=False)
 
     @property
     def train_loss(self) -> Number:

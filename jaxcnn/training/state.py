@@ -11,6 +11,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 from flax import struct
+from jax.core import Tracer
 from jaxtyping import Array, Int, Key, PRNGKeyArray
 
 Variables = dict[str, Any]
@@ -63,7 +64,7 @@ class TrainState(struct.PyTreeNode):
         members = shape[0] if shape else 1
         count = sum(np.size(leaf) for leaf in jax.tree.leaves(self.params)) // members
         stacked = f"{members} members, " if shape else ""
-        step = self.step if isinstance(self.step, jax.core.Tracer) else np.ravel(self.step)[0]
+        step = self.step if isinstance(self.step, Tracer) else np.ravel(self.step)[0]
         return f"TrainState({stacked}step {step}, {count:,} parameters)"
 
 

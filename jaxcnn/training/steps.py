@@ -55,7 +55,7 @@ def train_step(
             rngs={"dropout": dropout_key},
         )
         of_batch = compute_metrics(logits, labels, {**METRICS, **metrics})
-        loss = of_batch.loss
+        loss = jnp.asarray(of_batch.loss)
         if label_smoothing:
             loss += label_smoothing * (_mean_over_classes(logits) - loss)
         return loss, (updates.get("batch_stats", {}), of_batch)

@@ -1,4 +1,4 @@
-"""The sources of Fashion-MNIST, cut off from this machine and from the network, with the sample as the whole."""
+"""Fixtures that isolate the search for Fashion-MNIST from this machine and the network; the sample replaces it."""
 
 import gzip
 import shutil
@@ -6,9 +6,11 @@ import struct
 from pathlib import Path
 
 import pytest
+from tfds_colors import EXAMPLES, prepare
 
-from jaxcnn.data import fetching, read_idx
-from jaxcnn.data.facts import FILES, Arrays
+from jaxcnn.data import read_idx
+from jaxcnn.data.fashion_mnist import fetching
+from jaxcnn.data.fashion_mnist.spec import FILES, Arrays
 from jaxcnn.errors import InputError
 
 SAMPLE = Path(__file__).parent / "fashion_mnist_sample"
@@ -16,13 +18,13 @@ SAMPLE = Path(__file__).parent / "fashion_mnist_sample"
 
 @pytest.fixture(scope="session")
 def arrays() -> Arrays:
-    """The sample as the IDX files hold it."""
+    """The arrays of the sample's IDX files."""
     return {name: read_idx(SAMPLE / f"{file.name}.gz") for name, file in FILES.items()}
 
 
 @pytest.fixture(autouse=True)
 def isolated(sample_as_fashion_mnist, monkeypatch, tmp_path):
-    """No network, and the sample in the place of Fashion-MNIST, where it is put."""
+    """No network, no data set on this machine, and the sample's checksums instead of Fashion-MNIST's."""
 
     def no_network(folder: Path) -> Path:
         raise InputError("no network in tests")
@@ -36,7 +38,7 @@ def isolated(sample_as_fashion_mnist, monkeypatch, tmp_path):
 
 @pytest.fixture
 def gzipped(arrays, tmp_path) -> Path:
-    """A directory with the four files, gzipped."""
+    """A directory with the four gzipped files."""
     directory = tmp_path / "gzipped"
     directory.mkdir()
     for file in FILES.values():
@@ -46,7 +48,7 @@ def gzipped(arrays, tmp_path) -> Path:
 
 @pytest.fixture
 def raw(gzipped, tmp_path) -> Path:
-    """A directory with the four files as they are."""
+    """A directory with the four uncompressed files."""
     directory = tmp_path / "raw"
     directory.mkdir()
     for path in gzipped.iterdir():
@@ -56,7 +58,7 @@ def raw(gzipped, tmp_path) -> Path:
 
 @pytest.fixture
 def cache_files(tmp_path) -> Path:
-    """Where the cache lies."""
+    """The directory of the cache."""
     return tmp_path / "home" / "cache" / "jaxcnn" / "fashion-mnist"
 
 
@@ -68,10 +70,10 @@ def prepared(prepared_once, tmp_path) -> Path:
 
 @pytest.fixture
 def as_tfrecord():
-    """Turns a prepared array_record into a tfrecord, whose checksums are left at zero."""
+    """A function that converts a prepared array_record to tfrecord, with checksums of zero."""
     from array_record.python.array_record_data_source import ArrayRecordDataSource
 
-    def turn(version: Path) -> None:
+    def convert(version: Path) -> None:
         for path in version.glob("*.array_record-*"):
             with ArrayRecordDataSource(str(path)) as source:
                 records = source.__getitems__(range(len(source)))
@@ -81,4 +83,15 @@ def as_tfrecord():
         info = version / "dataset_info.json"
         info.write_text(info.read_text().replace('"fileFormat": "array_record"', '"fileFormat": "tfrecord"'))
 
-    return turn
+    return convert
+
+
+@pytest.fixture(scope="session")
+def colors_once(tmp_path_factory) -> Path:
+    return prepare(tmp_path_factory.mktemp("colors"), {"train": EXAMPLES, "test": EXAMPLES[:2]})
+
+
+@pytest.fixture
+def colors(colors_once, tmp_path) -> Path:
+    """A data set of two colors, copied so that a test may change it."""
+    return shutil.copytree(colors_once, tmp_path / "colors" / "1.0.0")

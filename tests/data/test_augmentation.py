@@ -9,7 +9,7 @@ from jaxcnn.data import Augmentation
 
 
 def shifted(image, rows, columns):
-    """The image moved down and to the right, a pixel at a time."""
+    """The image moved down and to the right, computed pixel by pixel."""
     moved = np.zeros_like(image)
     height, width = image.shape[:2]
     for row in range(height):
@@ -26,7 +26,7 @@ def shifted(image, rows, columns):
     width=st.integers(1, 5),
     seed=st.integers(0, 99),
 )
-def test_each_image_is_itself_or_its_mirror_image_moved_by_no_more_than_is_allowed(flip, shift, height, width, seed):
+def test_each_image_is_flipped_and_shifted_within_the_limit(flip, shift, height, width, seed):
     images = np.random.default_rng(seed).integers(1, 256, (4, height, width, 2), dtype=np.uint8)
     changed = np.asarray(Augmentation(flip, shift)(jax.random.key(seed), jnp.asarray(images)))
     assert changed.dtype == np.uint8
@@ -42,17 +42,17 @@ def test_each_image_is_itself_or_its_mirror_image_moved_by_no_more_than_is_allow
         )
 
 
-def test_half_of_the_images_are_flipped_and_each_distance_is_as_likely():
+def test_flips_have_probability_half_and_shifts_are_uniform():
     images = jnp.zeros((20_000, 5, 5, 1), jnp.uint8).at[:, 2, 2].set(1).at[:, 2, 3].set(2)
     changed = np.asarray(Augmentation(flip=True, shift=1)(jax.random.key(0), images))[..., 0]
     rows, columns = (np.nonzero(changed == 1)[axis] for axis in (1, 2))
-    for places in (rows, columns):
-        np.testing.assert_allclose(np.bincount(places)[1:4] / 20_000, 1 / 3, atol=0.015)
+    for positions in (rows, columns):
+        np.testing.assert_allclose(np.bincount(positions)[1:4] / 20_000, 1 / 3, atol=0.015)
     mirrored = np.nonzero(changed == 2)[2] < columns
     assert mirrored.mean() == pytest.approx(0.5, abs=0.015)
 
 
-def test_is_a_function_of_its_key(sample):
+def test_the_result_depends_only_on_the_key(sample):
     images = jnp.asarray(sample.train_images[:8])
     augment = Augmentation(flip=True, shift=2)
     once, again, other = (np.asarray(augment(jax.random.key(seed), images)) for seed in (0, 0, 1))
@@ -60,7 +60,7 @@ def test_is_a_function_of_its_key(sample):
     assert (once != other).any()
 
 
-def test_says_what_it_does():
+def test_str_lists_the_transformations():
     assert [str(Augmentation(*arguments)) for arguments in ((True, 2), (True, 0), (False, 1))] == [
         "flips, shifts to 2", "flips", "shifts to 1"
     ]  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data import ArrayExamples, Dataset, StoredExamples, StreamedDataset
+from jaxcnn.data import ArraySource, Dataset, StoredSource, StreamedDataset
 
 IMAGES, LABELS = np.zeros((3, 4, 5, 1), np.uint8), np.array([0, 1, 1], np.uint8)
 
@@ -14,12 +14,12 @@ def dataset() -> Dataset:
     return Dataset(IMAGES, LABELS, IMAGES[:2], LABELS[:2], ("shirt", "bag"))
 
 
-def test_a_dataset_knows_its_shape_and_classes(dataset):
+def test_image_shape_and_num_classes(dataset):
     assert dataset.image_shape == (4, 5, 1)
     assert dataset.num_classes == 2
 
 
-def test_a_limit_is_of_each_split(dataset):
+def test_limit_applies_to_each_split(dataset):
     assert [len(dataset.limit(1).split(name)[0]) for name in ("train", "test")] == [1, 1]
     assert len(dataset.limit(100).train_images) == 3
 
@@ -36,12 +36,12 @@ def test_a_limit_is_of_each_split(dataset):
         ({"test_images": np.zeros((2, 4, 4, 1), np.uint8)}, "same height, width and channels"),
     ],
 )
-def test_a_dataset_that_breaks_a_rule_is_refused(dataset, change, message):
+def test_an_invalid_dataset_is_refused(dataset, change, message):
     with pytest.raises(InputError, match=message):
         replace(dataset, **change)
 
 
-def test_a_streamed_dataset_is_the_same_task(dataset):
+def test_streamed_keeps_the_examples_and_the_classes(dataset):
     streamed = dataset.streamed()
     assert (streamed.image_shape, streamed.class_names, streamed.num_classes) == ((4, 5, 1), ("shirt", "bag"), 2)
     assert [len(streamed.limit(count).train) for count in (1, 100)] == [1, 3]
@@ -52,11 +52,11 @@ def test_a_streamed_dataset_is_the_same_task(dataset):
         np.testing.assert_array_equal(found_labels, labels)
 
 
-def test_what_takes_more_than_there_is_room_for_is_streamed(dataset):
+def test_images_larger_than_max_bytes_are_streamed(dataset):
     nbytes = 5 * 4 * 5
-    assert dataset.within(None) is dataset
-    assert dataset.within(nbytes) is dataset
-    assert isinstance(dataset.within(nbytes - 1), StreamedDataset)
+    assert dataset.streamed_above(None) is dataset
+    assert dataset.streamed_above(nbytes) is dataset
+    assert isinstance(dataset.streamed_above(nbytes - 1), StreamedDataset)
 
 
 @pytest.mark.parametrize(
@@ -65,17 +65,25 @@ def test_what_takes_more_than_there_is_room_for_is_streamed(dataset):
         (IMAGES / 255, LABELS, "train images of type float64"),
         (IMAGES, LABELS + np.uint8(1), "train label 2 with 2 classes"),
         (IMAGES, LABELS.astype(np.int64), "train labels of type int64"),
-        (IMAGES[:2], LABELS[:2], r"shape \(2, 4, 5, 1\) where 3 of \(4, 5, 1\) were asked for"),
-        (IMAGES[:, :3], LABELS, r"shape \(3, 3, 5, 1\) where 3 of \(4, 5, 1\) were asked for"),
+        (IMAGES[:2], LABELS[:2], r"shape \(2, 4, 5, 1\): expected 3 of \(4, 5, 1\)"),
+        (IMAGES[:, :3], LABELS, r"shape \(3, 3, 5, 1\): expected 3 of \(4, 5, 1\)"),
     ],
 )
-def test_a_batch_that_breaks_a_rule_is_refused(dataset, images, labels, message):
-    stored = replace(dataset.streamed(), train=StoredExamples(3, lambda _: (images, labels)))
+def test_an_invalid_batch_is_refused(dataset, images, labels, message):
+    stored = replace(dataset.streamed(), train=StoredSource(3, lambda _: (images, labels)))
     with pytest.raises(InputError, match=message):
         list(stored.batches("train", [np.arange(3)]))
 
 
-def test_a_streamed_dataset_without_examples_is_refused():
-    some = ArrayExamples(IMAGES, LABELS)
-    with pytest.raises(InputError, match="no test images: at least one is needed"):
-        StreamedDataset(some, some.limit(0), ("shirt", "bag"), (4, 5, 1))
+def test_a_streamed_dataset_with_an_empty_split_is_refused():
+    source = ArraySource(IMAGES, LABELS)
+    with pytest.raises(InputError, match="no test images: expected at least one"):
+        StreamedDataset(source, source.limit(0), ("shirt", "bag"), (4, 5, 1))
+
+
+def test_reprs_are_short(dataset):
+    images, labels = np.zeros((60_000, 1, 1, 1), np.uint8), np.zeros(60_000, np.uint8)
+    large = Dataset(images, labels, images[:10_000], labels[:10_000], tuple("0123456789"))
+    assert repr(large) == "Dataset(train 60,000 x 1x1x1, test 10,000, 10 classes)"
+    assert repr(dataset) == "Dataset(train 3 x 4x5x1, test 2, 2 classes)"
+    assert repr(dataset.streamed()) == "StreamedDataset(train 3 x 4x5x1, test 2, 2 classes)"

@@ -23,7 +23,7 @@ def write(tmp_path_factory, content, name="file"):
 
 
 @given(array=BYTES)
-def test_what_is_written_is_read(tmp_path_factory, array):
+def test_written_files_read_back(tmp_path_factory, array):
     path = tmp_path_factory.mktemp("idx") / "file"
     write_idx(path, array)
     np.testing.assert_array_equal(read_idx(path), array)
@@ -31,7 +31,12 @@ def test_what_is_written_is_read(tmp_path_factory, array):
     np.testing.assert_array_equal(read_idx(zipped, shape=array.shape), array)
 
 
-def test_the_fingerprint_is_that_of_the_file(tmp_path):
+def test_paths_may_be_strings(tmp_path):
+    write_idx(f"{tmp_path}/file", np.arange(3, dtype=np.uint8))
+    assert read_idx(f"{tmp_path}/file").tolist() == [0, 1, 2]
+
+
+def test_idx_sha256_is_the_checksum_of_the_file(tmp_path):
     import hashlib
 
     array = np.arange(6, dtype=np.uint8).reshape(2, 3)
@@ -53,64 +58,64 @@ def test_any_bytes_are_read_or_refused_in_one_line(tmp_path_factory, content, na
 
 
 @settings(max_examples=300)
-@given(place=st.integers(0, len(gzip.compress(WHOLE)) - 1), bit=st.integers(0, 7))
-def test_a_flipped_bit_of_a_gzip_file_is_noticed_or_harmless(tmp_path_factory, place, bit):
+@given(index=st.integers(0, len(gzip.compress(WHOLE)) - 1), bit=st.integers(0, 7))
+def test_a_flipped_gzip_bit_is_detected_or_harmless(tmp_path_factory, index, bit):
     content = bytearray(gzip.compress(WHOLE, mtime=0))
-    content[place] ^= 1 << bit
+    content[index] ^= 1 << bit
     try:
         array = read_idx(write(tmp_path_factory, bytes(content), "file.gz"))
     except InputError:
         return
-    assert array.tolist() == [7, 8, 9]  # a bit of the header that says nothing of the contents
+    assert array.tolist() == [7, 8, 9]  # a bit of the header that does not affect the contents
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "begins with nothing"),
+        (b"", "is empty: expected an IDX file"),
         (b"\0\0\x0d\1" + WHOLE[4:], "begins with 00 00 0d 01"),
         (WHOLE[:6], "ends within its header"),
-        (WHOLE[:-1], "says that it holds 3 bytes, and holds 2"),
-        (WHOLE + b"\0", "says that it holds 3 bytes, and holds more"),
-        (struct.pack(">4B3I", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1), "more than fit in it"),
+        (WHOLE[:-1], "declares 3 bytes and holds only 2"),
+        (WHOLE + b"\0", "declares 3 bytes and holds more"),
+        (struct.pack(">4B3I", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1), "more than the file can hold"),
     ],
 )
-def test_a_damaged_file_is_named_with_what_is_wrong(tmp_path, content, message):
+def test_a_damaged_file_is_named_with_the_reason(tmp_path, content, message):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(InputError, match=message) as raised:
         read_idx(tmp_path / "file")
     assert str(tmp_path / "file") in str(raised.value)
 
 
-def test_a_gzip_file_that_is_none_is_said(tmp_path):
+def test_a_file_that_is_not_gzip_is_refused(tmp_path):
     (tmp_path / "file.gz").write_bytes(WHOLE)
-    with pytest.raises(InputError, match="no whole gzip file"):
+    with pytest.raises(InputError, match="not a complete gzip file"):
         read_idx(tmp_path / "file.gz")
 
 
-def test_a_gzip_file_that_is_cut_short_is_said(tmp_path):
+def test_a_truncated_gzip_file_is_refused(tmp_path):
     (tmp_path / "file.gz").write_bytes(gzip.compress(WHOLE)[:-9])
-    with pytest.raises(InputError, match="no whole gzip file"):
+    with pytest.raises(InputError, match="not a complete gzip file"):
         read_idx(tmp_path / "file.gz")
 
 
-def test_a_gzip_bomb_is_not_unpacked(tmp_path):
+def test_a_gzip_bomb_is_not_decompressed(tmp_path):
     bomb = gzip.compress(WHOLE + bytes(50_000_000))
     (tmp_path / "file.gz").write_bytes(bomb)
     with pytest.raises(InputError, match="and holds more"):
         read_idx(tmp_path / "file.gz")
 
 
-def test_a_size_that_the_file_cannot_hold_takes_no_memory(tmp_path):
-    lie = struct.pack(">4B2I", 0, 0, 8, 2, 2**31, 2**31)
-    (tmp_path / "file.gz").write_bytes(gzip.compress(lie))
-    with pytest.raises(InputError, match="more than fit in it"):
+def test_an_impossible_size_allocates_no_memory(tmp_path):
+    header = struct.pack(">4B2I", 0, 0, 8, 2, 2**31, 2**31)
+    (tmp_path / "file.gz").write_bytes(gzip.compress(header))
+    with pytest.raises(InputError, match="more than the file can hold"):
         read_idx(tmp_path / "file.gz")
 
 
-def test_another_shape_than_is_due_is_said(tmp_path):
+def test_an_unexpected_shape_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(WHOLE)
-    with pytest.raises(InputError, match="holds 3 bytes where 10000x28x28 are due"):
+    with pytest.raises(InputError, match="has the shape 3: expected 10000x28x28"):
         read_idx(tmp_path / "file", shape=(10_000, 28, 28))
 
 
@@ -130,15 +135,15 @@ def test_any_header_is_read_or_refused_in_one_line(tmp_path_factory, sizes, rest
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("sizes", [[1] * 65, [0, *[2**32 - 1] * 3]], ids=["too many axes", "huge beside zero"])
-def test_a_shape_that_numpy_lacks_is_said(tmp_path, sizes):
+@pytest.mark.parametrize("sizes", [[1] * 65, [0, *[2**32 - 1] * 3]], ids=["too many axes", "zero and huge axes"])
+def test_a_shape_that_numpy_cannot_hold_is_refused(tmp_path, sizes):
     header = struct.pack(f">4B{len(sizes)}I", 0, 0, 8, len(sizes), *sizes)
     (tmp_path / "file").write_bytes(header + bytes(math.prod(sizes)))
-    with pytest.raises(InputError, match="too odd for an array"):
+    with pytest.raises(InputError, match="a shape that NumPy cannot hold"):
         read_idx(tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "."])
-def test_what_is_no_file_is_said(tmp_path, name):
+def test_a_path_that_is_not_a_file_is_refused(tmp_path, name):
     with pytest.raises(InputError, match="cannot be read"):
         read_idx(tmp_path / name)

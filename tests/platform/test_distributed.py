@@ -91,7 +91,7 @@ def test_two_processes_equal_one_up_to_rounding(sample, compiled, by_itself, tmp
 
 def test_two_processes_stream_the_same_images(prepared_once, compiled, tmp_path, port):
     """Each reads the blocks of both, and can access the directory."""
-    stream = partial(load_dataset, f"tfds:{prepared_once / 'fashion_mnist'}", room=0)
+    stream = partial(load_dataset, f"tfds:{prepared_once / 'fashion_mnist'}", max_bytes=0)
     assert end([start(stream, tmp_path / "alone", compiled, recipe=SHARED)]) == [0]
     assert end(begin(stream, tmp_path / "run", compiled, port, recipe=SHARED)) == [0, 0]
     assert_same_to_rounding(tmp_path / "run", tmp_path / "alone")

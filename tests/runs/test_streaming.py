@@ -80,7 +80,7 @@ def test_several_seeds_are_streamed_together(train, tmp_path):
 def test_a_killed_streamed_run_resumes_bit_for_bit(prepared_once, tmp_path, fault):
     """From a checkpoint of any step, streamed again or with resident images."""
     load = partial(data.load_dataset, f"tfds:{prepared_once / 'fashion_mnist'}")
-    stream = partial(load, room=0)
+    stream = partial(load, max_bytes=0)
     compiled = tmp_path / "compiled"
     whole = start(load, tmp_path / "whole", compiled)
     whole.join()

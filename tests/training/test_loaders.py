@@ -10,7 +10,7 @@ import optax
 import pytest
 from networks import Small
 
-from jaxcnn.data import Augmentation, StoredExamples, examples
+from jaxcnn.data import Augmentation, StoredSource, data_sources
 from jaxcnn.training import (
     ChunkResult,
     EpochResult,
@@ -113,14 +113,14 @@ def test_only_the_first_epoch_compiles(sample, monkeypatch, caplog):
 def test_at_most_one_block_is_read_ahead(sample, monkeypatch):
     """A data set of any size takes the memory of a few blocks."""
     monkeypatch.setattr(loaders, "BLOCK_BYTES", 2 * OF_STEP)
-    monkeypatch.setattr(examples, "_cores", lambda: 1)
+    monkeypatch.setattr(data_sources, "_num_cores", lambda: 1)
     read = []
 
     def fetch(places):
         read.append(len(places))
         return sample.train_images[places], sample.train_labels[places]
 
-    dataset = replace(sample.streamed(), train=StoredExamples(512, fetch))
+    dataset = replace(sample.streamed(), train=StoredSource(512, fetch))
     stream = StreamingLoader(dataset, FitOptions(1, 50, chunk_seconds=1e9)).train(jnp.arange(512), 0)
     shapes = []
     for number, block in enumerate(stream, start=1):
@@ -140,8 +140,8 @@ def test_a_block_is_filled_for_at_most_chunk_seconds(sample):
         def __len__(self):
             return 512
 
-        def batches(self, places, *, ahead):
-            for batch in sample.train.batches(places, ahead=ahead):
+        def batches(self, indices, *, prefetch):
+            for batch in sample.train.batches(indices, prefetch=prefetch):
                 time.sleep(0.2)
                 yield batch
 

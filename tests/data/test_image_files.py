@@ -11,7 +11,7 @@ from jaxcnn.data import find_images, read_image
 
 SQUARE = np.zeros((56, 56), np.uint8)
 SQUARE[16:40, 16:40] = 200
-SMALL = SQUARE[::2, ::2]  # what is to come of it
+SMALL = SQUARE[::2, ::2]  # the expected result
 
 
 def save(path, array, **options):
@@ -26,12 +26,12 @@ def test_every_format_is_read(tmp_path, ending):
     np.testing.assert_allclose(image[..., 0].astype(int), SMALL, atol=12)  # some formats lose a little
 
 
-def test_a_test_image_comes_back_as_it_was(tmp_path, sample):
+def test_a_saved_test_image_reads_back(tmp_path, sample):
     image = sample.test_images[0]
     np.testing.assert_array_equal(read_image(save(tmp_path / "picture.png", image[..., 0])), image)
 
 
-def test_a_light_ground_is_seen_or_told(tmp_path):
+def test_a_light_background_is_detected_or_given(tmp_path):
     inverted = save(tmp_path / "picture.png", 255 - SQUARE)
     np.testing.assert_array_equal(read_image(inverted)[..., 0], SMALL)
     np.testing.assert_array_equal(read_image(inverted, dark_on_light=False)[..., 0], 255 - SMALL)
@@ -45,19 +45,19 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path):
     )
 
 
-def test_what_is_transparent_counts_as_white(tmp_path):
+def test_transparency_becomes_white(tmp_path):
     rgba = np.zeros((56, 56, 4), np.uint8)
     rgba[16:40, 16:40] = (55, 55, 55, 255)
     np.testing.assert_array_equal(read_image(save(tmp_path / "cut-out.png", rgba))[..., 0], SMALL)
 
 
 @pytest.mark.parametrize("turn", [np.asarray, np.transpose])
-def test_what_is_not_square_is_laid_on_its_own_ground(tmp_path, turn):
+def test_other_shapes_are_padded_with_their_background(tmp_path, turn):
     strip = save(tmp_path / "strip.png", turn(SQUARE[14:42]))
     np.testing.assert_array_equal(read_image(strip)[..., 0], turn(SMALL))
 
 
-def test_a_picture_is_turned_as_its_camera_says(tmp_path):
+def test_the_exif_orientation_is_applied(tmp_path):
     corner = np.zeros((28, 28), np.uint8)
     corner[2:10, 2:10] = 200
     exif = Image.Exif()
@@ -66,11 +66,12 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path):
     np.testing.assert_array_equal(image[..., 0], corner[::-1, ::-1])
 
 
-def test_a_folder_is_its_images_by_name_less_the_hidden(tmp_path):
+def test_find_images_sorts_and_skips_hidden_files(tmp_path):
     for name in ("b.png", "a.JPG", "notes.txt", "._b.png", ".png"):
         (tmp_path / name).touch()
     assert [path.name for path in find_images(tmp_path)] == ["a.JPG", "b.png"]
     assert find_images(tmp_path / "b.png") == [tmp_path / "b.png"]
+    assert find_images(str(tmp_path)) == find_images(tmp_path)
 
 
 def png(array):
@@ -80,7 +81,7 @@ def png(array):
 
 
 def of_size(width, height):
-    """A PNG that says to be of this size."""
+    """A PNG whose header declares this size."""
     import struct
     import zlib
 
@@ -98,48 +99,48 @@ def animation():
 
 UNUSABLE = {
     "empty": b"",
-    "cut short": png(SQUARE)[:-40],
-    "a page of the web": b"<!DOCTYPE html><title>404</title>",
+    "truncated": png(SQUARE)[:-40],
+    "an HTML page": b"<!DOCTYPE html><title>404</title>",
     "PostScript, which would start a program": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
     "animated": animation(),
-    "of 100 million pixels, it says": of_size(10_000, 10_000),
-    "of 4 billion pixels, it says": of_size(65_535, 65_535),
+    "declared to have 100 million pixels": of_size(10_000, 10_000),
+    "declared to have 4 billion pixels": of_size(65_535, 65_535),
 }
 
 
 @pytest.mark.parametrize("what", UNUSABLE)
-def test_what_is_no_image_is_refused(tmp_path, fault, what):
+def test_an_unusable_image_is_refused(tmp_path, fault, what):
     path = tmp_path / "picture.png"
     path.write_bytes(UNUSABLE[what])
     with pytest.raises(InputError) as raised:
         read_image(path)
-    fault(f"a picture that is {what}", "an `InputError` of one line", str(raised.value))
+    fault(f"an image that is {what}", "an `InputError` of one line", str(raised.value))
 
 
-def test_floats_are_refused_for_their_range_is_not_known(tmp_path):
-    with pytest.raises(InputError, match=r"picture\.tif has floats for pixels.*8 or 16 bits"):
+def test_float_pixels_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"picture\.tif has float pixels of unknown range.*8 or 16 bits"):
         read_image(save(tmp_path / "picture.tif", SQUARE.astype(np.float32)))
 
 
-@pytest.mark.parametrize(("what", "name"), [("is not there", "nowhere"), ("is a folder without any", "empty")])
-def test_where_there_is_no_image_is_said(tmp_path, fault, what, name):
+@pytest.mark.parametrize(("what", "name"), [("does not exist", "nowhere"), ("is an empty folder", "empty")])
+def test_a_path_without_images_is_refused(tmp_path, fault, what, name):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError) as raised:
         find_images(tmp_path / name)
-    fault(f"a picture that {what}", "an `InputError` of one line", str(raised.value))
+    fault(f"an image path that {what}", "an `InputError` of one line", str(raised.value))
 
 
 @settings(max_examples=300)
 @given(
     kind=st.sampled_from(["PNG", "GIF", "BMP", "TIFF", "PPM", "JPEG", "WEBP"]),
-    place=st.floats(0, 1),
+    position=st.floats(0, 1),
     value=st.integers(0, 255),
 )
-def test_any_byte_may_be_wrong(tmp_path_factory, kind, place, value):
+def test_any_wrong_byte_is_read_or_refused(tmp_path_factory, kind, position, value):
     buffer = io.BytesIO()
     Image.fromarray(SQUARE[:20, :12]).save(buffer, kind)
     content = bytearray(buffer.getvalue())
-    content[round(place * (len(content) - 1))] = value
+    content[round(position * (len(content) - 1))] = value
     path = tmp_path_factory.mktemp("images") / "picture"
     path.write_bytes(content)
     message = ""
@@ -150,7 +151,7 @@ def test_any_byte_may_be_wrong(tmp_path_factory, kind, place, value):
     assert "\n" not in message
 
 
-def test_what_is_too_long_to_be_made_square_is_refused(tmp_path):
+def test_an_image_too_long_to_pad_is_refused(tmp_path):
     Image.new("L", (20_001, 1)).save(tmp_path / "line.png")
-    with pytest.raises(InputError, match="is over 20,000 pixels long, too long to be made square: cut it"):
+    with pytest.raises(InputError, match="has a side of more than 20,000 pixels, too long to pad to a square: crop it"):
         read_image(tmp_path / "line.png")

@@ -1,11 +1,11 @@
-"""Directories of Fashion-MNIST that a person may name and that cannot be used."""
+"""Invalid directories of Fashion-MNIST, given on the command line."""
 
 import gzip
 import struct
 
 import pytest
 
-from jaxcnn.data.facts import FILES
+from jaxcnn.data.fashion_mnist.spec import FILES
 
 
 def header(*sizes, kind=8):
@@ -15,47 +15,49 @@ def header(*sizes, kind=8):
 LABELS, IMAGES = FILES["train_labels"].name, FILES["train_images"].name
 
 DAMAGED = {
-    "cut short": header(512) + bytes(100),
+    "that is truncated": header(512) + bytes(100),
     "that is empty": b"",
     "with another magic number": header(512, kind=13) + bytes(512),
-    "of other counts": header(511) + bytes(511),
-    "of more counts than bytes": header(2**32 - 1, 2**32 - 1),
-    "with a byte too many": header(512) + bytes(513),
+    "with another number of labels": header(511) + bytes(511),
+    "with a shape larger than the file": header(2**32 - 1, 2**32 - 1),
+    "with an extra byte": header(512) + bytes(513),
     "with a label out of range": header(512) + bytes([10] * 512),
-    "that is a page of the web": b"<!DOCTYPE html><title>404</title>",
+    "that is an HTML page": b"<!DOCTYPE html><title>404</title>",
 }
 
 DAMAGED_GZIP = {
-    "cut short": gzip.compress(header(512) + bytes(512))[:-9],
-    "that is none": header(512) + bytes(512),
-    "of which 100 MB come": gzip.compress(header(512) + bytes(100_000_000)),
+    "that is truncated": gzip.compress(header(512) + bytes(512))[:-9],
+    "that is not gzipped": header(512) + bytes(512),
+    "that expands to 100 MB": gzip.compress(header(512) + bytes(100_000_000)),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_file_that_is_damaged_is_refused(raw, refused, damage):
+def test_a_damaged_file_is_refused(raw, refused, damage):
     (raw / LABELS).write_bytes(DAMAGED[damage])
     assert LABELS in refused(["train", "lenet", "--data", str(raw)], f"a data file {damage}")
 
 
 def test_images_of_another_size_are_refused(raw, refused):
     (raw / IMAGES).write_bytes(header(512, 32, 32) + bytes(512 * 32 * 32))
-    assert IMAGES in refused(["train", "lenet", "--data", str(raw)], "a data file of images of another size")
+    assert IMAGES in refused(["train", "lenet", "--data", str(raw)], "a data file with images of another size")
 
 
 @pytest.mark.parametrize("damage", DAMAGED_GZIP)
-def test_a_gzip_file_that_is_damaged_is_refused(gzipped, refused, damage):
+def test_a_damaged_gzip_file_is_refused(gzipped, refused, damage):
     (gzipped / f"{LABELS}.gz").write_bytes(DAMAGED_GZIP[damage])
     assert LABELS in refused(["train", "lenet", "--data", str(gzipped)], f"a gzip file {damage}")
 
 
-def test_a_directory_that_lacks_a_file_is_refused(raw, refused):
+def test_a_directory_without_a_file_is_refused(raw, refused):
     (raw / LABELS).unlink()
     refused(["train", "lenet", "--data", str(raw)], "a data directory without one of the files")
 
 
-@pytest.mark.parametrize(("what", "name"), [("is not there", "nowhere"), ("is a file", "file"), ("is empty", "empty")])
-def test_a_directory_that_is_none_is_refused(tmp_path, refused, what, name):
+@pytest.mark.parametrize(
+    ("what", "name"), [("does not exist", "nowhere"), ("is a file", "file"), ("is empty", "empty")]
+)
+def test_an_invalid_directory_is_refused(tmp_path, refused, what, name):
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
     refused(["train", "lenet", "--data", str(tmp_path / name)], f"a data directory that {what}")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data.directories import AbsentError, read_directory
-from jaxcnn.data.facts import FILES
+from jaxcnn.data.fashion_mnist.directories import NotFoundError, read_directory
+from jaxcnn.data.fashion_mnist.spec import FILES
 
 TRAIN, TEST = FILES["train_images"].name, FILES["test_images"].name
 
@@ -38,32 +38,32 @@ def test_the_log_names_the_directory(gzipped, caplog):
 
 def test_a_missing_file_is_named(gzipped):
     (gzipped / f"{TEST}.gz").unlink()
-    with pytest.raises(InputError, match=f"lacks {TEST}.*all four files"):
+    with pytest.raises(InputError, match=f"has no {TEST}.*all four IDX files"):
         read_directory(gzipped)
 
 
-@pytest.mark.parametrize("form", ["gzipped", "raw"])
-def test_any_flipped_bit_is_noticed(form, request):
-    directory = request.getfixturevalue(form)
+@pytest.mark.parametrize("fixture", ["gzipped", "raw"])
+def test_any_flipped_bit_is_detected(fixture, request):
+    directory = request.getfixturevalue(fixture)
     path = next(directory.glob(f"{TRAIN}*"))
     rng = np.random.default_rng(0)
     content = path.read_bytes()
-    for place in rng.integers(20, len(content), 20):  # past the gzip header, whose bits say nothing of the contents
+    for index in rng.integers(20, len(content), 20):  # after the gzip header, which does not affect the contents
         damaged = bytearray(content)
-        damaged[place] ^= 1 << rng.integers(8)
+        damaged[index] ^= 1 << rng.integers(8)
         path.write_bytes(damaged)
         with pytest.raises(InputError, match=TRAIN):
             read_directory(directory)
 
 
-def test_swapped_files_are_noticed(raw, monkeypatch, arrays):
+def test_swapped_files_are_detected(raw, monkeypatch, arrays):
     swapped = raw / FILES["train_labels"].name
     swapped.write_bytes((raw / FILES["test_labels"].name).read_bytes())
-    with pytest.raises(InputError, match=r"train-labels.* holds 256 bytes where 512 are due"):
+    with pytest.raises(InputError, match=r"train-labels.* has the shape 256: expected 512"):
         read_directory(raw)
 
 
-def test_an_altered_label_is_noticed(raw):
+def test_a_changed_label_is_detected(raw):
     path = raw / FILES["train_labels"].name
     content = bytearray(path.read_bytes())
     content[-1] = (content[-1] + 1) % 10
@@ -72,25 +72,25 @@ def test_an_altered_label_is_noticed(raw):
         read_directory(raw)
 
 
-def test_nothing_there_is_told_from_something_wrong(tmp_path):
+def test_missing_data_raises_not_found_error(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(AbsentError, match="holds no Fashion-MNIST"):
+    with pytest.raises(NotFoundError, match="holds no Fashion-MNIST"):
         read_directory(tmp_path / "empty")
-    with pytest.raises(AbsentError, match="nowhere cannot be read"):
+    with pytest.raises(NotFoundError, match="nowhere cannot be read"):
         read_directory(tmp_path / "nowhere")
 
 
-def test_a_directory_that_may_not_be_read_is_something_wrong(gzipped, monkeypatch):
+def test_a_forbidden_directory_raises_plain_input_error(gzipped, monkeypatch):
     def denied(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "iterdir", denied)
     with pytest.raises(InputError, match=f"{gzipped} cannot be read \\(Permission denied\\)") as raised:
         read_directory(gzipped)
-    assert not isinstance(raised.value, AbsentError)
+    assert not isinstance(raised.value, NotFoundError)
 
 
-def test_a_file_in_the_place_of_a_directory_is_said(tmp_path):
+def test_a_file_instead_of_a_directory_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="Not a directory"):
         read_directory(tmp_path / "file")

@@ -1,7 +1,6 @@
-"""Fashion-MNIST fetched over the network: through TFDS's own download, or as Debian's package.
+"""Fetching Fashion-MNIST over the network: through TFDS's own download, or as Debian's package.
 
-Each runs as a process of its own that is watched: where no byte comes for a while it is ended, because TFDS would try
-a dead network again for minutes.
+Each download runs in a subprocess that is killed when it stalls, because TFDS retries a dead network for minutes.
 """
 
 import math
@@ -21,7 +20,7 @@ DEBIAN_DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
 
 _TFDS_STALL_SECONDS = 8.0
 _APT_STALL_SECONDS = 20.0
-_APT_TOTAL_SECONDS = 120.0  # of each command
+_APT_TOTAL_SECONDS = 120.0  # for each command
 _APT_OPTIONS = (
     "Acquire::Retries=0",
     "Acquire::http::Timeout=8",
@@ -33,34 +32,36 @@ _APT_OPTIONS = (
 
 
 def fetch_through_tfds(folder: Path) -> Path:
-    """Download the four files, gzipped, into `folder` with TFDS, which checks their checksums.
+    """Download the four gzipped files into `folder` with TFDS, which verifies their checksums.
 
     Returns:
         The directory with the files.
 
     Raises:
-        InputError: if that fails, or no byte comes for some seconds.
+        InputError: if the download fails, or receives no data for 8 seconds.
     """
-    _run_watched([sys.executable, "-m", "jaxcnn.data.tfds_download", str(folder)], folder, _TFDS_STALL_SECONDS)
+    _run_watched(
+        [sys.executable, "-m", "jaxcnn.data.fashion_mnist.tfds_download", str(folder)], folder, _TFDS_STALL_SECONDS
+    )
     return folder
 
 
 def fetch_debian_package(folder: Path) -> Path:
-    """Download Debian's package into `folder` and unpack it there; nothing is installed, and root is not needed.
+    """Download Debian's package into `folder` and unpack it there, without installing it and without root.
 
     Returns:
         The directory with the files.
 
     Raises:
-        InputError: if there is no apt-get, or it cannot get the package.
+        InputError: if apt-get is missing, or cannot download the package.
     """
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise InputError("this system has no apt-get and dpkg-deb")
+        raise InputError("apt-get or dpkg-deb is not installed")
     options = [word for option in _APT_OPTIONS for word in ("-o", option)]
     download = ["apt-get", *options, "download", DEBIAN_PACKAGE]
     try:
         _run_apt(download, folder)
-    except InputError:  # most often a system without package lists: make some here
+    except InputError:  # usually because package lists are missing: download them here
         lists = folder / "lists"
         (lists / "partial").mkdir(parents=True)
         options += ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={folder / 'apt-cache'}"]
@@ -69,7 +70,7 @@ def fetch_debian_package(folder: Path) -> Path:
         _run_apt(["apt-get", *options, "download", DEBIAN_PACKAGE], folder)
     package = next(folder.glob(f"{DEBIAN_PACKAGE}_*.deb"), None)
     if package is None:
-        raise InputError(f"apt-get left no {DEBIAN_PACKAGE} behind")
+        raise InputError(f"apt-get did not download {DEBIAN_PACKAGE}")
     _run_apt(["dpkg-deb", "-x", str(package), str(folder / "package")], folder)
     return folder / "package" / DEBIAN_DIRECTORY.relative_to("/")
 
@@ -79,7 +80,7 @@ def _run_apt(command: list[str], folder: Path) -> None:
 
 
 def _run_watched(command: list[str], folder: Path, stall_seconds: float, total_seconds: float = math.inf) -> None:
-    """Run `command` in `folder`; end it when `folder` has not grown for `stall_seconds`, or after `total_seconds`."""
+    """Run `command` in `folder`. Kill it if `folder` stops growing for `stall_seconds`, or after `total_seconds`."""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command,
@@ -88,19 +89,19 @@ def _run_watched(command: list[str], folder: Path, stall_seconds: float, total_s
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)},
-            start_new_session=True,  # a group of its own, so that what it starts ends with it
+            start_new_session=True,  # a process group, so that its children are killed with it
         )
         try:
-            size, began = 0, time.monotonic()
-            since = began
+            size, start = 0, time.monotonic()
+            last_growth = start
             while process.poll() is None:
                 time.sleep(0.05)
-                grown = _size(folder)
-                if grown != size:
-                    size, since = grown, time.monotonic()
-                elif time.monotonic() - since > stall_seconds:
-                    raise InputError(f"no byte came for {stall_seconds:g} seconds")
-                if time.monotonic() - began > total_seconds:
+                new_size = _size(folder)
+                if new_size != size:
+                    size, last_growth = new_size, time.monotonic()
+                elif time.monotonic() - last_growth > stall_seconds:
+                    raise InputError(f"received no data for {stall_seconds:g} seconds")
+                if time.monotonic() - start > total_seconds:
                     raise InputError(f"{command[0]} took longer than {total_seconds:g} seconds")
         finally:
             if process.poll() is None:
@@ -114,11 +115,12 @@ def _run_watched(command: list[str], folder: Path, stall_seconds: float, total_s
 
 
 def _size(folder: Path) -> int:
+    """Total bytes of the files in `folder`."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:
             try:
                 total += (Path(root) / name).stat().st_size
-            except FileNotFoundError:  # moved since it was listed
+            except FileNotFoundError:  # moved after it was listed
                 total += 1
     return total

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data import FASHION_MNIST_CLASSES, fetching, load_fashion_mnist
-from jaxcnn.data.directories import read_directory
-from jaxcnn.data.facts import FILES
+from jaxcnn.data import FASHION_MNIST_CLASSES, load_fashion_mnist
+from jaxcnn.data.fashion_mnist import fetching
+from jaxcnn.data.fashion_mnist.directories import read_directory
+from jaxcnn.data.fashion_mnist.spec import FILES
 
 
 def assert_is_the_sample(dataset, arrays):
@@ -16,15 +17,15 @@ def assert_is_the_sample(dataset, arrays):
         np.testing.assert_array_equal(np.squeeze(getattr(dataset, name)), array)
 
 
-def test_a_directory_that_is_given_is_read(gzipped, arrays):
-    dataset = load_fashion_mnist(gzipped)
+def test_a_given_directory_is_read(gzipped, arrays):
+    dataset = load_fashion_mnist(str(gzipped))
     assert dataset.image_shape == (28, 28, 1)
     assert dataset.class_names == FASHION_MNIST_CLASSES
     assert_is_the_sample(dataset, arrays)
 
 
-def test_a_directory_that_is_named_is_the_only_one_tried(raw, gzipped, tmp_path, monkeypatch):
-    read_directory(gzipped)  # the cache would do
+def test_a_named_directory_is_the_only_place_tried(raw, gzipped, tmp_path, monkeypatch):
+    read_directory(gzipped)  # fills the cache
     with pytest.raises(InputError, match="nowhere"):
         load_fashion_mnist(tmp_path / "nowhere")
     monkeypatch.setenv("JAXCNN_DATA_DIR", str(tmp_path / "elsewhere"))
@@ -33,7 +34,7 @@ def test_a_directory_that_is_named_is_the_only_one_tried(raw, gzipped, tmp_path,
     assert load_fashion_mnist(raw)
 
 
-def test_places_are_tried_in_their_order(raw, gzipped, cache_files, monkeypatch, caplog, arrays, tmp_path):
+def test_places_are_tried_in_order(raw, gzipped, cache_files, monkeypatch, caplog, arrays, tmp_path):
     def read_from():
         caplog.clear()
         with caplog.at_level(logging.INFO):
@@ -51,13 +52,13 @@ def test_places_are_tried_in_their_order(raw, gzipped, cache_files, monkeypatch,
     assert str(gzipped) in read_from()
 
 
-def test_debians_directory_will_do_and_fills_the_cache(gzipped, cache_files, arrays):
+def test_debians_directory_is_read_and_fills_the_cache(gzipped, cache_files, arrays):
     gzipped.rename(fetching.DEBIAN_DIRECTORY)
     assert_is_the_sample(load_fashion_mnist(), arrays)
     assert cache_files.is_dir()
 
 
-def test_the_network_comes_last_and_fills_the_cache(gzipped, cache_files, monkeypatch, arrays, caplog):
+def test_the_network_is_tried_last_and_fills_the_cache(gzipped, cache_files, monkeypatch, arrays, caplog):
     def fetch(folder):
         return shutil.copytree(gzipped, folder / "fetched")
 
@@ -68,40 +69,40 @@ def test_the_network_comes_last_and_fills_the_cache(gzipped, cache_files, monkey
     assert len(list(cache_files.iterdir())) == 4
 
 
-def test_a_damaged_cache_is_said_and_made_anew(gzipped, cache_files, arrays, caplog):
+def test_a_damaged_cache_is_reported_and_rebuilt(gzipped, cache_files, arrays, caplog):
     read_directory(gzipped)
     damaged = cache_files / FILES["test_labels"].name
     damaged.write_bytes(damaged.read_bytes()[:-1])
     gzipped.rename(fetching.DEBIAN_DIRECTORY)
     assert_is_the_sample(load_fashion_mnist(), arrays)
-    assert "not taken from the cache" in caplog.text
+    assert "could not be read from the cache" in caplog.text
     caplog.clear()
     assert_is_the_sample(load_fashion_mnist(), arrays)
     assert caplog.text == ""
 
 
-def test_a_source_without_a_name_is_not_looked_for_elsewhere(gzipped, monkeypatch, tmp_path):
-    read_directory(gzipped)  # the cache would do
+def test_an_empty_source_does_not_start_a_search(gzipped, monkeypatch, tmp_path):
+    read_directory(gzipped)  # fills the cache
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="holds no Fashion-MNIST"):
         load_fashion_mnist("")
 
 
-def test_a_system_that_refuses_is_a_reason_like_any_other(monkeypatch):
+def test_an_os_error_is_one_of_the_reasons(monkeypatch):
     def refused(folder):
         raise PermissionError(errno.EACCES, "Permission denied", "apt-get")
 
     monkeypatch.setattr(fetching, "fetch_debian_package", refused)
-    with pytest.raises(InputError, match=r"Debian's package: .*Permission denied: 'apt-get'\. To mend it"):
+    with pytest.raises(InputError, match=r"Debian's package: .*Permission denied: 'apt-get'\. Do one of these"):
         load_fashion_mnist()
 
 
-def test_when_every_place_fails_one_line_says_why_and_what_to_do(tmp_path):
+def test_if_every_place_fails_one_line_gives_all_reasons(tmp_path):
     with pytest.raises(InputError) as raised:
         load_fashion_mnist()
     message = str(raised.value)
     assert "\n" not in message
     for place in ("the cache:", "TFDS's directory:", "Debian's directory:", "TFDS's download:", "Debian's package:"):
         assert place in message
-    for mend in ("--data DIR", "$JAXCNN_DATA_DIR", "install Debian's package dataset-fashion-mnist", "network"):
-        assert mend in message
+    for remedy in ("--data DIR", "$JAXCNN_DATA_DIR", "install Debian's package dataset-fashion-mnist", "network"):
+        assert remedy in message

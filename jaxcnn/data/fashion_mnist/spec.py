@@ -1,4 +1,4 @@
-"""What Fashion-MNIST is: its files, their fingerprints and its classes."""
+"""Specification of Fashion-MNIST: its files, their shapes and checksums, and its classes."""
 
 import os
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ FASHION_MNIST_CLASSES = (
 """The names of the classes, in the order of the labels."""
 
 Arrays = dict[str, np.ndarray]
-"""The arrays of Fashion-MNIST by their names in FILES, shaped as in the IDX files."""
+"""The arrays of Fashion-MNIST by their keys in `FILES`, with the shapes of the IDX files."""
 
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One of the four files.
+    """One of the four files of Fashion-MNIST.
 
     Attributes:
-        name: its name, without .gz.
-        shape: of the array in it.
-        sha256: of the file without compression.
+        name: the file name, without .gz.
+        shape: the shape of its array.
+        sha256: the checksum of the uncompressed file.
     """
 
     name: str
@@ -66,13 +66,18 @@ FILES = {
 
 
 def verify(name: str, array: np.ndarray, where: str | os.PathLike[str]) -> None:
-    """Check that `array`, found in `where`, is the one called `name` in FILES, byte for byte.
+    """Check that `array` matches the file `name` in `FILES` byte for byte.
+
+    Args:
+        name: a key of `FILES`.
+        array: the array to check.
+        where: the path that it was read from, for the error message.
 
     Raises:
-        InputError: if it is not.
+        InputError: if its SHA-256 differs.
     """
     if idx_sha256(array) != FILES[name].sha256:
         raise InputError(
-            f"{where} is not Fashion-MNIST's {FILES[name].name}: its SHA-256 differs, so it was altered or swapped; "
-            "get the file anew"
+            f"{where} does not match Fashion-MNIST's {FILES[name].name}: its SHA-256 differs, so the file was changed "
+            "or swapped; download it again"
         )

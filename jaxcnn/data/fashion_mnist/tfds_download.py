@@ -1,4 +1,4 @@
-"""Run as a program: download the four files into a folder with TFDS. A process of its own, so that it can be ended."""
+"""Program that downloads the four files into a folder with TFDS, so that the caller can kill a stalled download."""
 
 import sys
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from tensorflow_datasets.image_classification import mnist
 
-from jaxcnn.data.facts import FILES
+from jaxcnn.data.fashion_mnist.spec import FILES
 
 
 def main(folder: Path) -> None:
-    """Put the files into `folder`, checked by the checksums that TFDS has recorded."""
+    """Download the files into `folder` and verify them against the checksums that TFDS has recorded."""
     tfds.disable_progress_bar()
     manager = tfds.download.DownloadManager(
         download_dir=folder / "downloads", dataset_name="fashion_mnist", force_checksums_validation=True

@@ -11,8 +11,8 @@ from jaxcnn.data import Dataset, StreamedDataset, load_dataset, load_fashion_mni
 def assert_equal(data, other):
     assert data.class_names == other.class_names
     for part in ("train", "test"):
-        for found, due in zip(data.split(part), other.split(part), strict=True):
-            np.testing.assert_array_equal(found, due)
+        for found, expected in zip(data.split(part), other.split(part), strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("image_size", [None, 32])
-def test_fashion_mnist_is_what_it_was(gzipped, monkeypatch, image_size):
+def test_fashion_mnist_is_loaded_without_resizing(gzipped, monkeypatch, image_size):
     found = load_fashion_mnist(gzipped)
     assert_equal(load_dataset(gzipped, image_size=image_size), found)
     assert_equal(load_dataset(str(gzipped), image_size=image_size), found)
@@ -53,29 +53,29 @@ def test_idx_files_are_read(gzipped):
     assert load_dataset(f"idx:{gzipped}", image_size=14).image_shape == (14, 14, 1)
 
 
-@pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
+@pytest.mark.filterwarnings("default")  # allows TFDS's own warnings
 def test_a_tfds_directory_is_read(prepared):
     data = load_dataset(f"tfds:{prepared}/fashion_mnist", image_size=14)
     assert (data.image_shape, len(data.train_images)) == ((14, 14, 1), 512)
 
 
-def test_the_home_may_be_written_short(folder, monkeypatch):
+def test_a_tilde_is_expanded(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     assert load_dataset("folder:~/pictures").num_classes == 2
-    with pytest.raises(InputError, match="begins with a home that is not known"):
+    with pytest.raises(InputError, match="begins with an unknown home directory"):
         load_dataset("folder:~nobody-of-this-name/pictures")
 
 
-def test_a_form_that_is_not_known_is_said_with_those_that_are(tmp_path):
+def test_an_unknown_prefix_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(
-        InputError, match=r"no form of data is called 'zip'.*folder:DIR, idx:DIR, tfds:DIR or a directory"
+        InputError, match=r"the prefix 'zip' is unknown: expected folder:DIR, idx:DIR, tfds:DIR or a directory"
     ):
         load_dataset(f"zip:{tmp_path}")
     with pytest.raises(InputError, match="'folder:' names no directory"):
         load_dataset("folder:")
 
 
-def test_a_colon_in_the_name_of_a_directory_is_no_form(gzipped, tmp_path, monkeypatch):
+def test_a_directory_name_may_contain_a_colon(gzipped, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("mine:fashion", "folder:", "idx"):
         gzipped.rename(name)
@@ -86,17 +86,20 @@ def test_a_colon_in_the_name_of_a_directory_is_no_form(gzipped, tmp_path, monkey
 
 
 @pytest.mark.parametrize("size", [0, -3, 5000])
-def test_a_size_that_is_not_possible_is_refused(folder, size):
-    with pytest.raises(InputError, match=f"an image size of {size}: 1 to 4096 pixels are possible"):
+def test_an_invalid_image_size_is_refused(folder, size):
+    with pytest.raises(InputError, match=f"image size {size}: expected 1 to 4096 pixels"):
         load_dataset(f"folder:{folder}", image_size=size)
 
 
-@pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
-@pytest.mark.parametrize("form", ["", "idx:", "folder:", "tfds:"])
-def test_any_form_is_streamed_where_there_is_no_room(gzipped, folder, prepared, form, monkeypatch):
-    place = {"folder:": folder, "tfds:": prepared / "fashion_mnist"}.get(form, gzipped)
-    assert isinstance(load_dataset(f"{form}{place}", room=10**9), Dataset)
-    assert isinstance(load_dataset(f"{form}{place}", room=0), StreamedDataset)
-    assert [len(load_dataset(f"{form}{place}", room=room, limit=1).train) for room in (None, 0)] == [1, 1]
+@pytest.mark.filterwarnings("default")  # allows TFDS's own warnings
+@pytest.mark.parametrize("prefix", ["", "idx:", "folder:", "tfds:"])
+def test_every_kind_of_data_can_be_streamed(gzipped, folder, prepared, prefix, monkeypatch):
+    path = {"folder:": folder, "tfds:": prepared / "fashion_mnist"}.get(prefix, gzipped)
+    assert isinstance(load_dataset(f"{prefix}{path}", max_bytes=10**9), Dataset)
+    assert isinstance(load_dataset(f"{prefix}{path}", max_bytes=0), StreamedDataset)
+    assert [len(load_dataset(f"{prefix}{path}", max_bytes=max_bytes, limit=1).train) for max_bytes in (None, 0)] == [
+        1,
+        1,
+    ]
     monkeypatch.setenv("JAXCNN_DATA_DIR", str(gzipped))
-    assert isinstance(load_dataset(None, room=0), StreamedDataset)
+    assert isinstance(load_dataset(None, max_bytes=0), StreamedDataset)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data import cache, directories, load_fashion_mnist, prepare_tfds
-from jaxcnn.data.tfds_directory import read_tfds
+from jaxcnn.data import load_fashion_mnist, prepare_tfds
+from jaxcnn.data.fashion_mnist import cache, directories
+from jaxcnn.data.fashion_mnist.tfds_format import read_tfds
 
-pytestmark = pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
+pytestmark = pytest.mark.filterwarnings("default")  # allows TFDS's own warnings
 
 
 def assert_equal(found, arrays):
@@ -18,7 +19,7 @@ def assert_equal(found, arrays):
         np.testing.assert_array_equal(found[name], arrays[name])
 
 
-def test_another_program_reads_what_was_prepared(prepared, arrays):
+def test_another_program_reads_the_prepared_directory(prepared, arrays):
     code = """
 import sys
 import tensorflow_datasets as tfds
@@ -28,18 +29,18 @@ print(len(source["train"]), len(source["test"]), source["train"][0]["image"].sha
 print(sorted(example["label"] for example in source["test"]) == sorted(map(int, sys.argv[2])))
 """
     labels = "".join(map(str, arrays["test_labels"]))
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, str(prepared), labels], capture_output=True, text=True, check=False
     )
-    assert ended.stdout == "512 256 (28, 28, 1)\nTrue\n", ended.stderr
+    assert process.stdout == "512 256 (28, 28, 1)\nTrue\n", process.stderr
 
 
-@pytest.mark.parametrize("place", ["", "fashion_mnist", "fashion_mnist/3.0.1"])
-def test_the_arrays_come_back_in_their_original_order(prepared, arrays, place):
-    assert_equal(directories.read_directory(prepared / place), arrays)
+@pytest.mark.parametrize("path", ["", "fashion_mnist", "fashion_mnist/3.0.1"])
+def test_the_original_order_is_restored(prepared, arrays, path):
+    assert_equal(directories.read_directory(prepared / path), arrays)
 
 
-def test_an_unchanged_directory_is_read_from_the_cache_the_second_time(prepared, arrays, monkeypatch):
+def test_an_unchanged_directory_is_read_from_the_cache(prepared, arrays, monkeypatch):
     directories.read_directory(prepared)
     monkeypatch.setattr(directories, "read_tfds", lambda _: pytest.fail("decoded again"))
     assert_equal(directories.read_directory(prepared), arrays)
@@ -51,26 +52,26 @@ def test_a_changed_directory_is_read_again(prepared):
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
-    with pytest.raises(InputError, match="prepare it anew") as raised:
+    with pytest.raises(InputError, match="prepare it again") as raised:
         directories.read_directory(prepared)
     assert "\n" not in str(raised.value)
 
 
-def test_a_damaged_cache_does_not_stand_in_for_a_directory(prepared, arrays, cache_files):
+def test_a_damaged_cache_does_not_replace_a_directory(prepared, arrays, cache_files):
     directories.read_directory(prepared)
     (cache_files / "train-labels-idx1-ubyte").write_bytes(b"")
     assert_equal(directories.read_directory(prepared), arrays)
 
 
 @pytest.mark.parametrize("name", ["dataset_info.json", "features.json"])
-def test_damaged_metadata_is_said(prepared, name):
+def test_damaged_metadata_is_refused(prepared, name):
     version = prepared / "fashion_mnist" / "3.0.1"
     (version / name).write_text("{")
     with pytest.raises(InputError, match="cannot be read as Fashion-MNIST prepared by TFDS"):
         read_tfds(version)
 
 
-def test_another_data_set_is_said(prepared):
+def test_another_data_set_is_refused(prepared):
     info = prepared / "fashion_mnist" / "3.0.1" / "dataset_info.json"
     info.write_text(info.read_text().replace('"fashion_mnist"', '"kmnist"'))
     with pytest.raises(InputError, match="kmnist"):
@@ -83,7 +84,7 @@ def test_tfrecords_are_read_without_tensorflow(prepared, arrays, as_tfrecord):
     assert "tensorflow" not in sys.modules
 
 
-def test_a_tfrecord_that_is_cut_short_is_said(prepared, as_tfrecord):
+def test_a_truncated_tfrecord_is_refused(prepared, as_tfrecord):
     version = prepared / "fashion_mnist" / "3.0.1"
     as_tfrecord(version)
     shard = version / "fashion_mnist-train.tfrecord-00000-of-00001"
@@ -92,33 +93,33 @@ def test_a_tfrecord_that_is_cut_short_is_said(prepared, as_tfrecord):
         directories.read_directory(prepared)
 
 
-def test_a_directory_that_is_there_is_not_prepared_again(prepared, gzipped):
-    with pytest.raises(InputError, match="there already"):
+def test_an_existing_directory_is_not_overwritten(prepared, gzipped):
+    with pytest.raises(InputError, match="already exists"):
         prepare_tfds(prepared, gzipped)
 
 
-def test_prepare_leaves_the_whole_directory_or_nothing(gzipped, tmp_path):
+def test_prepare_creates_a_complete_directory_or_nothing(gzipped, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no Fashion-MNIST"):
         prepare_tfds(tmp_path / "to", tmp_path / "empty")
     assert list((tmp_path / "to").iterdir()) == []
-    assert prepare_tfds(tmp_path / "to", gzipped) == tmp_path / "to" / "fashion_mnist" / "3.0.1"
+    assert prepare_tfds(str(tmp_path / "to"), str(gzipped)) == tmp_path / "to" / "fashion_mnist" / "3.0.1"
     assert [path.name for path in (tmp_path / "to").iterdir()] == ["fashion_mnist"]
 
 
-def test_a_place_that_cannot_be_written_is_said(gzipped, tmp_path):
+def test_an_unwritable_directory_is_refused(gzipped, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file cannot be prepared"):
+    with pytest.raises(InputError, match="file cannot be written"):
         prepare_tfds(tmp_path / "file", gzipped)
 
 
-def test_the_directory_of_tfds_is_found(prepared, monkeypatch, caplog):
+def test_tfds_data_dir_is_searched(prepared, monkeypatch, caplog):
     monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
     assert load_fashion_mnist()
     assert cache.was_verified(cache.fingerprint(prepared / "fashion_mnist" / "3.0.1"))
 
 
-def test_a_directory_that_may_not_be_listed_is_said(prepared, monkeypatch):
+def test_a_forbidden_directory_is_refused(prepared, monkeypatch):
     def denied(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
@@ -127,11 +128,11 @@ def test_a_directory_that_may_not_be_listed_is_said(prepared, monkeypatch):
         directories.read_directory(prepared)
 
 
-def test_a_directory_that_was_not_shuffled_is_read_as_it_lies(arrays, tmp_path):
-    from jaxcnn.data import tfds_directory
+def test_an_unshuffled_directory_keeps_its_order(arrays, tmp_path):
+    from jaxcnn.data.fashion_mnist import tfds_format
 
-    moved = {name: np.empty_like(array) for name, array in arrays.items()}
-    for name, array in arrays.items():  # so that the shuffling of TFDS undoes it
-        moved[name][tfds_directory._stored_order(name.split("_")[0], len(array))] = array
-    tfds_directory.prepare_tfds(tmp_path / "unshuffled", lambda: moved)
+    permuted = {name: np.empty_like(array) for name, array in arrays.items()}
+    for name, array in arrays.items():  # so that TFDS's shuffling restores the original order
+        permuted[name][tfds_format._stored_order(name.split("_")[0], len(array))] = array
+    tfds_format.prepare_tfds(tmp_path / "unshuffled", lambda: permuted)
     assert_equal(directories.read_directory(tmp_path / "unshuffled"), arrays)

@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from jaxcnn.data import cache
-from jaxcnn.data.directories import read_directory, read_idx_files
-from jaxcnn.data.facts import FILES
+from jaxcnn.data.fashion_mnist import cache
+from jaxcnn.data.fashion_mnist.directories import read_directory, read_idx_files
+from jaxcnn.data.fashion_mnist.spec import FILES
 from jaxcnn.data.idx import write_idx
 
 
-def test_what_was_gzipped_is_cached_without(gzipped, cache_files, arrays):
+def test_gzipped_files_are_cached_uncompressed(gzipped, cache_files, arrays):
     read_directory(gzipped)
     assert {path.name for path in cache_files.iterdir()} == {file.name for file in FILES.values()}
     assert (read_idx_files(cache_files)["test_labels"] == arrays["test_labels"]).all()
 
 
-def test_plain_files_need_no_cache(raw, cache_files):
+def test_uncompressed_files_are_not_cached(raw, cache_files):
     read_directory(raw)
     assert not cache_files.exists()
 
 
-def test_nothing_half_written_stays(arrays, cache_files, monkeypatch, caplog):
+def test_partial_files_are_removed(arrays, cache_files, monkeypatch, caplog):
     def disk_full(path, array):
         write_idx(path, array[: len(array) // 2])
         raise OSError(28, "No space left on device", str(path))
@@ -36,29 +36,30 @@ def test_nothing_half_written_stays(arrays, cache_files, monkeypatch, caplog):
     assert "No space left on device" in caplog.text
 
 
-def test_a_cache_that_cannot_be_made_is_a_warning(gzipped, tmp_path, monkeypatch, caplog):
+def test_a_cache_that_cannot_be_written_logs_a_warning(gzipped, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert read_directory(gzipped)
-    assert "cannot be filled: Not a directory" in caplog.text
+    assert "cannot be written: Not a directory" in caplog.text
 
 
-def test_a_user_without_a_home_has_no_cache(gzipped, monkeypatch, caplog):
+def test_an_unknown_home_directory_logs_a_warning(gzipped, monkeypatch, caplog):
     def no_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", no_home)
     assert read_directory(gzipped)
-    assert "cannot be filled: no home directory is known" in caplog.text
+    assert "cannot be written: the home directory is unknown" in caplog.text
 
 
-def test_processes_that_fill_the_cache_at_once_all_succeed(raw, cache_files, arrays, caplog):
+def test_processes_can_fill_the_cache_concurrently(raw, cache_files, arrays, caplog):
     code = """
 import sys
 from pathlib import Path
-from jaxcnn.data import cache, facts, read_idx
-arrays = {name: read_idx(Path(sys.argv[1]) / file.name) for name, file in facts.FILES.items()}
+from jaxcnn.data import read_idx
+from jaxcnn.data.fashion_mnist import cache, spec
+arrays = {name: read_idx(Path(sys.argv[1]) / file.name) for name, file in spec.FILES.items()}
 for _ in range(50):
     cache.fill_cache(arrays)
 """
@@ -71,7 +72,7 @@ for _ in range(50):
     assert (read_idx_files(cache_files)["train_images"] == arrays["train_images"]).all()
 
 
-def test_what_a_killed_process_left_is_swept_after_an_hour(arrays, cache_files):
+def test_stale_temporary_files_are_removed_after_an_hour(arrays, cache_files):
     cache_files.mkdir(parents=True)
     old, new = cache_files / "old.1.part", cache_files / "new.2.part"
     for path in (old, new):
@@ -83,7 +84,7 @@ def test_what_a_killed_process_left_is_swept_after_an_hour(arrays, cache_files):
     assert new.exists()
 
 
-def test_a_verified_directory_is_known_until_a_file_changes(tmp_path, cache_files):
+def test_a_change_invalidates_a_verified_directory(tmp_path, cache_files):
     cache_files.mkdir(parents=True)
     prepared = tmp_path / "prepared"
     prepared.mkdir()
@@ -96,8 +97,8 @@ def test_a_verified_directory_is_known_until_a_file_changes(tmp_path, cache_file
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "7"])
-def test_a_damaged_record_is_taken_as_empty(tmp_path, cache_files, content, caplog):
+def test_a_damaged_record_is_ignored(tmp_path, cache_files, content, caplog):
     cache_files.mkdir(parents=True)
     (cache_files / "verified.json").write_text(content)
     assert not cache.was_verified(cache.fingerprint(tmp_path))
-    assert "is taken as empty" in caplog.text
+    assert "ignoring the damaged file" in caplog.text

@@ -1,0 +1,147 @@
+"""Data sets of image files with one folder per class."""
+
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxcnn.data.data_sources import Batch, StoredSource
+from jaxcnn.data.dataset import Dataset, StreamedDataset
+from jaxcnn.data.image_arrays import Picture, all_gray, infer_shape, read_in_order, read_pictures
+from jaxcnn.data.image_files import find_images
+from jaxcnn.errors import InputError
+
+_TEST_NAMES = ("test", "val", "validation", "valid")
+_HOLD_OUT_EVERY = 5  # one of so many files is for testing
+_MAX_CLASSES = 256  # labels are uint8
+
+Files = dict[str, list[Path]]
+"""The image files of each class, by its name."""
+
+
+def load_folder(
+    directory: str | os.PathLike[str],
+    image_size: int | None = None,
+    max_bytes: int | None = None,
+    limit: int | None = None,
+) -> Dataset | StreamedDataset:
+    """Load the images in `directory`/train/CLASS and `directory`/test/CLASS, or in `directory`/CLASS.
+
+    The test folder may also be called val, validation or valid; the first that exists in this order is used. Without
+    train and test folders, every fifth file of each class, sorted by name, is held out for testing. Classes are the
+    folders, sorted by name. Examples alternate between the classes, so that the first ones cover all classes. Hidden
+    files, hidden folders and files without an image suffix are skipped.
+
+    Args:
+        directory: the folder of the data set.
+        image_size: height and width of the images; they are cropped and resized as in `read_pictures`.
+        max_bytes: memory budget for the images. Larger data sets are streamed from their files; None never streams.
+        limit: number of images to take from the start of each split; None takes all. The channels are those of the
+            whole data set.
+
+    Returns:
+        Images, gray if every file has a gray pixel format, else RGB, and labels.
+
+    Raises:
+        InputError: if there are not 2 to 256 classes, a class has no images or too few to hold one out, train and test
+            have different classes, a file cannot be read, or the sizes differ and `image_size` is None. Streamed files
+            raise the last two when they are read.
+    """
+    directory = Path(directory)
+    folders = _folders(directory)
+    test_folder = next((folders[name] for name in _TEST_NAMES if name in folders), None)
+    if "train" in folders and test_folder is not None:
+        train, test = _find_classes(folders["train"]), _find_classes(test_folder)
+        if train.keys() != test.keys():
+            differing = ", ".join(sorted(train.keys() ^ test.keys()))
+            raise InputError(
+                f"{folders['train']} and {test_folder} differ in the classes {differing}: expected the same folders in "
+                "both"
+            )
+    else:
+        train, test = _hold_out(directory, _find_classes(directory))
+    (pictures, labels), (test_pictures, test_labels) = _alternate(train), _alternate(test)
+    channels = None  # determined while the files are read
+    if limit is not None:  # the channels are those of all files
+        channels = _infer_channels(pictures + test_pictures)
+        pictures, labels = pictures[:limit], labels[:limit]
+        test_pictures, test_labels = test_pictures[:limit], test_labels[:limit]
+    shape = None if max_bytes is None else _shape_above(max_bytes, pictures + test_pictures, image_size, channels)
+    if shape is not None:
+        return StreamedDataset(
+            _stored(pictures, labels, image_size, shape), _stored(test_pictures, test_labels, image_size, shape),
+            tuple(train), shape,
+        )  # fmt: skip
+    images = read_pictures(pictures + test_pictures, image_size, channels=channels)
+    return Dataset(images[: len(pictures)], labels, images[len(pictures) :], test_labels, tuple(train))
+
+
+def _infer_channels(pictures: Sequence[Picture]) -> int:
+    return 1 if all_gray(pictures) else 3
+
+
+def _shape_above(
+    max_bytes: int, pictures: Sequence[Picture], image_size: int | None, channels: int | None
+) -> tuple[int, int, int] | None:
+    """The shape of the images if they take more than `max_bytes`; channels are inferred only if they decide it."""
+    height, width, max_channels = infer_shape(pictures, image_size, channels or 3)
+    num_pixels = len(pictures) * height * width
+    if num_pixels * max_channels <= max_bytes:
+        return None
+    channels = channels or _infer_channels(pictures)
+    return (height, width, channels) if num_pixels * channels > max_bytes else None
+
+
+def _stored(
+    pictures: Sequence[Picture], labels: np.ndarray, image_size: int | None, shape: tuple[int, int, int]
+) -> StoredSource:
+    def fetch(indices: np.ndarray) -> Batch:
+        return read_in_order([pictures[index] for index in indices], image_size, shape), labels[indices]
+
+    return StoredSource(len(pictures), fetch)
+
+
+def _folders(directory: Path) -> dict[str, Path]:
+    """The folders in `directory` by name, sorted."""
+    try:
+        folders = sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise InputError(
+            f"{directory} cannot be read ({error.strerror}): expected a folder with one folder of images per class"
+        ) from error
+    return {path.name: path for path in folders}
+
+
+def _find_classes(directory: Path) -> Files:
+    folders = _folders(directory)
+    if not 2 <= len(folders) <= _MAX_CLASSES:
+        raise InputError(
+            f"{directory} holds {len(folders)} folders: expected 2 to {_MAX_CLASSES}, one per class, or train and test "
+            "with such folders"
+        )
+    return {name: find_images(folder) for name, folder in folders.items()}
+
+
+def _hold_out(directory: Path, classes: Files) -> tuple[Files, Files]:
+    """Split the files of each class: every fifth for testing, the others for training."""
+    for name, files in classes.items():
+        if len(files) < _HOLD_OUT_EVERY:
+            raise InputError(
+                f"{directory / name} holds {len(files)} images: expected at least {_HOLD_OUT_EVERY}, because every "
+                f"{_HOLD_OUT_EVERY}th is held out for testing; add images, or create folders train and test"
+            )
+    test = {name: files[_HOLD_OUT_EVERY - 1 :: _HOLD_OUT_EVERY] for name, files in classes.items()}
+    train = {
+        name: [file for number, file in enumerate(files, 1) if number % _HOLD_OUT_EVERY]
+        for name, files in classes.items()
+    }
+    return train, test
+
+
+def _alternate(classes: Files) -> tuple[list[Picture], np.ndarray]:
+    """The files and their labels: the first of each class, the second of each class, and so on."""
+    rounds = itertools.zip_longest(*classes.values())
+    pairs = [((str(file), file), label) for files in rounds for label, file in enumerate(files) if file is not None]
+    return [picture for picture, _ in pairs], np.array([label for _, label in pairs], np.uint8)
