@@ -38,7 +38,7 @@ print(f"a 3x3 image under a 2x2 kernel:\n{small}\n")
 # %% [markdown]
 # ## Finding an edge
 #
-# This image is white with a black bar. The kernel $[1, -1]$ subtracts from each pixel its right neighbour. The result
+# This image is white with a black bar. The kernel $[1, -1]$ subtracts from each pixel its right neighbor. The result
 # is 0 where both are equal, 1 where white changes to black and -1 where black changes to white.
 
 # %%
@@ -58,7 +58,7 @@ print(f"edges in the image on its side: {int(jnp.abs(sideways).sum())}\n")
 # %% [markdown]
 # ## A layer with parameters
 #
-# `layers.Corr2D` has a kernel and a scalar bias, both initialised from $N(0, 1)$, and computes `corr2d(x, kernel)
+# `layers.Corr2D` has a kernel and a scalar bias, both initialized from $N(0, 1)$, and computes `corr2d(x, kernel)
 # + bias`. The layer object does not store them: `init` creates them from a key, and `apply` takes them as an argument.
 #
 # The kernel can be learned. Given the image and its edges, gradient descent on the sum of squared errors finds it. One

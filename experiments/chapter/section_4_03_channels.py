@@ -3,7 +3,7 @@
 # %% [markdown]
 # # 4.3 Several input and output channels
 #
-# A colour image has three channels, and a deep layer has hundreds. The kernel has as many channels as its input. Each
+# A color image has three channels, and a deep layer has hundreds. The kernel has as many channels as its input. Each
 # input channel is correlated with the same channel of the kernel, and the results are summed:
 #
 # $$Y = \sum_c \mathrm{corr2d}(X_c, K_c)$$
@@ -42,7 +42,7 @@ print(f"kernels {kernels.shape} give {three_outputs.shape}:\n{three_outputs}\n")
 # %% [markdown]
 # ## 1x1 kernels
 #
-# A 1x1 kernel uses no neighbouring pixels. It multiplies the channels of each pixel by a matrix, like a dense layer
+# A 1x1 kernel uses no neighboring pixels. It multiplies the channels of each pixel by a matrix, like a dense layer
 # applied to every pixel:
 #
 # $$Y[o, i, j] = \sum_c K[o, c] \, X[c, i, j]$$

@@ -3,7 +3,7 @@
 # %% [markdown]
 # # 4.5 LeNet
 #
-# A dense layer on the pixels of an image ignores which pixels are neighbours, and its matrix grows with the image.
+# A dense layer on the pixels of an image ignores which pixels are neighbors, and its matrix grows with the image.
 # LeNet first computes features by two convolutions, each followed by a sigmoid and a max-pooling that halves the size.
 # Three dense layers then classify them. The size decreases while the number of channels increases: 28x28x1, 12x12x6,
 # 4x4x16, then a vector of 256. The table shows the output shape of each layer, before pooling.

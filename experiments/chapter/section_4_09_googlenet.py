@@ -23,7 +23,7 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 # %% [markdown]
 # ## A short training
 #
-# Without batch normalisation, and with PyTorch's initialisation, the signal fades on its way through the many layers.
+# Without batch normalization, and with PyTorch's initialization, the signal fades on its way through the many layers.
 # In the book's run the first epoch, 235 steps, stays at random guessing: one in ten is right. The few steps here show
 # only the beginning of this plateau. `jaxcnn train googlenet` trains for five epochs.
 

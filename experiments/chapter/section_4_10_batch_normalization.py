@@ -1,9 +1,9 @@
-"""4.10 Batch normalisation: a pure function that takes statistics and returns updated ones."""
+"""4.10 Batch normalization: a pure function that takes statistics and returns updated ones."""
 
 # %% [markdown]
-# # 4.10 Batch normalisation
+# # 4.10 Batch normalization
 #
-# In a deep network, the range of the activations changes while earlier layers learn. Batch normalisation normalises
+# In a deep network, the range of the activations changes while earlier layers learn. Batch normalization normalizes
 # every channel of each batch to mean zero and variance one. Two learned parameters per channel then set its mean and
 # standard deviation:
 #
@@ -30,7 +30,7 @@ x = jnp.array([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])
 start = ops.BatchStats(mean=jnp.zeros(2), var=jnp.zeros(2))
 y, stats = ops.batch_norm(x, jnp.ones(2), jnp.zeros(2), start, train=True)
 print(f"three examples of two features:\n{x}\n")
-print(f"normalised, the scale of a feature is gone:\n{y}\n")
+print(f"normalized, the scale of a feature is gone:\n{y}\n")
 
 # %% [markdown]
 # ## Two modes
@@ -62,7 +62,7 @@ print()
 # %% [markdown]
 # ## On real activations
 #
-# This example applies the first convolution of LeNet, freshly initialised, to 256 images of Fashion-MNIST. The channels
+# This example applies the first convolution of LeNet, freshly initialized, to 256 images of Fashion-MNIST. The channels
 # differ in mean and standard deviation. For a sigmoid after them, the differences between the pixels of one channel
 # would be small.
 
@@ -71,7 +71,7 @@ images = jnp.asarray(data.load_fashion_mnist().train_images[:256], jnp.float32) 
 conv = layers.Conv(6, 5)
 activations = conv.apply(conv.init(jax.random.key(0), images), images)
 zero, one = jnp.zeros(6), jnp.ones(6)
-normalised, stats = ops.batch_norm(activations, one, zero, ops.BatchStats(zero, zero), train=True)
+normalized, stats = ops.batch_norm(activations, one, zero, ops.BatchStats(zero, zero), train=True)
 
 
 def by_channel(activations):
@@ -79,13 +79,13 @@ def by_channel(activations):
     return np.asarray(activations.mean((0, 1, 2))), np.asarray(activations.std((0, 1, 2)))
 
 
-for name, array in (("before", activations), ("after", normalised)):
+for name, array in (("before", activations), ("after", normalized)):
     mean, deviation = by_channel(array)
     print(f"{name:6} batch norm: mean {mean.round(3) + 0.0}, deviation {deviation.round(3)}")
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained", sharey=True)
-for axis, title, array in zip(axes, ("before", "after"), (activations, normalised), strict=True):
+for axis, title, array in zip(axes, ("before", "after"), (activations, normalized), strict=True):
     values = np.asarray(array).reshape(-1, 6).T
     axis.boxplot(list(values), showfliers=False, medianprops={"color": "tab:orange"})
     axis.axhline(0, color="gray", linewidth=0.5)
@@ -95,9 +95,9 @@ figure.savefig(FIGURES / "4_10_activations.png", dpi=150)
 print(f"figure: {FIGURES / '4_10_activations.png'}")
 
 # %% [markdown]
-# ## LeNet with batch normalisation
+# ## LeNet with batch normalization
 #
-# Batch normalisation is applied before each sigmoid. The layer from scratch, `layers.BatchNorm`, has its moving
+# Batch normalization is applied before each sigmoid. The layer from scratch, `layers.BatchNorm`, has its moving
 # statistics in the collection `batch_stats`. After training, its scales and shifts are no longer 1 and 0.
 #
 # The book trains LeNet twice: with this layer and with the library's. The library's initial scales are from U(0, 1), as

@@ -9,7 +9,7 @@
 # $$y = \mathrm{relu}(x + f(x))$$
 #
 # so that $f = 0$ gives the identity, and gradients can bypass every $f$. Where the shape changes, a 1x1 convolution
-# projects $x$ to the new shape. Each block has two 3x3 convolutions with batch normalisation. The moving statistics are
+# projects $x$ to the new shape. Each block has two 3x3 convolutions with batch normalization. The moving statistics are
 # state: each step takes them together with the parameters and returns the updated ones.
 
 # %%
@@ -25,7 +25,7 @@ print(f"parameters: {recipe.num_parameters:,}\n")
 # %% [markdown]
 # ## A short training
 #
-# With residual connections and batch normalisation, the loss falls from the first step. `jaxcnn train resnet` trains as
+# With residual connections and batch normalization, the loss falls from the first step. `jaxcnn train resnet` trains as
 # in the book: at 28x28, because the book's code does not resize the images, and with initial batch norm scales from
 # U(0, 1), as in PyTorch before version 1.2.
 

@@ -2,15 +2,13 @@
 
 from typing import Annotated
 
-import jax
-import jax.numpy as jnp
 import tyro
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from jaxcnn.cli.training import later
+from jaxcnn.models import summarize
 from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE, get_recipe
 
 
@@ -63,24 +61,27 @@ def print_recipes(console: Console) -> None:
 
 @later
 def show_summary(name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]) -> None:
-    """Show a network layer by layer: shapes, parameters, and operations for one image.
+    """Show a network layer by layer: output shapes, parameters and FLOPs.
 
     Args:
         name: the recipe, such as lenet; or your own, as FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE.
     """
     recipe, console = get_recipe(name), Console()
-    images = jnp.zeros((1, recipe.image_size, recipe.image_size, 1))
-    table = recipe.model.tabulate(
-        jax.random.key(0),
-        images,
-        train=False,
-        depth=1,
-        compute_flops=True,
-        console_kwargs={"width": max(console.width, 120), "force_terminal": console.is_terminal},
-    )
-    console.print(Text.from_ansi(table.strip("\n")), soft_wrap=True)
+    layers = summarize(recipe.model, (recipe.image_size, recipe.image_size, 1))
+    size = f"{recipe.image_size}x{recipe.image_size}"
+    table = Table(title=f"{recipe.title} for images of {size}", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("layer", no_wrap=True)
+    for heading in ("output", "parameters", "FLOPs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for layer in layers:
+        output = "x".join(map(str, layer.output_shape))
+        table.add_row(layer.name, output, f"{layer.num_parameters:,}", f"{layer.flops:,}")
+    table.add_section()
+    total = (sum(layer.num_parameters for layer in layers), sum(layer.flops for layer in layers))
+    table.add_row("total", "", *(f"{count:,}" for count in total))
+    console.print(table)
+    console.print("FLOPs: of convolutions and dense layers, for one image; a multiplication and an addition are two.")
     if recipe.reference_shapes:
-        shapes = " -> ".join(recipe.reference_shapes.split())
-        console.print(f"shapes in the book: {shapes}", highlight=False, soft_wrap=True)
+        console.print(f"Shapes in the book: {' -> '.join(recipe.reference_shapes.split())}", highlight=False)
     if recipe.note:
-        console.print(f"How the book trained it: {recipe.note}", highlight=False, soft_wrap=True)
+        console.print(f"How the book trained it: {recipe.note}", highlight=False)

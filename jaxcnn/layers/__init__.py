@@ -1,4 +1,4 @@
-"""Thin Linen modules over `jaxcnn.ops`. Conv and Dense have PyTorch's default initialisation."""
+"""Thin Linen modules over `jaxcnn.ops`. Conv and Dense have PyTorch's default initialization."""
 
 from jaxcnn.layers.correlation import Corr2D
 from jaxcnn.layers.linear import Conv, Dense

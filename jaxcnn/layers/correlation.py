@@ -12,7 +12,7 @@ class Corr2D(nn.Module):
 
         y = corr2d(x, kernel) + bias
 
-    Kernel and bias are initialised from N(0, 1).
+    Kernel and bias are initialized from N(0, 1).
 
     Attributes:
         kernel_size: height and width of the kernel; one integer for a square kernel.

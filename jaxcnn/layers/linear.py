@@ -1,7 +1,7 @@
 """Layers with a kernel and a bias: convolution and dense.
 
-Both initialise kernel and bias from the uniform distribution on ±1/sqrt(fan_in), where fan_in is the number of inputs
-that one output sums over. Flax's own layers cannot do this: their bias initialiser gets only the shape of the bias,
+Both initialize kernel and bias from the uniform distribution on ±1/sqrt(fan_in), where fan_in is the number of inputs
+that one output sums over. Flax's own layers cannot do this: their bias initializer gets only the shape of the bias,
 which does not determine fan_in.
 """
 
@@ -21,7 +21,7 @@ from jaxcnn.ops.geometry import pair
 class Conv(nn.Module):
     """Convolution `ops.conv2d` with a learned kernel and bias.
 
-    Both are initialised uniformly in ±1/sqrt(h * w * C_in).
+    Both are initialized uniformly in ±1/sqrt(h * w * C_in).
 
     Attributes:
         features: number of output channels.
@@ -66,7 +66,7 @@ class Conv(nn.Module):
 class Dense(nn.Module):
     """Dense layer, y = x @ kernel + bias, with a learned kernel and bias.
 
-    Both are initialised uniformly in ±1/sqrt(inputs).
+    Both are initialized uniformly in ±1/sqrt(inputs).
 
     Attributes:
         features: number of outputs.
@@ -109,7 +109,7 @@ def _parameters(module: Conv | Dense, x: ops.ArrayLike, shape: tuple[int, ...]) 
             name = "/".join(module.path) or type(module).__name__
             raise ValueError(
                 f"{name} on an input {x.shape}: expected a kernel {shape}, got {given}; give inputs of the size and "
-                "channels with which the parameters were initialised"
+                "channels with which the parameters were initialized"
             )
     bound = 1 / math.sqrt(math.prod(shape[:-1]))
 

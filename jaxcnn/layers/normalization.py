@@ -1,4 +1,4 @@
-"""Batch normalisation layers. Their moving statistics are in the collection `batch_stats`."""
+"""Batch normalization layers. Their moving statistics are in the collection `batch_stats`."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +13,7 @@ from jaxcnn import ops
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation `ops.batch_norm` from scratch, with the interface of Flax's `nn.BatchNorm`.
+    """Batch normalization `ops.batch_norm` from scratch, with the interface of Flax's `nn.BatchNorm`.
 
     The moving variance averages the biased variance of the batches, as in Flax. PyTorch averages the unbiased one.
 
@@ -52,7 +52,7 @@ class BatchNorm(nn.Module):
     def __call__(
         self, x: Shaped[ops.ArrayLike, "*batch c"], use_running_average: bool | None = None
     ) -> Float[Array, "*batch c"]:
-        """Normalise `x`, (N, C) or (N, H, W, C)."""
+        """Normalize `x`, (N, C) or (N, H, W, C)."""
         predicting = nn.merge_param("use_running_average", self.use_running_average, use_running_average)
         channels = x.shape[-1:]
         scale = self.param("scale", nn.initializers.ones, channels, self.param_dtype)

@@ -15,6 +15,7 @@ from jaxcnn.models.lenet import LeNet
 from jaxcnn.models.nin import NiN
 from jaxcnn.models.resnet import ResNet, ResNet18, ResNet34, ResNet50
 from jaxcnn.models.shapes import output_shapes
+from jaxcnn.models.summary import LayerSummary, summarize
 from jaxcnn.models.vgg import VGG, VGG11
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "AlexNet",
     "DenseNet",
     "GoogLeNet",
+    "LayerSummary",
     "LeNet",
     "NiN",
     "ResNet",
@@ -30,4 +32,5 @@ __all__ = [
     "ResNet34",
     "ResNet50",
     "output_shapes",
+    "summarize",
 ]

@@ -20,7 +20,7 @@ class ConvBlock(nn.Module):
         features: output channels.
         kernel_size: height and width of the kernel.
         padding: zeros around the input, in pixels.
-        norm: constructor of a normalisation layer.
+        norm: constructor of a normalization layer.
         dtype: type of the computation.
     """
 
@@ -43,7 +43,7 @@ class DenseBlock(nn.Module):
     Attributes:
         num_convs: number of convolutions.
         growth_rate: channels that each convolution adds.
-        norm: constructor of a normalisation layer.
+        norm: constructor of a normalization layer.
         dtype: type of the computation.
     """
 
@@ -71,7 +71,7 @@ class Transition(nn.Module):
         features: output channels.
         clip_window: whether to clip the pooling window to the feature map, so that an axis of length 1 keeps its
             length. If false, such a map raises an error.
-        norm: constructor of a normalisation layer.
+        norm: constructor of a normalization layer.
         dtype: type of the computation.
 
     Raises:
@@ -110,7 +110,7 @@ class DenseNet(nn.Module):
         block_sizes: number of convolutions in each block.
         num_classes: number of logits.
         clip_window: whether transitions keep maps of one pixel, as for `Transition`.
-        norm: constructor of a normalisation layer, called with `use_running_average`, `dtype` and `name`.
+        norm: constructor of a normalization layer, called with `use_running_average`, `dtype` and `name`.
         dtype: type of the computation. Parameters and statistics are float32.
 
     Raises:

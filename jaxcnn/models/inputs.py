@@ -10,7 +10,7 @@ from jaxcnn.ops.arguments import check_shapes
 def check_images(model: nn.Module, images: ops.ArrayLike, *, min_size: int = 1) -> None:
     """Check that `images` are a batch of channel-last float images that `model` can take.
 
-    Square channel-first images are recognised if they have 1 or 3 channels.
+    Square channel-first images are recognized if they have 1 or 3 channels.
 
     Args:
         model: the network, which the error names.

@@ -22,8 +22,8 @@ class LeNet(nn.Module):
 
     Attributes:
         num_classes: number of logits.
-        norm: constructor of a normalisation layer, called with `use_running_average`, `dtype` and `name`; None for no
-            normalisation. The layer is applied before each sigmoid. With `layers.library_batch_norm` there are 44,878
+        norm: constructor of a normalization layer, called with `use_running_average`, `dtype` and `name`; None for no
+            normalization. The layer is applied before each sigmoid. With `layers.library_batch_norm` there are 44,878
             parameters.
         dtype: type of the computation. Parameters and statistics are float32.
 
@@ -38,7 +38,7 @@ class LeNet(nn.Module):
         (3, 10)
 
     References:
-        Section 4.5; with normalisation, section 4.10. Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-Based
+        Section 4.5; with normalization, section 4.10. Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-Based
         Learning Applied to Document Recognition, 1998.
     """
 

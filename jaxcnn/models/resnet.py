@@ -23,7 +23,7 @@ class Residual(nn.Module):
         features: output channels.
         strides: step of the first convolution and of the shortcut, in pixels.
         project: whether the shortcut is a 1x1 convolution, without norm. It is required if the shape changes.
-        norm: constructor of a normalisation layer.
+        norm: constructor of a normalization layer.
         dtype: type of the computation.
 
     Raises:
@@ -60,7 +60,7 @@ class Bottleneck(nn.Module):
         features: channels of the first two convolutions.
         strides: step of the 3x3 convolution and of the shortcut, in pixels.
         project: whether the shortcut is a 1x1 convolution, without norm. It is required if the shape changes.
-        norm: constructor of a normalisation layer.
+        norm: constructor of a normalization layer.
         dtype: type of the computation.
 
     Raises:
@@ -112,7 +112,7 @@ class ResNet(nn.Module):
         stage_sizes: number of blocks in each stage.
         block: `Residual` or `Bottleneck`.
         num_classes: number of logits.
-        norm: constructor of a normalisation layer, called with `use_running_average`, `dtype` and `name`.
+        norm: constructor of a normalization layer, called with `use_running_average`, `dtype` and `name`.
         dtype: type of the computation. Parameters and statistics are float32.
 
     Raises:

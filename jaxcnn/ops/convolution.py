@@ -93,7 +93,7 @@ def _columns_at_once(kernel_shape: tuple[int, ...], output_hw: Pair) -> int:
 
 
 def _conv2d_as_product(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs, columns: int) -> Array:
-    """Compute the convolution as one matrix product that gives `columns` neighbouring outputs per row.
+    """Compute the convolution as one matrix product that gives `columns` neighboring outputs per row.
 
     With few channels, the product for a single output column is too narrow for SIMD units of 8 or 16 lanes. Several
     columns at once also multiply zeros and are still faster.

@@ -1,4 +1,4 @@
-"""Batch normalisation as a pure function: statistics in, updated statistics out."""
+"""Batch normalization as a pure function: statistics in, updated statistics out."""
 
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ def batch_norm(
     momentum: float = 0.9,
     epsilon: float = 1e-5,
 ) -> tuple[Float[Array, "*batch c"], BatchStats]:
-    """Normalise each channel to mean 0 and variance 1, then scale and shift it.
+    """Normalize each channel to mean 0 and variance 1, then scale and shift it.
 
         y = scale * (x - mean) / sqrt(var + epsilon) + bias
 

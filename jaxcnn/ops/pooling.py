@@ -51,6 +51,7 @@ def pool2d(
             raise ValueError(f"pool2d: mode {mode!r}: expected 'max' or 'avg'")
 
 
+@jax.named_scope("max_pool2d")
 def max_pool2d(
     x: Shaped[ArrayLike, "n h w c"], window_shape: Window, strides: Window | None = None, padding: Padding = 0
 ) -> Float[Array, "n h_out w_out c"]:
@@ -94,6 +95,7 @@ def max_pool2d(
     return y
 
 
+@jax.named_scope("avg_pool2d")
 def avg_pool2d(
     x: Shaped[ArrayLike, "n h w c"], window_shape: Window, strides: Window | None = None, padding: Padding = 0
 ) -> Float[Array, "n h_out w_out c"]:
@@ -135,6 +137,7 @@ def avg_pool2d(
     return (wide / (window[0] * window[1])).astype(x.dtype)
 
 
+@jax.named_scope("global_avg_pool2d")
 def global_avg_pool2d(x: Shaped[ArrayLike, "n h w c"]) -> Float[Array, "n c"]:
     """Compute the mean over all pixels of each image.
 

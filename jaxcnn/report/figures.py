@@ -45,16 +45,16 @@ def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochResult]], *, metric
     with rc_context(_STYLE):
         figure = Figure(figsize=(5, 3.4))
         axes = figure.subplots()
-        for name, (colour, mark, words) in lines.items():
+        for name, (color, mark, words) in lines.items():
             if name not in runs[0][0].metrics:
                 continue
             values = np.array([[epoch.metrics.get(name, np.nan) for epoch in run[: len(epochs)]] for run in runs])
-            axes.plot(epochs, values.mean(axis=0), color=colour, marker=mark, label=words)
-            axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
+            axes.plot(epochs, values.mean(axis=0), color=color, marker=mark, label=words)
+            axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=color, alpha=0.2, linewidth=0)
             if reference.get(name):
                 reference_epochs = np.arange(1, len(reference[name]) + 1)
                 axes.plot(
-                    reference_epochs, reference[name], color=colour, marker=mark, markerfacecolor="white",
+                    reference_epochs, reference[name], color=color, marker=mark, markerfacecolor="white",
                     linestyle="--",
                     label=f"{words}, the book",
                 )  # fmt: skip
@@ -106,12 +106,12 @@ def draw_kernels(kernel: Float[np.ndarray, "h w c_in c_out"], *, max_kernels: in
     largest = float(np.abs(shown).max()) or 1.0
     with rc_context(_STYLE):
         figure = Figure(figsize=(6, 0.4 + 6 / columns * rows))
-        colours, norm = "RdBu_r", Normalize(-largest, largest)
+        colors, norm = "RdBu_r", Normalize(-largest, largest)
         grid = _grid(figure, rows, columns, count)
         for number, axes in enumerate(grid):
-            axes.imshow(shown[..., number], cmap=colours, norm=norm)
+            axes.imshow(shown[..., number], cmap=colors, norm=norm)
         figure.colorbar(
-            ScalarMappable(norm, colours), ax=grid, location="bottom", fraction=0.08, pad=0.04, label="weight"
+            ScalarMappable(norm, colors), ax=grid, location="bottom", fraction=0.08, pad=0.04, label="weight"
         )
         return _svg(figure)
 

@@ -12,6 +12,7 @@ from jaxcnn.training.epochs import abstract_logits, add_metrics, run_epochs
 from jaxcnn.training.loaders import DeviceBlock, step_ranges
 from jaxcnn.training.metrics import Metrics, zero_metrics
 from jaxcnn.training.options import FitOptions, make_options
+from jaxcnn.training.prediction import check_images
 from jaxcnn.training.results import ChunkResult, EpochResult
 from jaxcnn.training.state import TrainState
 
@@ -103,11 +104,13 @@ def evaluate(
         The sums over all examples.
 
     Raises:
-        ValueError: if there are no images, the counts of images and labels differ, or `batch_size` is below 1.
+        ValueError: if there are no images, floats are outside [0, 1], the counts of images and labels differ, or
+            `batch_size` is below 1.
     """
     options = FitOptions(num_epochs=0, batch_size=batch_size, image_size=image_size)
-    if len(images) < 1 or len(images) != len(labels):
-        raise ValueError(f"{len(images)} images and {len(labels)} labels: expected the same number, 1 or more")
+    check_images(images)
+    if len(images) != len(labels):
+        raise ValueError(f"{len(labels)} labels for {len(images)} images: expected one for each image")
     ranges = step_ranges(len(images), batch_size)
     block = DeviceBlock(0, ranges[-1].stop, jnp.asarray(images), jnp.asarray(labels), None)
     height, width, channels = images.shape[1:]

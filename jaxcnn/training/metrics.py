@@ -106,6 +106,9 @@ def compute_metrics(
     Returns:
         Sums and counts of those that are defined for K classes.
 
+    Raises:
+        ValueError: if the labels are not one integer for each image, or a metric is not one value for each.
+
     Examples:
         >>> logits, labels = jnp.array([[2.0, 0.0], [3.0, 0.0]]), jnp.array([0, 1])
         >>> {name: round(float(mean), 3) for name, mean in compute_metrics(logits, labels).means().items()}
@@ -113,6 +116,10 @@ def compute_metrics(
     """
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
     labels = jnp.asarray(labels)
+    if labels.shape != logits.shape[:1]:
+        raise ValueError(f"labels of shape {labels.shape} for {len(logits)} images: expected one for each image")
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(f"labels of type {labels.dtype}: expected integers")
     sums = {}
     for name, function in metrics.items():
         values = function(logits, labels)

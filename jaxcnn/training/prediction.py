@@ -1,4 +1,4 @@
-"""What a trained network says of images."""
+"""Predictions of a network for images."""
 
 import jax
 import jax.numpy as jnp
@@ -12,26 +12,24 @@ from jaxcnn.training.state import TrainState
 
 def predict(
     state: TrainState,
-    images: Shaped[Array | np.ndarray, "n h w c"],
+    images: Shaped[Array | np.ndarray, "*n h w c"],
     *,
     batch_size: int = 256,
     image_size: int | None = None,
-) -> Float[np.ndarray, "n classes"]:
-    """The probability of each class for each image.
-
-    Parameters and statistics come as one state, so statistics of another moment cannot be used; dropout is off.
+) -> Float[np.ndarray, "*n classes"]:
+    """The probability of each class for each image, in evaluation mode.
 
     Args:
         state: the state to predict with.
-        images: (N, H, W, C), uint8 or floats in [0, 1], of any size.
-        batch_size: images at once; it bounds the memory and changes nothing else.
-        image_size: height and width that the network takes; None for that of the images.
+        images: (N, H, W, C), or one image (H, W, C): uint8 or floats in [0, 1], of any size.
+        batch_size: images of a batch; it limits the memory and does not change the result.
+        image_size: height and width that the network takes; None for the size of the images.
 
     Returns:
-        (N, num_classes), float32, each row with the sum 1.
+        (N, num_classes), float32, each row with the sum 1; for one image (num_classes,).
 
     Raises:
-        ValueError: if there are no images, or `batch_size` is below 1.
+        ValueError: if there are no images, floats are outside [0, 1], or `batch_size` is below 1.
 
     Examples:
         >>> import optax
@@ -40,13 +38,35 @@ def predict(
         >>> state = create_train_state(LeNet(), optax.adam(1e-3), jax.random.key(0), (28, 28, 1))
         >>> predict(state, np.zeros((3, 28, 28, 1), np.uint8)).shape
         (3, 10)
+        >>> predict(state, np.zeros((28, 28, 1), np.uint8)).shape
+        (10,)
     """
-    if batch_size < 1 or len(images) < 1:
-        raise ValueError(f"{len(images)} images in batches of {batch_size}: at least 1 of each is needed")
+    if images.ndim == 3:
+        return predict(state, images[None], batch_size=batch_size, image_size=image_size)[0]
+    check_images(images)
+    if batch_size < 1:
+        raise ValueError(f"batch_size {batch_size}: expected 1 or more")
     parts = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
     return np.concatenate(
         [np.asarray(_probabilities(state, jnp.asarray(part), image_size=image_size)) for part in parts]
     )
+
+
+def check_images(images: Array | np.ndarray) -> None:
+    """Check that there are images, and that floats are in [0, 1].
+
+    Raises:
+        ValueError: if not.
+    """
+    if images.ndim != 4 or len(images) == 0:
+        raise ValueError(f"images of shape {images.shape}: expected (N, H, W, C) with one image or more")
+    if jnp.issubdtype(images.dtype, jnp.floating):
+        lowest, highest = float(images.min()), float(images.max())
+        if not (lowest >= 0 and highest <= 1):  # also true for NaN
+            raise ValueError(
+                f"images with floats from {lowest:g} to {highest:g}: expected values in [0, 1]; give pixel values from "
+                "0 to 255 as uint8"
+            )
 
 
 @compiled(static_argnames=("image_size",))

@@ -18,7 +18,7 @@ def test_integer_kernel_size_is_square():
     assert Corr2D(3).init(jax.random.key(0), jnp.ones((5, 5)))["params"]["kernel"].shape == (3, 3)
 
 
-def test_kernel_and_bias_are_initialised_from_n_0_1():
+def test_kernel_and_bias_are_initialized_from_n_0_1():
     def drawn(key):
         params = Corr2D(2).init(key, jnp.ones((2, 2)))["params"]
         return jnp.append(params["kernel"].reshape(-1), params["bias"])

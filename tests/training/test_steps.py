@@ -1,4 +1,5 @@
 from functools import partial
+from inspect import unwrap
 
 import jax
 import jax.numpy as jnp
@@ -120,6 +121,14 @@ def test_metrics_of_no_examples_are_zero():
     assert zero.count.shape == (2,)
     assert sorted(zero.sums) == ["accuracy", "loss", "top_5_accuracy"]
     assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(zero))
+
+
+def test_labels_that_are_not_one_integer_for_each_image_raise():
+    unchecked = unwrap(compute_metrics)
+    with pytest.raises(ValueError, match=r"labels of shape \(7,\) for 8 images"):
+        unchecked(jnp.zeros((8, 2)), jnp.zeros(7, jnp.int32))
+    with pytest.raises(ValueError, match="labels of type float32: expected integers"):
+        unchecked(jnp.zeros((8, 2)), jnp.zeros(8))
 
 
 def test_a_metric_without_a_value_for_each_example_raises():
