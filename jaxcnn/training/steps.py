@@ -55,9 +55,7 @@ def train_step(
             rngs={"dropout": dropout_key},
         )
         of_batch = compute_metrics(logits, labels, {**METRICS, **metrics})
-        loss = jnp.asarray(of_batch.loss)
-        if label_smoothing:
-            loss += label_smoothing * (_mean_over_classes(logits) - loss)
+        loss = _smoothed_loss(logits, labels, label_smoothing) if label_smoothing else of_batch.loss
         return loss, (updates.get("batch_stats", {}), of_batch)
 
     gradients, (batch_stats, of_batch) = jax.grad(loss_fn, has_aux=True)(state.params)
@@ -91,6 +89,10 @@ def eval_step(
     return compute_metrics(logits, labels, {**METRICS, **metrics})
 
 
-def _mean_over_classes(logits: Float[Array, "n classes"]) -> Float[Array, ""]:
-    """Mean of the cross-entropies that the examples have under each of the labels."""
-    return -jax.nn.log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32))).mean()
+def _smoothed_loss(
+    logits: Float[Array, "n classes"], labels: Integer[Array | np.ndarray, " n"], smoothing: float | int
+) -> Float[Array, ""]:
+    """Mean cross-entropy with smoothed labels, computed in float32 at least."""
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype), smoothing)
+    return optax.softmax_cross_entropy(logits, targets).mean()
