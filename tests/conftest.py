@@ -75,9 +75,9 @@ def sample_as_fashion_mnist(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def carried_out(sample, tmp_path_factory):
+def finished_run(sample, tmp_path_factory):
     """The directory of a run of LeNet with batch norm on the sample; only to be read."""
-    workdir = tmp_path_factory.mktemp("carried-out") / "run"
+    workdir = tmp_path_factory.mktemp("finished") / "run"
     recipe = replace(RECIPES["lenet_bn"], num_epochs=2, batch_size=64)
     runs.train(runs.RunConfig(recipe), sample, workdir)
     return workdir
@@ -115,7 +115,7 @@ def without_type_checks(monkeypatch):
 
 
 @pytest.fixture
-def log_levels_as_before():
+def restore_log_levels():
     """The command line sets log levels for its process, which here is that of other tests too."""
     levels = {name: logging.getLogger(name).level for name in ("jaxcnn", "absl")}
     yield
@@ -124,7 +124,7 @@ def log_levels_as_before():
 
 
 @pytest.fixture
-def on_sample(sample, monkeypatch):
+def sample_requests(sample, monkeypatch):
     """The command line finds the sample where it would look for Fashion-MNIST; the list holds what it was asked for."""
     asked = []
 
@@ -174,7 +174,7 @@ class FaultsSeen:
 
 
 @pytest.fixture
-def fault(request, tmp_path, record_property):
+def record_fault(request, tmp_path, record_property):
     """Tells what was done wrong, what is to happen then and what did; the row is to stand in tests/README.md."""
 
     def tell(what, expected, seen):
@@ -187,7 +187,7 @@ def fault(request, tmp_path, record_property):
 
 
 @pytest.fixture
-def refused(tmp_path, monkeypatch, capsys, log_levels_as_before, fault):
+def assert_refused(tmp_path, monkeypatch, capsys, restore_log_levels, record_fault):
     """Runs a command that is to be refused, in one line with exit code 2 and nothing written; gives the line."""
 
     def contents():
@@ -202,7 +202,7 @@ def refused(tmp_path, monkeypatch, capsys, log_levels_as_before, fault):
         assert out == ""
         assert err.startswith("jaxcnn: ")
         assert err.count("\n") == 1
-        fault(what or f"`jaxcnn {' '.join(arguments)}`", "one line, exit code 2, nothing written", seen or err)
+        record_fault(what or f"`jaxcnn {' '.join(arguments)}`", "one line, exit code 2, nothing written", seen or err)
         return err
 
     return run

@@ -71,7 +71,7 @@ def start_reproduction(names, dataset, root, compiled, **options):
     return process
 
 
-def said(workdir, host=None):
+def final_message(workdir, host=None):
     """The line that the command line would have ended with."""
     return _file_of_line(workdir, host).read_text()
 

@@ -22,7 +22,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 SHORTENED = {"train": ["--epochs", "1", "--limit", "64"], "reproduce": ["--epochs", "1", "--limit", "64"]}
 RESULTS = ROOT / "experiments" / "results"
 
-pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
 
 def commands_of(kind, text):

@@ -7,7 +7,7 @@ from jaxcnn import InputError, cli
 from jaxcnn.recipes import RECIPES, SOURCE
 from jaxcnn.report import write_reproduction_report
 
-pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
 
 @pytest.fixture

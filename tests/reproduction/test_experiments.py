@@ -79,7 +79,7 @@ def test_a_directory_with_a_run_of_other_settings_is_refused_before_the_first_st
     assert results_in(tmp_path) == before
 
 
-def test_killed_in_the_middle_of_a_run_it_loses_at_most_an_epoch(sample, tmp_path, compiled, fault):
+def test_killed_in_the_middle_of_a_run_it_loses_at_most_an_epoch(sample, tmp_path, compiled, record_fault):
     options = {"num_epochs": 30, "limit": 512}
     process = start_reproduction(["lenet"], sample, tmp_path, compiled, **options)
     while process.is_alive() and not (tmp_path / "reproduction.json").exists():
@@ -103,7 +103,7 @@ def test_killed_in_the_middle_of_a_run_it_loses_at_most_an_epoch(sample, tmp_pat
     (again,) = results_in(tmp_path)["runs"]
     assert (again["status"], len(again["epochs"])) == ("finished", 30)
     assert again["epochs"][:done] == run["epochs"]
-    fault(
+    record_fault(
         "`jaxcnn reproduce` killed by SIGKILL in the middle of a run",
         "the same command resumes, and loses at most an epoch",
         "reproduction.json had every finished epoch, and the table could be read",

@@ -73,12 +73,12 @@ def test_an_incomplete_config_is_replaced(tmp_path):
         ("something else", b"\x00\xff"),
     ],
 )
-def test_another_config_is_not_changed(tmp_path, fault, what, content):
+def test_another_config_is_not_changed(tmp_path, record_fault, what, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(InputError) as raised:
         RunDirectory(tmp_path, {"seed": 1})
     assert (tmp_path / "config.json").read_bytes() == content
-    fault(f"a directory with the config of {what}", "refused and not changed", str(raised.value))
+    record_fault(f"a directory with the config of {what}", "refused and not changed", str(raised.value))
 
 
 def test_an_unwritable_file_ends_the_run(tmp_path):

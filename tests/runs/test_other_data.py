@@ -9,7 +9,7 @@ from PIL import Image
 from jaxcnn import cli, data
 from jaxcnn.runs import TrainedRun
 
-pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
 COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from jaxcnn import cli
 
-pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
 FILE = """
 from flax import linen as nn
@@ -32,7 +32,7 @@ recipe = Recipe("tiny", Tiny(), 28, 0.1, optimizer="sgd", optimizer_options={"mo
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch, on_sample):
+def own(tmp_path, monkeypatch, sample_requests):
     """A folder with a recipe in the file tiny.py, as the working directory."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.py").write_text(FILE)

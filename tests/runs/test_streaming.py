@@ -15,7 +15,7 @@ from jaxcnn.cli import training
 from jaxcnn.runs import opened
 
 pytestmark = [
-    pytest.mark.usefixtures("log_levels_as_before"),
+    pytest.mark.usefixtures("restore_log_levels"),
     pytest.mark.filterwarnings("default"),  # what TFDS itself warns of is its own
 ]
 
@@ -77,7 +77,7 @@ def test_several_seeds_are_streamed_together(train, tmp_path):
     assert outcome(tmp_path / "seeds" / "seed-1") == outcome(tmp_path / "alone")
 
 
-def test_a_killed_streamed_run_resumes_bit_for_bit(prepared_once, tmp_path, fault):
+def test_a_killed_streamed_run_resumes_bit_for_bit(prepared_once, tmp_path, record_fault):
     """From a checkpoint of any step, streamed again or with resident images."""
     load = partial(data.load_dataset, f"tfds:{prepared_once / 'fashion_mnist'}")
     stream = partial(load, max_bytes=0)
@@ -95,14 +95,14 @@ def test_a_killed_streamed_run_resumes_bit_for_bit(prepared_once, tmp_path, faul
         process = start(then, workdir, compiled)
         process.join()
         assert outcome(workdir) == outcome(tmp_path / "whole")
-    fault(
+    record_fault(
         "a streamed run that is killed or stopped within an epoch",
         "the same command resumes it",
         "parameters and metrics of an uninterrupted run with resident images",
     )
 
 
-def test_a_damaged_record_ends_a_run_that_can_be_resumed(train, prepared, tmp_path, capsys, fault):
+def test_a_damaged_record_ends_a_run_that_can_be_resumed(train, prepared, tmp_path, capsys, record_fault):
     (file,) = prepared.glob("3.0.1/*test.array_record*")
     whole = file.read_bytes()
     file.write_bytes(bytes(len(whole)))
@@ -115,7 +115,7 @@ def test_a_damaged_record_ends_a_run_that_can_be_resumed(train, prepared, tmp_pa
     assert train("run", "--stream") == 0
     assert train("resident") == 0
     assert outcome(tmp_path / "run") == outcome(tmp_path / "resident")
-    fault(
+    record_fault(
         "records that are damaged under a run that streams them",
         "one line, exit code 2; resumes when they are repaired",
         line.partition(" (")[0],
