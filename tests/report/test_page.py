@@ -22,7 +22,7 @@ def written(finished_run, sample, tmp_path):
     return write_report(finished_run, sample, tmp_path / "report.html").read_text()
 
 
-def test_a_page_stands_alone(written):
+def test_a_page_is_self_contained(written):
     elements = Elements(written).found
     assert not {tag for tag, _ in elements} & {"script", "link", "iframe"}
     sources = [attributes["src"] for tag, attributes in elements if "src" in attributes]
@@ -59,7 +59,7 @@ def test_runs_of_several_seeds_are_shown_together(finished_run, sample, tmp_path
     assert "<td>other</td>" in text
 
 
-def test_what_it_shows_is_escaped(finished_run, sample, tmp_path):
+def test_paths_are_escaped(finished_run, sample, tmp_path):
     for name in ("one", "other"):
         shutil.copytree(finished_run, tmp_path / "<img src=x onerror=alert(1)>" / name)
     text = write_report(tmp_path, sample).read_text()
@@ -67,14 +67,13 @@ def test_what_it_shows_is_escaped(finished_run, sample, tmp_path):
     assert "&lt;img src=x onerror=alert(1)&gt;/one" in text
 
 
-def test_where_there_is_nothing_to_report_is_said(sample, tmp_path, record_fault):
+def test_a_directory_without_runs_raises(sample, tmp_path, record_fault):
     with pytest.raises(InputError) as raised:
         write_report(tmp_path, sample)
-    record_fault("a report about a directory without runs", "an `InputError`, nothing written", str(raised.value))
+    record_fault("a report on a directory without runs", "an `InputError`, nothing written", str(raised.value))
 
 
-def test_the_command_repeats_the_run(finished_run):
-
+def test_the_command_has_all_changed_settings(finished_run):
     config = RunConfig(
         replace(RECIPES["nin"], learning_rate=0.1), seed=2, limit=8, dtype="bfloat16", deterministic=True
     )
@@ -94,7 +93,7 @@ def test_activations_are_in_the_order_of_the_network(finished_run, sample):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 @pytest.mark.parametrize("width", [500, 1200])
-def test_a_browser_draws_it(finished_run, sample, tmp_path, width):
+def test_a_page_fits_the_browser_window(finished_run, sample, tmp_path, width):
     path = write_report(finished_run, sample, tmp_path / "report.html")
     command = [
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars",
@@ -106,6 +105,6 @@ def test_a_browser_draws_it(finished_run, sample, tmp_path, width):
         pixels = np.asarray(image.convert("RGB"))
     assert pixels.shape[1] == width
     assert {(0, 114, 178), (213, 94, 0)} <= {
-        tuple(map(int, colour)) for colour in np.unique(pixels.reshape(-1, 3), axis=0)
+        tuple(map(int, color)) for color in np.unique(pixels.reshape(-1, 3), axis=0)
     }
-    assert (pixels[:, -8:] == 255).all()  # nothing runs out of the page
+    assert (pixels[:, -8:] == 255).all()  # the right margin is empty
