@@ -68,9 +68,9 @@ def test_an_incomplete_config_is_replaced(tmp_path):
         ("a newer jaxcnn", b'{"format": 3, "seed": 1}'),
         ("an older jaxcnn", b'{"format": 1, "seed": 1}'),
         ("another program", b'{"seed": 1}'),
-        ("another program, too", b"[]"),
-        ("a run, cut short", b"{"),
-        ("something else", b"\x00\xff"),
+        ("another program, as a list", b"[]"),
+        ("a run, truncated", b"{"),
+        ("another encoding", b"\x00\xff"),
     ],
 )
 def test_another_config_is_not_changed(tmp_path, record_fault, what, content):

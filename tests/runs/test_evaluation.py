@@ -12,7 +12,7 @@ def test_metrics_follow_their_definitions():
     assert EVALUATION.accuracy == 0.75
     assert EVALUATION.loss == pytest.approx(-np.log([0.8, 0.3, 0.8, 0.6]).mean())
     np.testing.assert_array_equal(EVALUATION.confusion, [[1, 1, 0], [0, 1, 0], [0, 0, 1]])
-    # two bins of two: confidence 0.6 with half of them right, confidence 0.8 with both
+    # two bins of two examples: confidence 0.6 with one correct, confidence 0.8 with both correct
     assert EVALUATION.calibration_error() == pytest.approx(0.5 * 0.1 + 0.5 * 0.2)
 
 

@@ -25,7 +25,7 @@ def test_opening_a_run_does_not_change_it(finished_run):
     assert contents(finished_run) == before
 
 
-def test_predictions_use_the_run_s_own_statistics(finished_run, sample):
+def test_predictions_use_the_moving_statistics(finished_run, sample):
     run = TrainedRun.open(finished_run)
     probabilities = run.predict(sample.test_images[:5])
     logits = RECIPES["lenet_bn"].model.apply(
@@ -36,7 +36,7 @@ def test_predictions_use_the_run_s_own_statistics(finished_run, sample):
 
 
 def test_a_run_of_the_first_format_is_opened(finished_run, sample, tmp_path):
-    """Its config has only those settings of the recipe that the command line can change."""
+    """Its config has only the recipe settings that the command line can change."""
     path = shutil.copytree(finished_run, tmp_path / "run")
     config = json.loads((path / "config.json").read_text())
     names = (
@@ -55,14 +55,14 @@ def change_config(path, **changes):
 
 
 BROKEN = {
-    "that is not there": shutil.rmtree,
+    "that does not exist": shutil.rmtree,
     "without a config": lambda path: (path / "config.json").unlink(),
     "of a newer jaxcnn": lambda path: change_config(path, format=99),
     "of an unknown recipe": lambda path: change_config(path, format=1, recipe="lennet"),
-    "of a network that is not here": lambda path: change_config(path, model={"class": "jaxcnn.models:LeNet6"}),
-    "with a size that is a word": lambda path: change_config(path, image_size="large"),
+    "with an unknown network": lambda path: change_config(path, model={"class": "jaxcnn.models:LeNet6"}),
+    "with an image size that is a string": lambda path: change_config(path, image_size="large"),
     "without a checkpoint": lambda path: shutil.rmtree(path / "checkpoints"),
-    "of another network": lambda path: change_config(path, model={"class": "jaxcnn.models:LeNet"}),
+    "with the checkpoints of another network": lambda path: change_config(path, model={"class": "jaxcnn.models:LeNet"}),
 }
 
 
@@ -75,4 +75,4 @@ def test_an_unusable_run_raises(finished_run, tmp_path, record_fault, what):
     with pytest.raises(InputError) as raised:
         TrainedRun.open(path)
     assert str(path) in str(raised.value)
-    record_fault(f"to predict with a run {what}", "an `InputError` of one line", str(raised.value))
+    record_fault(f"prediction with a run {what}", "an `InputError` of one line", str(raised.value))

@@ -98,7 +98,7 @@ def test_a_missing_file_is_named(own, capsys):
     capsys.readouterr()
     assert cli.main(["evaluate", "run"]) == 2
     line = capsys.readouterr().err
-    assert f"run cannot be opened: {own / 'tiny.py'} is not there" in line
+    assert f"run cannot be opened: {own / 'tiny.py'} does not exist" in line
     assert line.count("\n") == 1
 
 

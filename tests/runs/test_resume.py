@@ -31,7 +31,7 @@ TIMES = {"seconds", "images_per_second", "compile_seconds"}
 
 
 def outcome(workdir):
-    """All results of a run but times: every array of its newest checkpoint, and the metrics."""
+    """All results of a run except times: every array of its newest checkpoint, and the metrics."""
     state = create_train_state(RECIPE.model, RECIPE.make_optimizer(), jax.random.key(1), (28, 28, 1))
     with Checkpointer(workdir / "checkpoints") as checkpoints:
         state = checkpoints.restore(state)
@@ -56,7 +56,7 @@ def compiled(tmp_path_factory):
 def whole(sample, compiled, tmp_path_factory):
     """The outcome of an uninterrupted run, and the seconds that a process needs before its first step."""
     workdir = tmp_path_factory.mktemp("whole") / "run"
-    for _ in range(2):  # the second time nothing is compiled, and all steps are taken
+    for _ in range(2):  # the second process compiles nothing and finds a finished run
         began = time.monotonic()
         process = start(sample, workdir, compiled)
         process.join()
@@ -65,7 +65,7 @@ def whole(sample, compiled, tmp_path_factory):
 
 
 def test_resume_is_bit_exact_after_sigkill(sample, compiled, whole, tmp_path, record_fault):
-    """Each kill is at a random moment, every other one in the next save; then the run can finish."""
+    """Kill at random moments, every second time during a save. After the last kill, the run finishes."""
     expected, seconds = whole
     rng = random.Random(0)
     kills = during_a_save = 0
@@ -115,7 +115,7 @@ def test_resume_is_bit_exact_after_a_signal(sample, compiled, whole, tmp_path, r
     process = start(sample, workdir, compiled)
     process.join()
     assert outcome(workdir) == whole[0]
-    record_fault(f"a run stopped by {number.name}", f"saves, says so, exit code {128 + number}", line)
+    record_fault(f"a run stopped by {number.name}", f"saves, one line, exit code {128 + number}", line)
 
 
 def metrics_or_none(workdir):
@@ -134,12 +134,12 @@ def test_a_full_disk_ends_the_run_with_one_line(sample, compiled, whole, tmp_pat
     reason = line.rpartition("File too large")
     assert reason[1]
     record_fault(
-        "a disk on which no file grows beyond 10 kB", "one line, exit code 1; resumes later", "".join(reason[1:])
+        "a disk on which files cannot exceed 10 kB", "one line, exit code 1; resumes later", "".join(reason[1:])
     )
 
 
 def test_a_read_only_directory_is_not_changed(sample, compiled, whole, record_fault):
-    with tempfile.TemporaryDirectory() as directory:  # not in pytest's own, which are closed to other users
+    with tempfile.TemporaryDirectory() as directory:  # pytest's directories are closed to other users
         workdir = Path(directory) / "run"
         workdir.mkdir()
         Path(directory).chmod(0o755)
@@ -191,7 +191,7 @@ def test_a_damaged_checkpoint_is_skipped(sample, compiled, whole, tmp_path, capl
     assert "resuming from checkpoint" in console.file.getvalue()
     assert outcome(workdir) == whole[0]
     record_fault(
-        "a checkpoint with each of its files cut in half", "the one before is used, with a warning; the same end",
+        "a checkpoint with all files truncated to half", "the previous one is used, with a warning; the same results",
         line.partition(":")[0],
     )  # fmt: skip
 
@@ -214,7 +214,7 @@ def test_other_hyperparameters_are_not_resumed(sample, tmp_path, record_fault):
         runs.train(RunConfig(RECIPE, seed=4), sample, tmp_path / "run", writers=[TerminalWriter(console)])
     after = shutil.make_archive(str(tmp_path / "after"), "tar", tmp_path / "run")
     assert Path(before).read_bytes() == Path(after).read_bytes()
-    record_fault("a directory of a run with other hyperparameters", "refused with the difference", str(raised.value))
+    record_fault("the directory of a run with other hyperparameters", "refused with the difference", str(raised.value))
 
 
 def test_nothing_is_unpickled(sample, tmp_path, monkeypatch):
