@@ -1,4 +1,4 @@
-"""Networks for tests, with variables drawn by NumPy, which avoids compiling the initialisation."""
+"""Networks for tests. NumPy draws their variables, which avoids compiling the initialization."""
 
 import math
 from functools import partial

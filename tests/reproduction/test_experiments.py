@@ -64,9 +64,7 @@ def test_the_cheapest_experiment_comes_first(sample, tmp_path, console, monkeypa
     ]  # fmt: skip
 
 
-def test_a_run_with_other_settings_raises_before_training(
-    sample, tmp_path, console, monkeypatch
-):
+def test_a_run_with_other_settings_raises_before_training(sample, tmp_path, console, monkeypatch):
     run_experiments(["lenet"], sample, tmp_path, console, **SHORT)
     before = results_in(tmp_path)
     changed = replace(RECIPES["lenet"], model=RECIPES["lenet_bn"].model)
