@@ -1,6 +1,9 @@
-"""How the book's runs of section 4.10 to 4.12 began: batch norm with gamma from U(0, 1), or with gamma 1.
+"""Test whether the book's batch norm in sections 4.10 to 4.12 has initial gamma from U(0, 1) or gamma 1.
 
-Trains each network both ways and compares the training losses with the book's, epoch by epoch. Nothing else differs.
+    python experiments/batch_norm_scales.py [NAMES ...] [--seeds 1] [--output FILE]
+
+The script trains each network with both, and compares the training losses of each epoch with the book's. All other
+settings are equal.
 """
 
 import json
@@ -26,7 +29,7 @@ NORMS = {"U(0, 1)": layers.uniform_scale_batch_norm, "1": layers.library_batch_n
 
 
 def losses(name: str, gamma: str, seed: int, dataset: data.Dataset, num_epochs: int) -> list[float]:
-    """The training loss of each epoch of the recipe called `name`, with scales that begin as `gamma` says."""
+    """The training loss of each epoch of the recipe called `name`, with the initial scales `gamma`."""
     recipe = recipes.RECIPES[name]
     model = recipe.model.clone(norm=NORMS[gamma])
     config = RunConfig(replace(recipe, model=model, num_epochs=num_epochs), seed=seed)
@@ -43,14 +46,14 @@ def main(
     limit: int | None = None,
     output: Path | None = None,
 ) -> None:
-    """Compare both ways to begin with the book.
+    """Compare both initial scales with the book.
 
     Args:
-        names: recipes whose batch norm is the library's.
-        seeds: runs of each.
-        epochs: epochs of each run.
-        limit: use the first so many images of each split alone.
-        output: JSON file for the losses, written after each run. None unless given.
+        names: recipes that use the library's batch norm.
+        seeds: number of runs with each initial scale.
+        epochs: number of epochs of each run.
+        limit: number of examples to take from the start of each split; all by default.
+        output: JSON file for the losses, updated after each run; none by default.
     """
     configure_malloc()
     dataset = data.load_fashion_mnist().limit(limit)

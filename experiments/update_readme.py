@@ -1,4 +1,7 @@
-"""Writes the README's tables anew from the JSON in experiments/results: python experiments/update_readme.py."""
+"""Update the tables of README.md from the JSON files in experiments/results.
+
+python experiments/update_readme.py
+"""
 
 import json
 import re
@@ -16,12 +19,12 @@ REPRODUCTION = "reproduction-avx512-2-cores"
 
 
 def benchmark_table(name: str) -> Callable[[dict[str, Any]], str]:
-    """What makes a table in Markdown of the results of the benchmark called `name`."""
+    """The function that makes a Markdown table from the results of the benchmark called `name`."""
     return runpy.run_path(str(ROOT / "experiments" / "benchmarks" / f"{name}.py"))["as_markdown"]
 
 
 def tables() -> dict[str, str]:
-    """Each table of the README by the name in its marks."""
+    """The tables of README.md, by the names of their markers."""
     return {
         "reproduction": overview_markdown(read(REPRODUCTION)),
         "vs_pytorch": benchmark_table("vs_pytorch")(read("vs-pytorch-cpu-2-cores")),
@@ -30,19 +33,19 @@ def tables() -> dict[str, str]:
 
 
 def read(name: str) -> dict[str, Any]:
-    """The results in the JSON file called `name`."""
+    """Read the results in the JSON file called `name`."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def update(text: str) -> str:
-    """The README `text` with its tables as the JSON has them."""
+    """Replace the tables in `text`, the content of README.md."""
     for name, table in tables().items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         text, count = re.subn(
             f"{begin}\n.*?{end}", lambda _, new=f"{begin}\n{table}\n{end}": new, text, flags=re.DOTALL
         )
         if count != 1:
-            raise SystemExit(f"README.md has the marks {begin} and {end} {count} times: expected once")
+            raise SystemExit(f"README.md has the markers {begin} and {end} {count} times: expected once")
     return text
 
 

@@ -1,14 +1,14 @@
-"""Fixtures for all tests, and the strictness under which they run."""
+"""Fixtures and strict settings for all tests."""
 
 import logging
 import os
 from dataclasses import replace
 from pathlib import Path
 
-# Tests compile much and compute little: less optimisation halves their time. Before JAX starts, or it has no effect.
+# Tests compile more than they compute, so fewer optimizations halve their time. JAX reads this when it starts.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
-# What tests compile is kept neither in the user's cache nor for each other.
+# Tests use neither the user's compilation cache nor each other's compiled programs.
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
 
 import faults
@@ -26,10 +26,10 @@ from jaxcnn.recipes import RECIPES, get_recipe
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-# Where several devices work side by side, a CPU stands in for all of them.
+# Tests of several devices use eight CPU devices.
 jax.config.update("jax_num_cpu_devices", 8)
 
-# Each new shape compiles, which takes its time: no deadline, and fewer cases than the usual hundred.
+# Every new shape is compiled, which is slow: no deadline, and fewer examples than the default of 100.
 settings.register_profile("compiled", deadline=None, max_examples=25, print_blob=True)
 settings.load_profile("compiled")
 
@@ -38,7 +38,7 @@ SAMPLE = Path(__file__).parent / "data" / "fashion_mnist_sample"
 
 @pytest.fixture(scope="session")
 def sample() -> data.Dataset:
-    """The first 512 training and 256 test images of Fashion-MNIST, as they are."""
+    """The first 512 training and 256 test images of Fashion-MNIST, unchanged."""
     return data.Dataset(
         data.read_idx(SAMPLE / "train-images-idx3-ubyte.gz")[..., None],
         data.read_idx(SAMPLE / "train-labels-idx1-ubyte.gz"),
@@ -50,7 +50,7 @@ def sample() -> data.Dataset:
 
 @pytest.fixture(scope="session")
 def prepared_once(sample, tmp_path_factory) -> Path:
-    """The sample prepared by TFDS, in fashion_mnist/3.0.1; only to be read or copied."""
+    """The sample prepared by TFDS, in fashion_mnist/3.0.1. Tests must not change it."""
     to = tmp_path_factory.mktemp("tfds")
     arrays = {
         f"{split}_{name}": array.squeeze()
@@ -63,7 +63,7 @@ def prepared_once(sample, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def sample_as_fashion_mnist(monkeypatch, tmp_path):
-    """Whatever looks for Fashion-MNIST finds the sample, and takes it for the whole; the home is empty."""
+    """Replace Fashion-MNIST by the sample, also for its verification, and use an empty home directory."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -75,9 +75,9 @@ def sample_as_fashion_mnist(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def carried_out(sample, tmp_path_factory):
-    """The directory of a run of LeNet with batch norm on the sample; only to be read."""
-    workdir = tmp_path_factory.mktemp("carried-out") / "run"
+def finished_run(sample, tmp_path_factory):
+    """The directory of a run of LeNet with batch norm on the sample. Tests must not change it."""
+    workdir = tmp_path_factory.mktemp("finished") / "run"
     recipe = replace(RECIPES["lenet_bn"], num_epochs=2, batch_size=64)
     runs.train(runs.RunConfig(recipe), sample, workdir)
     return workdir
@@ -85,10 +85,10 @@ def carried_out(sample, tmp_path_factory):
 
 @pytest.fixture
 def results_of():
-    """Gives the results of runs of a recipe with the book's own figures, or with others in the last epoch."""
+    """Return a function that makes results of runs whose metrics are the book's, except for given changes."""
 
     def make(name, *, last=({}, {}, {}), epochs=5, limit=None, **settings):
-        """Results with a run for each entry of `last`, which changes the metrics of its last epoch."""
+        """Make results with one run for each entry of `last`, a mapping of changed metrics of the last epoch."""
         runs = []
         for seed, changes in enumerate(last):
             metrics = [
@@ -110,13 +110,13 @@ def results_of():
 
 @pytest.fixture
 def without_type_checks(monkeypatch):
-    """Turn off the checks of signatures, which raise before a function's own errors."""
+    """Disable jaxtyping's checks, which raise before the checks of a function."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture
-def log_levels_as_before():
-    """The command line sets log levels for its process, which here is that of other tests too."""
+def restore_log_levels():
+    """Restore the log levels that the command line sets, because other tests share the process."""
     levels = {name: logging.getLogger(name).level for name in ("jaxcnn", "absl")}
     yield
     for name, level in levels.items():
@@ -124,30 +124,30 @@ def log_levels_as_before():
 
 
 @pytest.fixture
-def on_sample(sample, monkeypatch):
-    """The command line finds the sample where it would look for Fashion-MNIST; the list holds what it was asked for."""
-    asked = []
+def sample_requests(sample, monkeypatch):
+    """Let the command line load the sample as Fashion-MNIST. Return the list of the requested sources."""
+    requests = []
 
     def load(source=None):
-        asked.append(source)
+        requests.append(source)
         return sample
 
     monkeypatch.setattr(training, "load_fashion_mnist", load)
     monkeypatch.setattr(loading, "load_fashion_mnist", load)
-    return asked
+    return requests
 
 
 def pytest_addoption(parser):
-    parser.addoption("--write-faults", action="store_true", help="write the rows of faults in tests/README.md anew")
+    parser.addoption("--write-faults", action="store_true", help="update the table of faults in tests/README.md")
 
 
 def pytest_configure(config):
-    if not hasattr(config, "workerinput"):  # the one process that hears of all tests
+    if not hasattr(config, "workerinput"):  # the main process, which gets the reports of all tests
         config.pluginmanager.register(FaultsSeen(config))
 
 
 class FaultsSeen:
-    """Gathers the rows of all tests, writes them if that is asked for, and fails the whole for rows of no test."""
+    """Collects the rows of all tests. It writes them on request, and fails a whole run for rows without a test."""
 
     def __init__(self, config):
         self.write = config.getoption("write_faults")
@@ -170,25 +170,30 @@ class FaultsSeen:
 
     def pytest_terminal_summary(self, terminalreporter):
         for row in self.of_no_test:
-            terminalreporter.write_line(f"tests/README.md has a row of no test: {row}", red=True)
+            terminalreporter.write_line(
+                f"tests/README.md has a row without a test, run pytest --write-faults: {row}", red=True
+            )
 
 
 @pytest.fixture
-def fault(request, tmp_path, record_property):
-    """Tells what was done wrong, what is to happen then and what did; the row is to stand in tests/README.md."""
+def record_fault(request, tmp_path, record_property):
+    """Return a function that records a fault, and checks that it is a row of tests/README.md."""
 
-    def tell(what, expected, seen):
+    def record(what, expected, seen):
         row = faults.Fault(what, expected, " ".join(seen.replace(str(tmp_path), "DIR").split()))
         record_property("fault", list(row))
         if not request.config.getoption("write_faults"):
             assert str(row) in faults.table()
 
-    return tell
+    return record
 
 
 @pytest.fixture
-def refused(tmp_path, monkeypatch, capsys, log_levels_as_before, fault):
-    """Runs a command that is to be refused, in one line with exit code 2 and nothing written; gives the line."""
+def assert_refused(tmp_path, monkeypatch, capsys, restore_log_levels, record_fault):
+    """Return a function that runs an invalid command and returns its error message.
+
+    The command must print one line, exit with code 2, and write nothing.
+    """
 
     def contents():
         return {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
@@ -202,7 +207,7 @@ def refused(tmp_path, monkeypatch, capsys, log_levels_as_before, fault):
         assert out == ""
         assert err.startswith("jaxcnn: ")
         assert err.count("\n") == 1
-        fault(what or f"`jaxcnn {' '.join(arguments)}`", "one line, exit code 2, nothing written", seen or err)
+        record_fault(what or f"`jaxcnn {' '.join(arguments)}`", "one line, exit code 2, nothing written", seen or err)
         return err
 
     return run

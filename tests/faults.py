@@ -1,4 +1,4 @@
-"""The table in README.md beside this file: what was done wrong, what is to happen then, and what the tests saw."""
+"""The table of faults in tests/README.md: the fault, the expected behavior, and the observed behavior."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +8,7 @@ _HEAD = "| what | expected | seen |\n|---|---|---|\n"
 
 
 class Fault(NamedTuple):
-    """A row: what was done, what is to happen, what happened."""
+    """A row of the table."""
 
     what: str
     expected: str
@@ -19,12 +19,12 @@ class Fault(NamedTuple):
 
 
 def table() -> list[str]:
-    """The rows as they stand in the file."""
+    """The rows of the file."""
     return _parts()[1]
 
 
 def write(faults: set[Fault]) -> None:
-    """Put `faults` into the file, in the place of rows of the same `what`."""
+    """Write `faults` into the file. They replace rows with the same `what`."""
     words, rows = _parts()
     renewed = {str(fault).split(" | ")[0] for fault in faults}
     kept = {row for row in rows if row.split(" | ")[0] not in renewed}

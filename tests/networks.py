@@ -1,4 +1,4 @@
-"""Networks for tests, with variables drawn by NumPy, which avoids compiling the initialisation."""
+"""Networks for tests. NumPy draws their variables, which avoids compiling the initialization."""
 
 import math
 from functools import partial
@@ -11,7 +11,7 @@ from jax.extend import core
 
 from jaxcnn import layers
 
-OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+OPTIMIZED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
 """Compiler options for tests that run many steps of one program. Other tests compile with fewer optimisations."""
 
 

@@ -1,4 +1,4 @@
-"""HTML pages in tests."""
+"""A parser for HTML pages."""
 
 from html.parser import HTMLParser
 

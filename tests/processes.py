@@ -1,4 +1,4 @@
-"""Training in processes of its own, which tests may kill."""
+"""Training in separate processes, which tests can kill."""
 
 import faulthandler
 import io
@@ -18,7 +18,7 @@ from jaxcnn.writers import TerminalWriter
 
 
 class Quick(nn.Module):
-    """A network that starts at once and has all that a run must not lose: parameters, statistics, dropout."""
+    """A network that compiles fast and has every kind of state: parameters, batch statistics and dropout."""
 
     num_classes: int = 10
     dtype: str = "float32"
@@ -31,32 +31,35 @@ class Quick(nn.Module):
         return layers.Dense(self.num_classes, dtype=self.dtype, name="dense")(layers.Flatten(name="flatten")(x))
 
 
-# What there is to lose besides: where the schedule stands, and what the images are changed by.
+# The recipe adds the state of a schedule and of random augmentation.
 RECIPE = replace(
     MODERN_RECIPES["lenet_bn_modern"], model=Quick(), num_epochs=4, batch_size=32, learning_rate=0.001
 )  # 512 images: 16 steps an epoch
 
-_LIMIT = 300  # seconds after which a process that hangs says where, and ends
+_LIMIT = 300  # seconds after which a hanging process prints its stack and exits
 
-# What takes long to import is imported once, by the server that forks them.
+# The fork server imports slow modules once for all processes.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["jaxcnn.runs", "orbax.checkpoint"])
 
 
 def start(dataset, workdir, compiled, *, recipe=RECIPE, every=5, terminal=False, file_size=None, user=None, host=None):
-    """A process that carries out `recipe` in `workdir`, with compiled programs kept in the directory `compiled`.
+    """Start a process that trains a recipe in `workdir`.
 
     Args:
-        dataset: what it trains and tests on, or what gives that when it is called there.
-        recipe: what it carries out.
+        dataset: the data set, or a function that loads it in the process.
+        workdir: directory of the run.
+        compiled: directory of the compilation cache.
+        recipe: the recipe.
         every: steps between checkpoints.
-        terminal: whether it shows what it does on a terminal, with a bar.
-        file_size: bytes beyond which no file can grow; None for no bound.
-        user: number of the user that it becomes; None for this one.
-        host: as one of several: the first one's port, its own number, and how many there are; None for by itself.
+        terminal: whether to show progress on a terminal.
+        file_size: maximum size of a file, in bytes; None for no maximum.
+        user: user id of the process; None for the current user.
+        host: for distributed training: the coordinator's port, the index of this process, and the number of processes;
+            None for a single process.
     """
     process = _processes.Process(
-        target=_carry_out,
+        target=_train,
         args=(dataset, workdir, compiled, recipe, every, terminal, file_size, user, host),
         daemon=True,
     )
@@ -65,23 +68,23 @@ def start(dataset, workdir, compiled, *, recipe=RECIPE, every=5, terminal=False,
 
 
 def start_reproduction(names, dataset, root, compiled, **options):
-    """A process that reproduces experiments in `root`, with compiled programs kept in the directory `compiled`."""
+    """Start a process that reproduces experiments in `root`, with the compilation cache in `compiled`."""
     process = _processes.Process(target=_reproduce, args=(names, dataset, root, compiled, options), daemon=True)
     process.start()
     return process
 
 
-def said(workdir, host=None):
-    """The line that the command line would have ended with."""
-    return _file_of_line(workdir, host).read_text()
+def final_message(workdir, host=None):
+    """The last line that the command line would have printed."""
+    return _message_file(workdir, host).read_text()
 
 
-def _file_of_line(workdir, host):
-    return workdir.with_name(f"{workdir.name}.said{'' if host is None else host[1]}")
+def _message_file(workdir, host):
+    return workdir.with_name(f"{workdir.name}.message{'' if host is None else host[1]}")
 
 
-def _carry_out(dataset, workdir, compiled, recipe, every, terminal, file_size, user, host):
-    """Train, and end as the command line does; the line that it would print goes into a file beside the run."""
+def _train(dataset, workdir, compiled, recipe, every, terminal, file_size, user, host):
+    """Train, and exit like the command line. Its last line is written to a file next to the run."""
     _prepare(compiled)
     code = 0
     if host is not None:
@@ -92,7 +95,7 @@ def _carry_out(dataset, workdir, compiled, recipe, every, terminal, file_size, u
             "JAX_PROCESS_ID": str(number),
         }
         platform.init_distributed()
-    with _file_of_line(workdir, host).open("w") as line:
+    with _message_file(workdir, host).open("w") as line:
         if file_size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
         if user is not None:
@@ -123,7 +126,7 @@ def _reproduce(names, dataset, root, compiled, options):
 
 
 def _prepare(compiled):
-    """End if it hangs, and keep compiled programs in the directory `compiled`."""
+    """Exit if the process hangs, and keep the compilation cache in `compiled`."""
     faulthandler.dump_traceback_later(_LIMIT, exit=True)
     jax.config.update("jax_enable_compilation_cache", True)
     jax.config.update("jax_compilation_cache_dir", str(compiled))

@@ -2,8 +2,8 @@ import subprocess
 import sys
 
 
-def test_importing_the_library_does_not_import_what_is_used_in_places():
-    """TFDS, Grain, Pillow, Orbax, matplotlib and the command line's library are imported only where they are used."""
+def test_import_does_not_load_slow_libraries():
+    """TFDS, Grain, Pillow, Orbax, matplotlib and tyro are imported when they are first used."""
     code = """
 import sys
 import jaxcnn

@@ -1,4 +1,4 @@
-"""What README.md tells a stranger to type is typed, in its order, on the sample; what takes long is shortened."""
+"""The commands and examples of README.md run in order, on the sample. Slow commands are shortened."""
 
 import importlib.util
 import io
@@ -22,11 +22,11 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 SHORTENED = {"train": ["--epochs", "1", "--limit", "64"], "reproduce": ["--epochs", "1", "--limit", "64"]}
 RESULTS = ROOT / "experiments" / "results"
 
-pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
 
 def commands_of(kind, text):
-    """The commands that a block shows."""
+    """The commands in a code block."""
     if kind == "sh":
         lines = text.splitlines()
     else:
@@ -34,8 +34,8 @@ def commands_of(kind, text):
     return [command.strip() for line in lines for command in line.split("&&")]
 
 
-def carry_out(command):
-    """Run a command; those that install are what a clean clone is tested by, and lessons are run by their own tests."""
+def run_command(command):
+    """Run a command. Continuous integration tests the installation, and other tests run the lessons."""
     program, *words = shlex.split(command)
     if program == "jaxcnn":
         assert cli.main([*words, *SHORTENED.get(words[0], [])]) == 0, command
@@ -43,11 +43,11 @@ def carry_out(command):
         assert (ROOT / words[0]).is_file()
         assert words[0].startswith("experiments/chapter/")
     else:
-        assert program in {"pip", "pytest"}, f"nothing runs this: {command}"
+        assert program in {"pip", "pytest"}, f"no test runs this command: {command}"
 
 
-@pytest.mark.filterwarnings("default")  # what TFDS itself warns of is its own
-def test_every_command_and_every_example_runs(sample_as_fashion_mnist, tmp_path, monkeypatch, capsys):
+@pytest.mark.filterwarnings("default")  # warnings inside TFDS are not errors
+def test_every_command_and_example_runs(sample_as_fashion_mnist, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     weights = interop.variables_to_torch(
         models.ResNet18(), drawn_variables(models.ResNet18(), (1, 96, 96, 1)), (96, 96, 1)
@@ -64,13 +64,13 @@ def test_every_command_and_every_example_runs(sample_as_fashion_mnist, tmp_path,
             exec(compile(text, "README.md", "exec"), names)
         else:
             for command in commands_of(kind, text):
-                carry_out(command)
+                run_command(command)
     assert (tmp_path / "runs" / "lenet" / "report.html").is_file()
     assert names["logits"].shape[1] == 10
     assert "33,482" in capsys.readouterr().out
 
 
-def test_shows_the_list_as_it_is():
+def test_the_list_matches_jaxcnn_list():
     shown = Console(file=io.StringIO(), width=80)
     print_recipes(shown)
     lines = "\n".join(line.rstrip() for line in shown.file.getvalue().splitlines())
@@ -78,14 +78,14 @@ def test_shows_the_list_as_it_is():
     assert table.strip("\n") in lines
 
 
-def test_its_tables_are_those_of_the_committed_results():
+def test_tables_match_the_committed_results():
     names = runpy.run_path(str(ROOT / "experiments" / "update_readme.py"))
     assert names["update"](README) == README, "run python experiments/update_readme.py"
     details = RESULTS / f"{names['REPRODUCTION']}.md"
     assert details.read_text(encoding="utf-8") == as_markdown(names["read"](names["REPRODUCTION"]))
 
 
-def test_its_reproduction_table_has_a_verdict_for_each_experiment():
+def test_the_reproduction_table_has_every_verdict():
     table = README[README.index("<!-- reproduction -->") : README.index("<!-- end of reproduction -->")]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
     verdicts = {row[0]: row[1] for row in rows if row[0] in recipes.RECIPES}
@@ -93,7 +93,7 @@ def test_its_reproduction_table_has_a_verdict_for_each_experiment():
     assert set(verdicts.values()) <= {"yes", "yes, 1 seed", "no", "unfinished", "not run"}
 
 
-def test_every_file_and_folder_that_it_names_is_there():
+def test_every_named_file_and_folder_exists():
     named = set(re.findall(r"`((?:jaxcnn|tests|experiments)(?:/[\w./]+)?)`", README))
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []

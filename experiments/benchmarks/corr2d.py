@@ -1,9 +1,9 @@
-"""`ops.corr2d` beside what else computes it: the book's loop over pixels, SciPy, and XLA's own convolution.
+"""Compare the speed of `ops.corr2d` with the book's loop over pixels, SciPy and XLA's convolution.
 
     python experiments/benchmarks/corr2d.py [--size 512] [--kernel-size 11] [--repeats 9] [--output FILE]
 
-All in one process, in turn, so that whatever else the machine does falls on each alike; the first call of each, which
-compiles, is not timed. Medians are shown, and every time is kept in the JSON.
+All implementations are timed in one process, in alternation, so that other load on the machine affects them equally.
+The first call of each, which compiles, is not timed. The table shows medians; the JSON file has all samples.
 """
 
 import json
@@ -29,7 +29,7 @@ OURS = "ops.corr2d"
 
 
 def pixel_loop(x: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """The book's definition in NumPy, one output pixel after the other."""
+    """Compute the book's definition in NumPy, one output pixel at a time."""
     y = np.zeros((x.shape[0] - k.shape[0] + 1, x.shape[1] - k.shape[1] + 1), x.dtype)
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
@@ -38,14 +38,14 @@ def pixel_loop(x: np.ndarray, k: np.ndarray) -> np.ndarray:
 
 
 def xla_convolution(x: jax.Array, k: jax.Array) -> jax.Array:
-    """The same through XLA's convolution, with one channel."""
+    """Compute the same with XLA's convolution, with one channel."""
     images, kernel = x[None, :, :, None], k[:, :, None, None]
     y = lax.conv_general_dilated(images, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     return y[0, :, :, 0]
 
 
 def measure(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of each call, `repeats` of them, taken in turn."""
+    """Time each call `repeats` times, in alternation, in milliseconds."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         jax.block_until_ready(call())
@@ -58,13 +58,13 @@ def measure(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, l
 
 
 def main(size: int = 512, kernel_size: int = 11, repeats: int = 9, output: Path | None = None) -> None:
-    """Time `ops.corr2d` beside a loop over pixels, SciPy and XLA's convolution.
+    """Time `ops.corr2d`, a loop over pixels, SciPy and XLA's convolution.
 
     Args:
         size: height and width of the image, in pixels.
         kernel_size: height and width of the kernel.
-        repeats: how often each is timed.
-        output: JSON file for the results; none is written unless given.
+        repeats: number of samples of each.
+        output: JSON file for the results; none by default.
     """
     rng = np.random.default_rng(0)
     x = rng.normal(size=(size, size)).astype(np.float32)

@@ -1,10 +1,11 @@
-"""Convolutions and pools in the forms that `jaxcnn.ops` chooses between, at sizes of the book's networks.
+"""Compare the speed of the implementations of convolution and pooling that `jaxcnn.ops` chooses from.
 
     python experiments/benchmarks/operations.py [--repeats 9] [--output FILE]
 
-Milliseconds for the value and the gradients that a network asks for: both, or the kernel's alone in a first layer. Each
-form is also compiled as XLA does unless told otherwise, which on CPUs means with the library YNNPACK. All in one
-process, which keeps the memory that it frees, in turn; medians are shown.
+The sizes are those of the book's networks. A sample is the time of the value and the gradients: both gradients, or only
+the kernel's in a first layer. The chosen convolution is also timed with XLA's default options, which use the library
+YNNPACK on CPUs. All implementations are timed in one process, in alternation, with the malloc settings of `jaxcnn
+train`. The tables show medians.
 """
 
 import json
@@ -53,39 +54,39 @@ POOLS = {
 
 
 def of_lax(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
-    """XLA's convolution as JAX derives its gradients."""
+    """Compute XLA's convolution, with JAX's gradients."""
     pads = [(padding, padding)] * 2
     return lax.conv_general_dilated(x, kernel, (strides,) * 2, pads, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 def canonical(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
-    """XLA's convolution with gradients in the form that is fast inside loops."""
+    """Compute XLA's convolution, with gradients that are fast inside loops."""
     return convolution._conv2d(x, kernel, (strides,) * 2, ((padding,) * 2,) * 2)
 
 
 def product(columns: int, x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
-    """The convolution as a product of matrices that gives so many columns at once."""
+    """Compute the convolution as a matrix product that gives `columns` output columns at once."""
     return convolution._conv2d_as_product(x, kernel, (strides,) * 2, ((padding,) * 2,) * 2, columns)
 
 
 def of_windows(x: jax.Array, window: int, strides: int, padding: int) -> jax.Array:
-    """XLA's maximum over whole windows."""
+    """Compute XLA's maximum over whole windows."""
     pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
     return lax.reduce_window(x, -np.inf, lax.max, (1, window, window, 1), (1, strides, strides, 1), pads)
 
 
 def chosen(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
-    """What the package computes."""
+    """Compute the package's convolution."""
     return ops.conv2d(x, kernel, strides=strides, padding=padding)
 
 
 def chosen_pool(x: jax.Array, window: int, strides: int, padding: int) -> jax.Array:
-    """What the package computes."""
+    """Compute the package's pooling."""
     return ops.max_pool2d(x, window, strides=strides, padding=padding)
 
 
 def medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median milliseconds of each call, taken in turn; the first of each, which compiles, is not counted."""
+    """Median milliseconds of each call, timed in alternation, without the first call of each, which compiles."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(repeats + 1):
         for name, call in calls.items():
@@ -99,7 +100,7 @@ def medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, f
 def forms_of_convolution(
     x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], strides: int, padding: int
 ) -> dict[str, Callable[[], object]]:
-    """Calls of the forms, by name: value, and gradients of what is not a first layer's image."""
+    """Calls of the implementations by name: the value, and the gradients except that of a first layer's image."""
     rng = np.random.default_rng(0)
     x, kernel = (jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in (x_shape, kernel_shape))
     y = of_lax(x, kernel, strides, padding)
@@ -120,7 +121,7 @@ def forms_of_convolution(
 
 
 def forms_of_pool(x_shape: tuple[int, ...], *geometry: int) -> dict[str, Callable[[], object]]:
-    """Calls of the forms, by name: value and gradient."""
+    """Calls of the implementations by name: the value and the gradient."""
     x = jnp.asarray(np.random.default_rng(0).normal(size=x_shape), jnp.float32)
     calls = {}
     for name, form in {"chosen": chosen_pool, "whole windows": of_windows}.items():
@@ -135,7 +136,7 @@ def forms_of_pool(x_shape: tuple[int, ...], *geometry: int) -> dict[str, Callabl
 
 
 def show(title: str, results: dict[str, dict[str, float]]) -> None:
-    """The table on the terminal."""
+    """Print the table."""
     table = Table(title=f"{title}, milliseconds")
     for heading in ("", *next(iter(results.values()))):
         table.add_column(heading, justify="right" if heading else "left")
@@ -145,12 +146,12 @@ def show(title: str, results: dict[str, dict[str, float]]) -> None:
 
 
 def main(repeats: int = 9, batch_divisor: int = 1, output: Path | None = None) -> None:
-    """Time the forms of convolutions and pools.
+    """Time the implementations of convolution and pooling.
 
     Args:
-        repeats: how often each is timed.
-        batch_divisor: by which the batches are made smaller, for a quick look.
-        output: JSON file for the results; none is written unless given.
+        repeats: number of samples of each.
+        batch_divisor: divisor of the batch sizes, for a quick test.
+        output: JSON file for the results; none by default.
     """
     configure_malloc()
 

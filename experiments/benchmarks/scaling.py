@@ -1,11 +1,11 @@
-"""Training by the number of replicas in one program, and by the number of devices that share each step.
+"""Measure how the time of a step grows with the number of ensemble members and of data-parallel devices.
 
     python experiments/benchmarks/scaling.py [--recipes lenet] [--repeats 3] [--output FILE]
 
-Milliseconds a step, in which every replica takes one: the replicas on one device, in turn and together, and laid out as
-training would choose. All placements are timed in one process, one after the other, and that again `repeats` times;
-medians are shown. A processor stands in for eight devices, which cannot make it faster: there the second table shows
-what sharing costs, and replicas are dealt out to as many as there are cores.
+A sample is the time in which every member takes one step. Ensembles are timed sequentially and with vmap on one device,
+and in the placement that training chooses. All placements are timed in one process, in alternation; the table shows
+medians. On a CPU, eight devices share one processor and cannot be faster than one, so the data-parallel rows show the
+overhead of sharding, and members are distributed over as many devices as there are cores.
 """
 
 import json
@@ -25,7 +25,7 @@ from jaxcnn.platform import describe_devices, software_versions
 from jaxcnn.recipes import get_recipe
 from jaxcnn.training import SINGLE, Placement, TrainState, choose_placement
 
-REPLICAS = (1, 2, 4, 8, 16)
+NUM_MEMBERS = (1, 2, 4, 8, 16)
 DEVICES = (1, 2, 4, 8)
 
 
@@ -40,12 +40,12 @@ def main(
     """Time training in every placement and show the medians.
 
     Args:
-        recipes: the networks.
-        steps: how many steps are timed at a time.
-        repeats: how often each placement is timed.
-        most_together: the most replicas to be timed together on one device; any number unless given.
-        data_dir: directory of Fashion-MNIST; looked for, then fetched, unless given.
-        output: JSON file for the results; none is written unless given.
+        recipes: names of recipes.
+        steps: number of steps in a sample.
+        repeats: number of samples of each placement.
+        most_together: maximum number of members with vmap on one device; no maximum by default.
+        data_dir: directory of Fashion-MNIST; it is searched for, and downloaded if not found, by default.
+        output: JSON file for the results; none by default.
     """
     platform.configure_malloc()
     dataset = data.load_fashion_mnist(data_dir)
@@ -68,7 +68,7 @@ def main(
 def medians(
     name: str, dataset: data.Dataset, steps: int, repeats: int, most_together: int | None
 ) -> dict[str, dict[str, float | str]]:
-    """By placement: milliseconds a step, and by number of replicas which placement is chosen."""
+    """The milliseconds of a step by placement, and the chosen placement by number of members."""
     recipe = get_recipe(name)
     dataset = replace(
         dataset.limit(steps * recipe.batch_size),
@@ -78,19 +78,19 @@ def medians(
     config = runs.RunConfig(recipe)
     states = [
         replace(config, seed=seed).initial_state(len(dataset.train_images), dataset.num_classes, 1)
-        for seed in range(max(REPLICAS))
+        for seed in range(max(NUM_MEMBERS))
     ]
     devices = jax.devices()
-    hands = devices[: os.cpu_count()] if devices[0].platform == "cpu" else devices
+    available = devices[: os.cpu_count()] if devices[0].platform == "cpu" else devices
     cases: dict[str, tuple[TrainState, Placement]] = {}
     chosen = {}
-    for count in REPLICAS:
+    for count in NUM_MEMBERS:
         if count == 1:
             cases["1 alone"] = (states[0], SINGLE)
             chosen["1"] = "alone"
             continue
         stacked = training.stack_members(states[:count])
-        best = choose_placement(stacked, (recipe.image_size, recipe.image_size, 1), hands)
+        best = choose_placement(stacked, (recipe.image_size, recipe.image_size, 1), available)
         chosen[str(count)] = str(best)
         cases[f"{count} {best}"] = (stacked, best)
         for kind in ("sequential", "vmap"):
@@ -110,16 +110,16 @@ def medians(
 
 
 def seconds_a_step(state: TrainState, dataset: data.Dataset, options: training.FitOptions) -> float:
-    """Seconds of a step, over one epoch without compilation and without the first step, a chunk of its own."""
+    """The seconds of a step, averaged over an epoch without compilation and without the chunk of the first step."""
     results = training.run_epochs(state, dataset, options)
     chunks = [result for result in results if isinstance(result, training.ChunkResult)]
     return sum(float(np.sum(chunk.seconds)) for chunk in chunks[1:]) / (chunks[-1].steps - chunks[0].steps_done)
 
 
 def show(name: str, found: dict[str, dict[str, float | str]]) -> None:
-    """The medians, each beside that of one run alone."""
+    """Print the medians, and their ratios to the median of a single run."""
     table = Table(title=f"{name}: ms a step")
-    for heading in ("placement", "ms", "of one alone", ""):
+    for heading in ("placement", "ms", "ratio to a single run", ""):
         table.add_column(heading, justify="left" if heading == "placement" else "right")
     one = float(found["ms"]["1 alone"])
     for case, ms in found["ms"].items():

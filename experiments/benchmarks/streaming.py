@@ -1,11 +1,11 @@
-"""Training on images that are streamed to the device, beside training on images that lie there.
+"""Compare the speed of training on streamed images and on images that are resident on the device.
 
     python experiments/benchmarks/streaming.py [--recipes resnet lenet] [--repeats 3] [--output FILE]
 
-Images a second, in training, of the same examples: resident on the device; streamed from the memory of the process; and
-streamed from disk, out of array_record that TFDS has prepared, decoded and resized on the way. All of them are timed in
-one process, one after the other, and that again `repeats` times; medians are shown. Where an epoch is cut short, what
-its first window costs, for which the device waits, weighs more than in a whole one.
+A sample is the number of training images per second. The same examples are resident on the device, streamed from host
+memory, or streamed from disk, from array_record files prepared by TFDS, with decoding and resizing. All three ways are
+timed in one process, in alternation; the table shows medians. The device waits for the first block of an epoch. In a
+shortened epoch this takes a larger fraction of the time than in a full one.
 """
 
 import json
@@ -26,7 +26,7 @@ from jaxcnn.platform import describe_devices, software_versions
 from jaxcnn.recipes import Recipe, get_recipe
 
 WHOLE = {"lenet": 235}
-"""How many steps a whole epoch has, where that is short enough; of others there are three windows."""
+"""The number of steps of a full epoch, for recipes that are fast enough. Other recipes take FEW steps."""
 FEW = 14
 
 
@@ -40,11 +40,11 @@ def main(
     """Time training in each way and show the medians.
 
     Args:
-        recipes: the networks.
-        steps: how many steps an epoch has; all, or three windows, unless given.
-        repeats: how often each way is timed.
-        data_dir: directory of Fashion-MNIST; looked for, then fetched, unless given.
-        output: JSON file for the results; none is written unless given.
+        recipes: names of recipes.
+        steps: number of steps in an epoch; by default 235, a full epoch, for lenet and 14 for other recipes.
+        repeats: number of samples of each way.
+        data_dir: directory of Fashion-MNIST; it is searched for, and downloaded if not found, by default.
+        output: JSON file for the results; none by default.
     """
     platform.configure_malloc()
     with tempfile.TemporaryDirectory() as directory:
@@ -64,7 +64,7 @@ def main(
 
 
 def timed(recipe: Recipe, source: str, steps: int, repeats: int) -> dict[str, Any]:
-    """How many steps an epoch has, and images a second by the way in which they come to the device."""
+    """The number of steps in an epoch, and the images per second of each way to load them."""
     resident = data.load_dataset(source, image_size=recipe.image_size)
     stored = data.load_dataset(source, image_size=recipe.image_size, max_bytes=0)
     assert isinstance(resident, data.Dataset)
@@ -82,7 +82,7 @@ def timed(recipe: Recipe, source: str, steps: int, repeats: int) -> dict[str, An
 
 
 def few(dataset: data.Dataset | data.StreamedDataset, count: int) -> data.Dataset | data.StreamedDataset:
-    """The first `count` images to train on, and one to test on."""
+    """The data set with the first `count` training images and one test image."""
     limited = dataset.limit(count)
     if isinstance(limited, data.Dataset):
         return replace(limited, test_images=limited.test_images[:1], test_labels=limited.test_labels[:1])
@@ -90,7 +90,7 @@ def few(dataset: data.Dataset | data.StreamedDataset, count: int) -> data.Datase
 
 
 def as_markdown(results: dict[str, Any]) -> str:
-    """The medians as a table in Markdown, those of streamed images with their share of that of resident ones."""
+    """The medians as a Markdown table. Those of streamed images have their ratio to that of resident images."""
     lines = ["| network | resident | streamed from memory | streamed from disk |", "| --- | --- | --- | --- |"]
     for name, found in results["recipes"].items():
         one, *others = found["images_per_second"].values()
@@ -101,9 +101,9 @@ def as_markdown(results: dict[str, Any]) -> str:
 
 
 def show(recipes: dict[str, dict[str, Any]]) -> None:
-    """The medians, each beside that of resident images."""
-    table = Table(title="images a second")
-    for heading in ("network", "way", "images/s", "of resident"):
+    """Print the medians, and their ratios to that of resident images."""
+    table = Table(title="images per second")
+    for heading in ("network", "loading", "images/s", "of resident"):
         table.add_column(heading, justify="right" if heading in ("images/s", "of resident") else "left")
     for name, found in recipes.items():
         rates = found["images_per_second"]

@@ -1,6 +1,6 @@
-"""The book's networks in PyTorch, written from their description, layers made in the book's order.
+"""The book's networks in PyTorch, written from the book's description, with layers in the book's order.
 
-What the benchmarks run beside, and what the tests hold this package's networks and weights against.
+Benchmarks and tests compare the package with these networks.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812 -- as everywhere
 
 
 class ScratchBatchNorm(nn.Module):
-    """The chapter's own: moving statistics from zero, biased variance."""
+    """The chapter's batch norm: initial moving statistics are zero, and the variance is biased."""
 
     def __init__(self, features, axes):
         super().__init__()
@@ -185,7 +185,7 @@ def densenet():
 
 
 def build(name, image_size, *, dropout=0.5):
-    """The book's network of this name, for grayscale images of this size, as it begins."""
+    """Build the book's network called `name`, with initial weights, for grayscale images of `image_size` pixels."""
     match name:
         case "lenet":
             return lenet()
@@ -206,4 +206,4 @@ def build(name, image_size, *, dropout=0.5):
         case "densenet":
             return densenet()
         case _:
-            raise ValueError(f"the book has no network {name!r}")
+            raise ValueError(f"network {name!r} is unknown: expected the name of one of the book's recipes")

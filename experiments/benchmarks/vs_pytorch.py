@@ -1,15 +1,16 @@
-"""Training steps of this package beside PyTorch's: every recipe, in one run, in turn.
+"""Compare the speed of training steps with PyTorch, for every recipe.
 
     python experiments/benchmarks/vs_pytorch.py [NAMES ...] [--device gpu] [--output FILE]
 
-Each contestant lives in a process of its own and trains while the others wait: A B C A B C ... Its data, images at
-random, lies on the device as uint8, and a step means shuffled rows, the cast, the resize, the forward and backward pass
-and Adam. Compiling is timed apart. Shown are medians; every sample is kept in the JSON.
+Each contestant has a separate process and trains while the others wait, in the order A B C A B C ... Its data, random
+uint8 images, is resident on the device. A step selects shuffled rows, casts and resizes them, and runs the forward
+pass, the backward pass and Adam. Compilation is timed separately. The table shows medians; the JSON file has all
+samples.
 
-PyTorch comes as an expert would have it: the data resident, no `.item()` a step, both memory formats, compiled, with
-the fused Adam; on a GPU also as the book does it, with a DataLoader, and tuned: channels_last, bfloat16 autocast,
-max-autotune with CUDA graphs. Every process keeps the memory that it frees, as `jaxcnn train` does: PyTorch's steps too
-are faster so.
+PyTorch is set up as an expert would: resident data, no `.item()` in a step, both memory formats, with and without
+compilation, and the fused Adam. On a GPU, two more contestants are the book's code with a DataLoader, and a tuned setup
+with channels_last, bfloat16 autocast and max-autotune with CUDA graphs. All contestants use the malloc settings of
+`jaxcnn train`, which also speed up PyTorch.
 """
 
 import itertools
@@ -46,7 +47,7 @@ ON_GPU = (
 
 @dataclass(frozen=True)
 class Task:
-    """What every contestant of a comparison trains."""
+    """The task of every contestant of a comparison."""
 
     recipe: str
     batch_size: int
@@ -55,14 +56,14 @@ class Task:
 
 
 def random_dataset() -> Dataset:
-    """As many images and labels as Fashion-MNIST trains on, at random: no step's time depends on what they show."""
+    """Random images and labels, as many as in Fashion-MNIST. The time of a step does not depend on their values."""
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (60_000, 28, 28, 1), np.uint8), rng.integers(0, 10, 60_000, np.uint8)
     return Dataset(images, labels, images[:1], labels[:1], FASHION_MNIST_CLASSES)
 
 
 def jaxcnn_samples(task: Task, contestant: str) -> Iterator[float]:
-    """Seconds a step of this package, sample after sample; what comes before the first is start and compilation."""
+    """Yield samples of the seconds of a step of this package. Start and compilation precede the first."""
     import jax
 
     from jaxcnn import training
@@ -87,13 +88,13 @@ def jaxcnn_samples(task: Task, contestant: str) -> Iterator[float]:
         )
         full_batches = len(dataset.train_images) // task.batch_size
         for event in events:
-            # The first step of each epoch is a chunk of its own, by which the others' length is found.
+            # The first step of each epoch is a separate chunk, which determines the length of the others.
             if isinstance(event, training.ChunkResult) and 1 < event.steps_done <= full_batches:
                 yield task.batch_size / event.images_per_second
 
 
 def _step_by_step(task: Task, state: Any, dataset: Any) -> Iterator[float]:
-    """The same step, called from a loop in Python."""
+    """Yield samples of the same step, called from a loop in Python."""
     import jax
 
     from jaxcnn import training
@@ -122,7 +123,7 @@ def _step_by_step(task: Task, state: Any, dataset: Any) -> Iterator[float]:
 
 
 def pytorch_samples(task: Task, contestant: str) -> Iterator[float]:
-    """Seconds a step of PyTorch, sample after sample; what comes before the first is start and compilation."""
+    """Yield samples of the seconds of a step of PyTorch. Start and compilation precede the first."""
     import torch
     import torch_networks
     from torch.nn import functional as F  # noqa: N812 -- as everywhere
@@ -192,7 +193,7 @@ def pytorch_samples(task: Task, contestant: str) -> Iterator[float]:
 
 
 def _timed(run: Any, sample_seconds: float) -> Iterator[float]:
-    """Seconds a step of samples about `sample_seconds` long, after two steps that are not timed."""
+    """Yield the seconds of a step, in samples of about `sample_seconds`, after two steps that are not timed."""
     run(2)
     count = 1
     while True:
@@ -204,7 +205,7 @@ def _timed(run: Any, sample_seconds: float) -> Iterator[float]:
 
 
 def work(task: Task, contestant: str, pipe: Connection) -> None:
-    """A contestant's process: takes one sample whenever it is told to, and at last tells its memory's peak."""
+    """Run a contestant in its process: send one sample for each request, and at the end the peak memory."""
     configure_malloc()
     began = time.perf_counter()
     take = (jaxcnn_samples if contestant in OURS else pytorch_samples)(task, contestant)
@@ -216,7 +217,7 @@ def work(task: Task, contestant: str, pipe: Connection) -> None:
 
 
 def peak_bytes(task: Task, contestant: str) -> int:
-    """The most memory that this process has held: on the GPU there, else resident."""
+    """The peak memory of this process: on the GPU, or resident on a CPU."""
     if task.device == "cpu":
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if contestant in OURS:
@@ -229,7 +230,7 @@ def peak_bytes(task: Task, contestant: str) -> int:
 
 
 def compare(task: Task, contestants: list[str], repeats: int) -> dict[str, dict[str, Any]]:
-    """Samples of every contestant, taken in turn."""
+    """Take samples of every contestant, in alternation."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
     results: dict[str, dict[str, Any]] = {}
@@ -256,7 +257,7 @@ def compare(task: Task, contestants: list[str], repeats: int) -> dict[str, dict[
 
 
 def product_rate(device: str) -> float:
-    """FLOP/s of a product of float32 matrices of 4096x4096, in the package's precision: the best of five."""
+    """The FLOP/s of a product of 4096x4096 float32 matrices in the package's precision: the best of five."""
     import jax
 
     with jax.default_device(jax.devices(device)[0]):
@@ -272,7 +273,7 @@ def product_rate(device: str) -> float:
 
 
 def step_flop(task: Task) -> float:
-    """Floating-point operations of a step, taken as three times those of the forward pass."""
+    """The floating-point operations of a step, estimated as three times those of the forward pass."""
     import jax
 
     recipe = RECIPES[task.recipe]
@@ -280,12 +281,12 @@ def step_flop(task: Task) -> float:
     variables = jax.eval_shape(lambda x: recipe.model.init(jax.random.key(0), x, train=False), images)
     forward = jax.jit(lambda variables, x: recipe.model.apply(variables, x, train=False))
     costs = forward.lower(variables, images).cost_analysis()
-    assert costs is not None, "XLA tells no costs here"
+    assert costs is not None, "XLA gives no cost analysis on this platform"
     return 3 * costs["flops"]
 
 
 def show(comparisons: dict[str, dict[str, Any]], contestants: list[str], flop_rate: float) -> None:
-    """The table on the terminal."""
+    """Print the table."""
     table = Table(title="Milliseconds a step, medians")
     for heading in ("", "batch", *contestants, "ours / best PyTorch", "loop / step by step", "share of the floor"):
         table.add_column(heading, justify="right" if heading else "left")
@@ -298,7 +299,7 @@ def show(comparisons: dict[str, dict[str, Any]], contestants: list[str], flop_ra
 
 
 def as_markdown(results: dict[str, Any]) -> str:
-    """The README's table of `results`, as the JSON holds them."""
+    """The README's table of `results`, the content of the JSON file."""
     comparisons = [(name, results["comparisons"][name]) for name in RECIPES if name in results["comparisons"]]
     took_part = {contestant for _, comparison in comparisons for contestant in comparison["results"]}
     peers = [name for name in ON_GPU if name in took_part and name not in OURS]
@@ -335,12 +336,12 @@ def _rounded(milliseconds: float) -> str:
 
 
 def floor_share(comparison: dict[str, Any], flop_rate: float) -> float:
-    """The time that this package's step would take at `flop_rate`, as a share of what it takes."""
+    """The time of a step of this package at `flop_rate`, divided by its measured time."""
     return comparison["step_flop"] / flop_rate / (comparison["results"]["jaxcnn"]["step_milliseconds"] / 1000)
 
 
 def summarize(task: Task, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """A comparison as the JSON holds it; without those who are compared, a ratio is None."""
+    """A comparison as it is in the JSON file. A ratio is None if one of its contestants did not run."""
     milliseconds = {contestant: result["step_milliseconds"] for contestant, result in results.items()}
     ours, step_by_step = milliseconds["jaxcnn"], milliseconds.get("jaxcnn, step by step")
     theirs = [value for contestant, value in milliseconds.items() if contestant not in OURS]
@@ -364,24 +365,26 @@ def main(
     contestants: tuple[str, ...] | None = None,
     output: Path | None = None,
 ) -> None:
-    """Time training steps beside PyTorch.
+    """Time training steps of this package and of PyTorch.
 
     Args:
-        names: recipes; all unless given.
+        names: names of recipes; all by default.
         device: 'cpu' or 'gpu'.
-        repeats: samples of each contestant.
-        sample_seconds: about how long a sample takes; at least one step.
-        batch_size: examples a step; the recipe's unless given.
-        contestants: who takes part besides 'jaxcnn'; all that the device knows unless given.
-        output: JSON file for the results, written after each recipe; those of other recipes that are in it stay. None
-            unless given.
+        repeats: number of samples of each contestant.
+        sample_seconds: approximate duration of a sample, which has one step or more.
+        batch_size: examples in a step; the recipe's by default.
+        contestants: contestants in addition to 'jaxcnn'; all for the device by default.
+        output: JSON file for the results, updated after each recipe. It keeps the results of other recipes. None by
+            default.
     """
     from jaxcnn.platform import describe_devices, find_devices, software_versions
 
     everyone = ON_GPU if device == "gpu" else ON_CPU
     if unknown := set(contestants or ()) - set(everyone):
-        raise SystemExit(f"no contestant on {device}: {sorted(unknown)}; there are {', '.join(map(repr, everyone))}")
-    # The processes keep what they have taken, so all of them together have to fit into the memory.
+        raise SystemExit(
+            f"--contestants {', '.join(sorted(unknown))}: expected some of {', '.join(map(repr, everyone))} on {device}"
+        )
+    # Processes keep the memory that they free, so all of them must fit in memory at the same time.
     chosen = ["jaxcnn", *(name for name in contestants or everyone if name != "jaxcnn")]
     kept = json.loads(output.read_text()) if output is not None and output.exists() else {}
     comparisons: dict[str, dict[str, Any]] = kept.get("comparisons", {})

@@ -1,10 +1,10 @@
-"""Fuzz what reads a stranger's files and weights, guided by coverage: only `InputError` may come out.
+"""Fuzz the readers of untrusted files and weights, guided by coverage. They may raise only `InputError`.
 
 pip install atheris && python experiments/fuzzing/readers.py idx -max_total_time=60
 pip install atheris && python experiments/fuzzing/readers.py weights -max_total_time=60
 
-Options are libFuzzer's. What it finds it leaves as crash-* in the working directory; given as an argument, it runs that
-again.
+The options are libFuzzer's. It writes failing inputs to files crash-* in the working directory. To reproduce a failure,
+give such a file as an argument.
 """
 
 import importlib
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-atheris = importlib.import_module("atheris")  # which has no types, and is not always installed
+atheris = importlib.import_module("atheris")  # it has no types, and may not be installed
 
 with atheris.instrument_imports(include=["jaxcnn", "gzip"]):
     import numpy as np
@@ -28,14 +28,14 @@ TYPES = ["f4", "f8", "f2", "i8", "u1", "?", "c8", "O", "U3", "M8[s]"]
 
 
 def read_file(content: bytes) -> None:
-    """The bytes as a file, gzipped or not, as their first one says."""
+    """Read the bytes as a file. The first byte decides whether its name ends with .gz."""
     path = FOLDER / ("file.gz" if content[:1] > b"\x7f" else "file")
     path.write_bytes(content[1:])
     read_idx(path)
 
 
 def read_weights(content: bytes) -> None:
-    """LeNet's tensors with one of them changed: its type, its shape or its values."""
+    """Read LeNet's weights after changing the type, the shape or a value of one tensor."""
     data = atheris.FuzzedDataProvider(content)
     weights = {tensor.name: np.zeros(tensor.shape, np.float32) for tensor in TENSORS}
     name = data.PickValueInList(list(weights))
@@ -48,7 +48,7 @@ def read_weights(content: bytes) -> None:
 
 
 def main() -> None:
-    """Fuzz the reader that the first argument names."""
+    """Fuzz the reader named by the first argument."""
     read = {"idx": read_file, "weights": read_weights}[sys.argv.pop(1)]
 
     def try_one(content: bytes) -> None:

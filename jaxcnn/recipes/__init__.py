@@ -1,6 +1,6 @@
-"""The experiments: `RECIPES` are the nine of the book, `MODERN_RECIPES` the same networks as they are trained today.
+"""Recipes: `RECIPES` are the book's nine, `MODERN_RECIPES` train the same networks with modern methods.
 
-`get_recipe` finds a recipe by its name or in your own file; `register_recipe` adds one of another package.
+`get_recipe` finds a recipe by its name or loads it from your own file; `register_recipe` adds one by name.
 """
 
 from jaxcnn.recipes.modern import MODERN_RECIPES

@@ -1,4 +1,4 @@
-"""JSON descriptions of the settings of a recipe, from which they are made again."""
+"""JSON descriptions of the settings of a recipe, and their inverse."""
 
 import dataclasses
 import importlib
@@ -9,8 +9,8 @@ from typing import Any
 
 from flax import linen as nn
 
-_OF_THE_RUN = ("parent", "name", "dtype")  # fields of a module that no recipe decides
-# A config.json may be a stranger's: it can name what networks are made of, and nothing else.
+_OF_THE_RUN = ("parent", "name", "dtype")  # fields of a module that the run sets, not the recipe
+# A config.json may come from an untrusted source, so it can name parts of networks only.
 _MODULES = (
     "jaxcnn.models", "jaxcnn.layers", "jaxcnn.ops", "jaxcnn.data.augmentation", "flax.linen", "jax.nn", "jax.numpy",
     "jax._src.nn", "optax",
@@ -20,17 +20,17 @@ _PUBLIC = ("jaxcnn.models", "jaxcnn.layers", "flax.linen", "flax.linen.initializ
 
 
 def describe(value: Any) -> Any:
-    """`value` as JSON. Functions and classes are named as module:name, with their arguments or fields.
+    """Describe `value` as JSON. Functions and classes are named as module:name, with their arguments or fields.
 
     Args:
-        value: None, a number, a string, a sequence, a mapping, a function, a class, a `functools.partial`, a Linen
-            module or another dataclass, of such values.
+        value: None, a number, a string, a sequence, a mapping, a function, a class, a `functools.partial` with keyword
+            arguments, a Linen module or another dataclass. All contained values must have these types too.
 
     Returns:
-        What `json.dumps` takes: equal for equal networks, whichever process describes them.
+        A value that `json.dumps` accepts. Equal networks have equal descriptions, in every process.
 
     Raises:
-        TypeError: if it is anything else.
+        TypeError: if `value` has another type.
 
     Examples:
         >>> from jaxcnn.models import LeNet
@@ -54,17 +54,17 @@ def describe(value: Any) -> Any:
     if hasattr(value, "__qualname__"):
         return {"function": _path(value)}
     raise TypeError(
-        f"a recipe has {value!r}: expected None, a number, a string, a sequence, a mapping, a function, a class, a "
-        "partial with keyword arguments alone, a module or a dataclass"
+        f"{value!r} cannot be a setting of a recipe: expected None, a number, a string, a sequence, a mapping, a "
+        "function, a class, a partial with keyword arguments only, a Linen module or a dataclass"
     )
 
 
 def rebuild(description: Any) -> Any:
-    """What `describe` gave `description` of, made again.
+    """Rebuild the value that `describe` described as `description`.
 
     Raises:
-        ValueError: if it names something that is not there, or that is no class or function which networks are made of,
-            of jaxcnn, Flax, JAX and optax.
+        ValueError: if it names a class or function that does not exist, or one that networks do not need. Allowed are
+            parts of networks from jaxcnn, Flax, JAX and optax.
 
     Examples:
         >>> from jaxcnn.models import LeNet
@@ -79,7 +79,7 @@ def rebuild(description: Any) -> Any:
     if "class" in description:
         found = _find(description["class"])
         if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-            raise ValueError(f"{description['class']} is no class of a network or a setting")
+            raise ValueError(f"{description['class']} is not a class of networks or settings")
         return found(**rest)
     if "partial" in description:
         return partial(_find(description["partial"]), **rest)
@@ -92,7 +92,7 @@ def _fields(value: Any) -> list[str]:
 
 
 def _path(value: Any) -> str:
-    """Where `value` is imported from: a public module where there is one, which stays as versions go by."""
+    """The import path of `value`: through a public module if possible, because public paths are stable."""
     for module in _PUBLIC:
         if getattr(importlib.import_module(module), value.__name__, None) is value:
             return f"{module}:{value.__name__}"
@@ -100,18 +100,18 @@ def _path(value: Any) -> str:
 
 
 def _find(path: Any) -> Any:
-    """The class or function at module:name, if it is one that networks are made of."""
+    """Import the class or function at module:name, if networks may use it."""
     module, _, name = str(path).partition(":")
     if not any(module == known or module.startswith(f"{known}.") for known in _MODULES):
-        raise ValueError(f"{path} is in none of the modules {', '.join(_MODULES)}")
+        raise ValueError(f"{path} is not allowed: expected a class or function of {', '.join(_MODULES)}")
     try:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
             if isinstance(found, ModuleType):
-                raise ValueError(f"{path} goes through another module")
+                raise ValueError(f"{path} is not allowed: {part} is a module")
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{path} is not in this version ({error})") from error
+        raise ValueError(f"{path} does not exist in this version ({error})") from error
     if not callable(found) or getattr(found, "__module__", "").partition(".")[0] not in _PACKAGES:
-        raise ValueError(f"{path} is no class or function of {', '.join(_PACKAGES)}")
+        raise ValueError(f"{path} is not a class or function of {', '.join(_PACKAGES)}")
     return found

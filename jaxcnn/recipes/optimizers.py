@@ -36,9 +36,9 @@ def _one_cycle(num_steps: int, **options: float) -> optax.Schedule:
 
 
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {}
-"""Your own optimizers by name: functions of `learning_rate` and further keyword arguments.
+"""Your own optimizers by name: functions of `learning_rate` and other keyword arguments.
 
-Constructors of `optax` and `optax.contrib` need no entry.
+Constructors in `optax` and `optax.contrib` need no entry.
 """
 
 SCHEDULES: dict[str, Schedule | None] = {
@@ -48,19 +48,23 @@ SCHEDULES: dict[str, Schedule | None] = {
     "step": _step,
     "one_cycle": _one_cycle,
 }
-"""The factor of the learning rate at each step, by name: functions of the number of steps; None for a constant 1.
+"""Learning rate schedules by name: functions of the number of steps; None for a constant rate.
 
-linear: from 1 to `end` (0). cosine: from 1 to `alpha` (0), half a cosine. step: times `factor` (.1) at each share of
-the steps in `at` (.5, .75). one_cycle: from 1/25 to 1 in the first 30 % of the steps, then to almost 0, each half a
-cosine; its options are those of `optax.cosine_onecycle_schedule`.
+A schedule gives the factor of the learning rate at each step.
+
+    linear     falls linearly from 1 to `end` (0)
+    cosine     falls from 1 to `alpha` (0), along half a cosine
+    step       multiplies by `factor` (.1) after each fraction of the steps in `at` (.5, .75)
+    one_cycle  rises from 1/25 to 1 in the first 30 % of the steps, then falls to almost 0, each along half a cosine;
+               its options are those of `optax.cosine_onecycle_schedule`
 """
 
 
 def find_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
-    """The constructor called `name` in `OPTIMIZERS`, `optax` or `optax.contrib`, such as adam, sgd, lion or muon.
+    """Find the constructor called `name` in `OPTIMIZERS`, `optax` or `optax.contrib`, such as adam, sgd or muon.
 
     Raises:
-        InputError: if there is none that takes a learning rate; it suggests similar names.
+        InputError: if no constructor of that name takes a learning rate. The message suggests similar names.
     """
     if name in OPTIMIZERS:
         return OPTIMIZERS[name]
@@ -76,10 +80,10 @@ def find_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
 
 
 def check_schedule(name: str) -> None:
-    """Check that there is a schedule called `name`.
+    """Check that `SCHEDULES` has a schedule called `name`.
 
     Raises:
-        InputError: if there is none.
+        InputError: if it has none.
     """
     if name not in SCHEDULES:
         raise InputError(f"schedule {name!r} is unknown: expected one of {', '.join(SCHEDULES)}")
@@ -87,16 +91,17 @@ def check_schedule(name: str) -> None:
 
 @lru_cache
 def make_schedule(name: str, options: FrozenDict[str, Any], num_steps: int, warmup_steps: int) -> optax.Schedule | None:
-    """The factor of the learning rate at each step: the schedule called `name`, after a warm-up.
+    """Make the schedule called `name`, after a warm-up. It gives the factor of the learning rate at each step.
 
     Args:
         name: one of `SCHEDULES`.
         options: its keyword arguments.
-        num_steps: number of steps of the whole training.
-        warmup_steps: number of steps at the beginning in which the rate rises linearly from 0; the schedule follows.
+        num_steps: total number of steps, including the warm-up.
+        warmup_steps: number of steps at the beginning in which the rate rises linearly from 0. The schedule takes the
+            other steps.
 
     Returns:
-        The schedule; None for a constant rate.
+        The schedule, or None for a constant rate.
     """
     make = SCHEDULES[name]
     schedule = None if make is None else make(max(1, num_steps - warmup_steps), **options)
@@ -115,19 +120,23 @@ def make_optimizer(
     weight_decay: float,
     clip_norm: float | None,
 ) -> optax.GradientTransformation:
-    """An optimizer. Equal arguments give the same object, because compiled steps are cached by it.
+    """Make an optimizer. Equal arguments return the same object, which is the cache key of compiled steps.
 
-    Weight decay is the optimizer's own if it has one (AdamW, Lion); otherwise it is added to the gradients (SGD). It
-    does not apply to biases and the scales of norms.
+    If the optimizer has weight decay (AdamW, Lion), that is used; otherwise it is added to the gradients (SGD). Biases
+    and norm scales do not decay.
 
     Args:
         name: as for `find_optimizer`.
         options: its keyword arguments.
-        learning_rate: the rate, or the highest one of a schedule; None to have it in the optimizer's state, as with
-            `optax.inject_hyperparams`, with the initial value 0.
-        schedule: the factor of the rate at each step; None for 1.
-        weight_decay: share of the kernels, times the learning rate, that is subtracted in each step.
-        clip_norm: maximum norm of all gradients together, to which larger ones are scaled; None for no maximum.
+        learning_rate: the learning rate, or the peak rate of a schedule. None stores it in the optimizer's state, as
+            `optax.inject_hyperparams` does, with the initial value 0.
+        schedule: the factor of the rate at each step; None for a constant rate.
+        weight_decay: weight decay coefficient. Each step multiplies the kernels by 1 - learning rate * weight_decay, or
+            adds weight_decay * kernel to the gradients.
+        clip_norm: maximum global norm of the gradients. Larger gradients are scaled down; None disables clipping.
+
+    Raises:
+        InputError: if the optimizer does not exist, or does not accept one of the options.
     """
     if learning_rate is None:
         rest = {"schedule": schedule, "weight_decay": weight_decay, "clip_norm": clip_norm}
@@ -140,7 +149,7 @@ def make_optimizer(
     if "weight_decay" in parameters:
         masks = {"mask", "weight_decay_mask"} & set(parameters)
         decay: dict[str, Any] = {"weight_decay": weight_decay, **dict.fromkeys(masks, _is_kernel)}
-        arguments = decay | arguments  # always given, because the constructor's default is perhaps not 0
+        arguments = decay | arguments  # always passed, because the constructor's default may not be 0
     elif weight_decay:
         parts.append(optax.add_decayed_weights(weight_decay, mask=_is_kernel))
     rate: optax.ScalarOrSchedule = learning_rate
@@ -154,7 +163,7 @@ def make_optimizer(
 
 
 def steps_of(epochs: float | int, num_examples: int, batch_size: int) -> int:
-    """Number of steps in `epochs` epochs."""
+    """The number of steps in `epochs` epochs."""
     return round(epochs * math.ceil(num_examples / batch_size))
 
 
@@ -163,5 +172,5 @@ def _scaled(schedule: optax.Schedule, rate: ArrayLike, step: ArrayLike) -> Array
 
 
 def _is_kernel(params: PyTree[Array]) -> PyTree[bool]:
-    """Whether each leaf decays: kernels do; biases and norm scales, which have one axis, do not."""
+    """Whether each leaf decays. Kernels do; biases and norm scales, which have one axis, do not."""
     return jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, params)

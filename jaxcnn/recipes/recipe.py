@@ -1,4 +1,4 @@
-"""What an experiment is: network, data size, hyperparameters and the book's figures."""
+"""Recipes: the network, the image size, the hyperparameters and the book's figures of an experiment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -25,14 +25,14 @@ _SCHEDULES = {"constant": "at", "one_cycle": "in one cycle up to"}
 
 @dataclass(frozen=True)
 class ReferenceEpoch:
-    """What the book prints of one epoch.
+    """The book's figures of one epoch.
 
     Attributes:
-        loss: mean over the epoch's steps of their mean cross-entropy, in nats.
-        train_accuracy: share of the training examples right during the epoch.
-        test_accuracy: share of the test examples right after the epoch.
-        seconds: how long it took, on a GPU that the book does not name.
-        on_plateau: whether the loss is on a plateau during a part of the epoch. Such epochs are not compared, because
+        loss: cross-entropy, averaged over each batch and then over the steps of the epoch, in nats.
+        train_accuracy: fraction of correct training examples during the epoch.
+        test_accuracy: fraction of correct test examples after the epoch.
+        seconds: duration, on a GPU that the book does not name.
+        on_plateau: whether the loss is on a plateau during part of the epoch. These epochs are not compared, because
             the length of the plateau depends on the seed.
     """
 
@@ -45,12 +45,12 @@ class ReferenceEpoch:
 
 @dataclass(frozen=True)
 class RecipeSource:
-    """Where a recipe of your own is.
+    """The location of your own recipe.
 
     Attributes:
-        place: the absolute path of a file, or the name of a module.
-        attribute: the name of the recipe in it.
-        sha256: of the file.
+        place: absolute path of a file, or name of a module.
+        attribute: name of the recipe in the file or module.
+        sha256: SHA-256 of the file.
     """
 
     place: str
@@ -63,42 +63,42 @@ class RecipeSource:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: all that decides it but for the data and the seed.
+    """A complete description of an experiment, except for its data and its seed.
 
     Attributes:
-        name: what the command line calls it.
-        model: the network, called as `model.apply(variables, images, train=...)`. Where it has the fields `num_classes`
-            and `dtype`, a run sets them.
-        image_size: height and width that the images are resized to.
-        learning_rate: the rate, or the highest one of a schedule.
-        title: what the network is called; the name of its class unless given.
-        section: of the book; empty where none has it.
-        reference_shapes: of the image and the main activations in their order, height x width x channels. The book
+        name: name on the command line.
+        model: the network, called as `model.apply(variables, images, train=...)`. A run sets its fields `num_classes`
+            and `dtype`, if it has them.
+        image_size: height and width that the images are resized to, in pixels.
+        learning_rate: the learning rate, or the peak rate of a schedule.
+        title: title of the network; empty for the name of its class.
+        section: section of the book; empty if there is none.
+        reference_shapes: shapes of the image and the main activations in order, height x width x channels. The book
             prints ResNet's at 224 pixels, DenseNet's at 96 and all others at `image_size`.
-        reference: the book's figures, an entry an epoch; empty where there are none.
-        reference_norm: gamma and beta of the first batch norm after the book's run, where it prints them.
+        reference: the book's figures of each epoch; empty if there are none.
+        reference_norm: gamma and beta of the first batch norm after the book's run; None if it does not print them.
         note: settings of the book's run that its text does not state.
-        caveat: why a run may give other figures, where that is known.
-        batch_size: examples a step; the last step of an epoch takes what is left.
-        num_epochs: epochs trained.
-        optimizer: the name of an optax constructor, of `optax` or `optax.contrib`, such as 'adam', 'sgd' or 'lion'.
-        optimizer_options: its keyword arguments but for the learning rate, such as {'momentum': 0.9}.
-        schedule: how the learning rate changes: 'constant', 'linear', 'cosine', 'step' or 'one_cycle', as
-            `recipes.SCHEDULES` says.
+        caveat: known reasons for differences between a run and the book.
+        batch_size: examples in a step. The last batch of an epoch holds the rest.
+        num_epochs: number of epochs.
+        optimizer: name of a constructor in `optax` or `optax.contrib`, such as 'adam', 'sgd' or 'lion'.
+        optimizer_options: its keyword arguments except the learning rate, such as {'momentum': 0.9}.
+        schedule: name of a learning rate schedule in `recipes.SCHEDULES`: 'constant', 'linear', 'cosine', 'step' or
+            'one_cycle'.
         schedule_options: keyword arguments of the schedule.
-        warmup_epochs: epochs at the beginning over which the rate rises linearly from 0; a part of one is possible.
-        weight_decay: share of the kernels, times the learning rate, that each step takes off them. It is the
-            optimizer's own where it has one (AdamW), and is added to the gradients elsewhere.
-        clip_norm: the largest norm of all gradients together; None for no bound.
+        warmup_epochs: epochs at the beginning in which the rate rises linearly from 0, such as 0.5.
+        weight_decay: weight decay coefficient. If the optimizer has weight decay (AdamW), that is used; otherwise
+            weight_decay * kernel is added to the gradients. Biases and norm scales do not decay.
+        clip_norm: maximum global norm of the gradients; None disables clipping.
         label_smoothing: as for `training.train_step`.
-        init_gain: kernels begin uniform in ±init_gain / sqrt(fan_in) and biases at 0; None for the network's own
-            initialisation. The square root of 6 is He's.
-        augmentation: what is done to the training images; None for nothing.
-        metrics: further metrics, functions by name, as for `training.FitOptions`.
-        source: the file or module that it was loaded from; None for a registered recipe.
+        init_gain: initial kernels are uniform in ±init_gain / sqrt(fan_in), and biases are 0. The square root of 6
+            gives He's initialization; None keeps the network's own.
+        augmentation: augmentation of the training images; None for no augmentation.
+        metrics: additional metrics, functions by name, as for `training.FitOptions`.
+        source: the file or module that the recipe was loaded from; None for a registered recipe.
 
     Raises:
-        InputError: if a setting is out of its range, or there is no optimizer or schedule of that name.
+        InputError: if a setting is out of its range, or the optimizer or schedule does not exist.
 
     Examples:
         >>> from jaxcnn.models import LeNet
@@ -141,40 +141,40 @@ class Recipe:
         for name in ("optimizer_options", "schedule_options", "metrics"):
             object.__setattr__(self, name, FrozenDict(getattr(self, name)))
         if not isinstance(self.model, nn.Module):
-            raise InputError(f"a model that is {self.model!r}: expected a network, a Linen module")
+            raise InputError(f"model {self.model!r}: expected a Linen module")
         if not self.title:
             object.__setattr__(self, "title", type(self.model).__name__)
         find_optimizer(self.optimizer)
         check_schedule(self.schedule)
         if self.image_size < 1:
-            raise InputError(f"an image size of {self.image_size}: expected 1 or more pixels")
+            raise InputError(f"image_size {self.image_size}: expected 1 or more pixels")
         if not self.weight_decay >= 0:
-            raise InputError(f"a weight decay of {self.weight_decay}: expected 0 or more")
+            raise InputError(f"weight_decay {self.weight_decay}: expected 0 or more")
         if not 0 <= self.label_smoothing < 1:
-            raise InputError(f"a label smoothing of {self.label_smoothing}: expected 0 or more, and less than 1")
+            raise InputError(f"label_smoothing {self.label_smoothing}: expected 0 or more, and less than 1")
         if self.clip_norm is not None and not self.clip_norm > 0:
-            raise InputError(f"gradients clipped to a norm of {self.clip_norm}: expected a number above 0")
+            raise InputError(f"clip_norm {self.clip_norm}: expected a number above 0, or None")
         if not self.warmup_epochs >= 0:
-            raise InputError(f"a warm-up of {self.warmup_epochs} epochs: expected 0 or more")
+            raise InputError(f"warmup_epochs {self.warmup_epochs}: expected 0 or more")
 
     @property
     def num_parameters(self) -> int:
-        """How many parameters the network has on grayscale images."""
+        """The number of parameters of the network for grayscale images."""
         return _count_parameters(self.model, self.image_size)
 
     @property
     def command_name(self) -> str:
-        """What the command line finds it by: its name, or FILE.py:ATTRIBUTE."""
+        """The argument that selects this recipe on the command line: its name, or FILE.py:ATTRIBUTE."""
         return self.name if self.source is None else str(self.source)
 
     def without_reference(self) -> "Recipe":
-        """The same without the book's figures, which are of Fashion-MNIST."""
+        """This recipe without the book's figures, for data other than Fashion-MNIST."""
         return replace(self, section="", reference=(), reference_norm=None, note="", caveat="")
 
     def settings(self) -> dict[str, Any]:
-        """All that decides what a run of this recipe computes, as JSON holds it; `with_settings` reads it.
+        """All settings that determine the results of a run, as JSON. `with_settings` reads them.
 
-        The network is described by its class and fields. The book's figures and the words about them are left out.
+        The network is described by its class and fields. The book's figures, notes and titles are not included.
         """
         settings = {"recipe": self.name} | {name: describe(getattr(self, name)) for name in _setting_names()}
         if self.source is not None:
@@ -182,10 +182,10 @@ class Recipe:
         return settings
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Recipe":
-        """The same with `settings`, those that it has in the place of its own.
+        """This recipe with `settings` in place of its own.
 
         Raises:
-            ValueError: if one of them cannot be used.
+            ValueError: if a setting is invalid.
         """
         own = self.settings()
         changed = {name for name in own if name in settings and settings[name] != own[name]} - {"recipe", "source"}
@@ -196,19 +196,19 @@ class Recipe:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Recipe":
-        """The recipe that has `settings`, as `settings` gave them.
+        """Rebuild a recipe from the `settings` of another.
 
         Raises:
-            KeyError: if one of them is missing.
-            ValueError: if one of them cannot be used.
+            KeyError: if a setting is missing.
+            ValueError: if a setting is invalid.
         """
         return cls(settings["recipe"], **{name: rebuild(settings[name]) for name in _setting_names()})
 
     def describe_training(self, learning_rates: Sequence[float] | None = None) -> str:
-        """How the network is trained, in words.
+        """Describe the training in one line.
 
         Args:
-            learning_rates: those of several runs; the recipe's own unless given.
+            learning_rates: the learning rates of several runs; None for the recipe's own.
         """
         rates = ", ".join(f"{rate:g}" for rate in learning_rates or [self.learning_rate])
         how = _SCHEDULES.get(self.schedule, f"with the schedule {self.schedule} from")
@@ -230,12 +230,12 @@ class Recipe:
     def make_optimizer(
         self, num_examples: int = 60_000, *, inject_learning_rate: bool = False
     ) -> optax.GradientTransformation:
-        """The optimizer, with schedule, decay and clipping.
+        """Make the optimizer, with its schedule, weight decay and clipping.
 
         Args:
-            num_examples: of an epoch, which set the length of the schedule.
-            inject_learning_rate: whether the learning rate is an entry of the state, as `optax.inject_hyperparams` has
-                it, by which recipes that differ in it alone share what is compiled. It takes the same steps.
+            num_examples: number of training examples. It determines the length of the schedule.
+            inject_learning_rate: whether to store the learning rate in the state, as `optax.inject_hyperparams` does.
+                Recipes that differ only in the learning rate then share one compiled program. The updates are the same.
         """
         return make_optimizer(
             self.optimizer,
@@ -247,7 +247,7 @@ class Recipe:
         )
 
     def learning_rate_at(self, step: int, num_examples: int = 60_000) -> float:
-        """The learning rate of step `step`, counted from 0.
+        """The learning rate of step `step`, where 0 is the first.
 
         Examples:
             >>> from jaxcnn.models import LeNet
@@ -259,7 +259,7 @@ class Recipe:
         return self.learning_rate if schedule is None else self.learning_rate * float(jnp.asarray(schedule(step)))
 
     def fit_options(self, **changes: Any) -> FitOptions:
-        """The options for `training.fit`, with `changes` in the place of the recipe's own.
+        """The options for `training.fit`, with `changes` in place of the recipe's own.
 
         Examples:
             >>> from jaxcnn.models import LeNet
@@ -285,7 +285,7 @@ class Recipe:
         )
 
     def initialize(self, params: PyTree[Array]) -> PyTree[Array]:
-        """The parameters to begin with, of those that the network itself begins with."""
+        """Scale the network's initial parameters by `init_gain`."""
         if self.init_gain is None:
             return params
         names = {"kernel": self.init_gain, "bias": 0.0}
@@ -293,7 +293,7 @@ class Recipe:
 
 
 def _setting_names() -> list[str]:
-    """The fields of a recipe that decide what a run computes."""
+    """The fields of a recipe that determine the results of a run."""
     return [field.name for field in fields(Recipe) if field.name not in (*_ABOUT, "name", "source")]
 
 

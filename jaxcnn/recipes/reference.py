@@ -1,6 +1,6 @@
-"""The nine experiments of the book, with the figures that it prints.
+"""The book's nine experiments, with the book's figures.
 
-`SOURCE` names the book. The notes of the recipes give settings that its text does not state.
+`SOURCE` names the book. The notes of the recipes list settings that its text does not state.
 """
 
 from jaxcnn import layers, models
@@ -10,7 +10,7 @@ SOURCE = (
     "Dive into Deep Learning (Aston Zhang, Zachary Lipton, Mu Li, Alexander Smola; d2l.ai), the chapter on "
     "convolutional neural networks, in a PyTorch notebook version whose sections are numbered 4.1 to 4.12"
 )
-"""The book that the recipes are from."""
+"""The book that the recipes come from."""
 
 HOW_THE_RUNS_WERE_MADE = (
     "In lenet_bn, resnet and densenet, batch norm begins with gamma from U(0, 1), as PyTorch's did before version 1.2. "
@@ -215,4 +215,4 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (LENET, ALEXNET, VGG, NIN, GOOGLENET, LENET_BN_SCRATCH, LENET_BN, RESNET, DENSENET)
 }
-"""Every recipe by its name, in the chapter's order."""
+"""The book's recipes by name, in the chapter's order."""

@@ -1,4 +1,4 @@
-"""Recipes by name, and recipes in files of one's own."""
+"""Recipes by name, and recipes in your own files."""
 
 import difflib
 import hashlib
@@ -15,44 +15,44 @@ from jaxcnn.recipes.recipe import Recipe, RecipeSource
 from jaxcnn.recipes.reference import RECIPES
 
 ALL_RECIPES: dict[str, Recipe] = RECIPES | MODERN_RECIPES
-"""Every recipe by its name: the book's, the modern ones, and those that were registered."""
+"""All recipes by name: the book's, the modern ones and the registered ones."""
 
 
 def register_recipe(recipe: Recipe) -> Recipe:
-    """Let the command line and `get_recipe` know `recipe` by its name; returns it.
+    """Register `recipe` by its name, for the command line and `get_recipe`, and return it.
 
     Raises:
-        InputError: if there is another one of that name.
+        InputError: if another recipe has that name.
     """
     if ALL_RECIPES.setdefault(recipe.name, recipe) != recipe:
-        raise InputError(f"a recipe called {recipe.name!r} is there already: give it another name")
+        raise InputError(f"recipe {recipe.name!r} is already registered: give it another name")
     return recipe
 
 
 def get_recipe(name: str) -> Recipe:
-    """The recipe called `name`, or the one that is where `name` says.
+    """Get the recipe called `name`, or load your own.
 
     Args:
-        name: the name of a recipe; or FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE for one of your own, such as
-            ./allconv.py:recipe. The file is run.
+        name: name of a recipe; or FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE for your own, such as
+            ./allconv.py:recipe. The file is executed.
 
     Raises:
-        InputError: if there is none; it says which names there are.
+        InputError: if the recipe does not exist. The message lists all names.
     """
     if ":" in name:
         return _load(name)
     if name not in ALL_RECIPES:
         alike = difflib.get_close_matches(name, ALL_RECIPES, n=1)
-        hint = f"did you mean {alike[0]}? There are" if alike else "choose one of"
+        hint = f"did you mean {alike[0]}? Expected" if alike else "expected"
         raise InputError(
-            f"no recipe is called {name!r}: {hint} {', '.join(RECIPES)}, these with _modern after it, and "
-            "FILE.py:ATTRIBUTE for one of your own"
+            f"recipe {name!r} is unknown: {hint} one of {', '.join(RECIPES)}, one of these with _modern appended, or "
+            "FILE.py:ATTRIBUTE for your own"
         )
     return ALL_RECIPES[name]
 
 
 def _load(name: str) -> Recipe:
-    """The recipe at FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE."""
+    """Load the recipe at FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE."""
     place, _, attribute = name.rpartition(":")
     if place.endswith(".py"):
         place = str(Path(place).expanduser().absolute())
@@ -69,25 +69,25 @@ def _load(name: str) -> Recipe:
 
 
 def _run_file(path: Path) -> ModuleType:
-    """The module that the file `path` is."""
+    """Execute the file `path` as a module."""
     if not path.is_file():
-        raise InputError(f"{path} is not there: give the file of a recipe as FILE.py:ATTRIBUTE")
-    name = f"jaxcnn_recipes.{path.stem}"  # not that of a package which its author may import
+        raise InputError(f"{path} does not exist: give the file of a recipe as FILE.py:ATTRIBUTE")
+    name = f"jaxcnn_recipes.{path.stem}"  # differs from the names of packages that the file may import
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses look for the types of their fields
+    sys.modules[name] = module  # dataclasses look up the types of their fields here
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the file raises
+    except Exception as error:  # the file may raise any exception
         del sys.modules[name]
         raise InputError(f"{path} cannot be run{_line_of(error, path)}: {type(error).__name__}: {error}") from error
     return module
 
 
 def _import(name: str) -> ModuleType:
-    """The module called `name`, of a package or in the working directory."""
+    """Import the module called `name`, of a package or in the working directory."""
     try:
         module = importlib.import_module(name)
     except ImportError as error:
@@ -95,12 +95,12 @@ def _import(name: str) -> ModuleType:
             f"{name} cannot be imported ({error}): give PACKAGE.MODULE:ATTRIBUTE or FILE.py:ATTRIBUTE"
         ) from error
     if module.__file__ is None:
-        raise InputError(f"{name} is a folder without a file of its own: give a module in it")
+        raise InputError(f"{name} is a folder without __init__.py: give a module in it")
     return module
 
 
 def _line_of(error: BaseException, path: Path) -> str:
-    """Where in the file `path` it was raised, in words."""
+    """The line of the file `path` at which `error` was raised, as text; empty if unknown."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
     lines, trace = [], error.__traceback__

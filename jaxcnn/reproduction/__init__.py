@@ -1,4 +1,4 @@
-"""The book's experiments with several seeds, and their results compared with the book's figures."""
+"""Training of the book's experiments with several seeds, and comparison with the book's figures."""
 
 from jaxcnn.reproduction.comparison import Comparison, Experiment, compare
 from jaxcnn.reproduction.experiments import plan, reproduce

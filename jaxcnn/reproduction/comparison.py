@@ -1,4 +1,4 @@
-"""The book's figures compared with those of several runs, and when they agree."""
+"""Comparison of the book's figures with the metrics of several runs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ ACCURACY_TOLERANCE = 0.01
 
 Metric = Literal["train_loss", "train_accuracy", "test_accuracy"]
 Agreement = Literal["yes", "no", "1 seed"]
-_ROUNDING = 1e-9  # of a difference of two decimal fractions
+_ROUNDING = 1e-9  # allowed rounding error of a difference of two decimal fractions
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A figure of the book beside those of several runs after the same epoch.
+    """A metric of several runs compared with the book's figure, after the same epoch.
 
     Attributes:
         metric: 'train_loss', 'train_accuracy' or 'test_accuracy'.
-        reference: the book's.
-        measured: that of each run.
+        reference: the book's figure.
+        measured: the value of each run.
 
     Examples:
         >>> loss = Comparison("train_loss", 0.60, (0.61, 0.64))
@@ -41,12 +41,12 @@ class Comparison:
 
     @property
     def mean(self) -> float:
-        """Mean over the runs."""
+        """The mean over the runs."""
         return float(np.mean(self.measured))
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of the runs, from n - 1; 0 of a single one."""
+        """The standard deviation over the runs, with denominator n - 1; 0 for a single run."""
         return float(np.std(self.measured, ddof=1)) if len(self.measured) > 1 else 0.0
 
     @property
@@ -56,11 +56,11 @@ class Comparison:
 
     @property
     def agrees(self) -> Agreement:
-        """Whether the runs reproduce the figure.
+        """Whether the runs reproduce the book's figure.
 
-        A training loss: the mean is within 5 % of the book's. A training accuracy: within .01. A test accuracy, which
-        varies most between runs: the book's is between the smallest and the largest, rounded to three digits as the
-        book prints them. With a single run it is not checked.
+        Training loss: the mean is within 5 % of the figure. Training accuracy: the mean is within .01. Test accuracy,
+        which varies more between runs: the figure is between the minimum and the maximum of the runs, rounded to three
+        digits like the book's. With a single run, the test accuracy is not checked.
         """
         if self.metric == "test_accuracy":
             if len(self.measured) < 2:
@@ -75,13 +75,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A recipe beside what its runs gave.
+    """A recipe and its runs.
 
     Attributes:
-        recipe: the recipe as it is now.
-        runs: the runs with the recipe's settings that have the most finished epochs.
-        behind: the runs with the recipe's settings that have fewer.
-        others: the runs with other settings, or another limit or dtype than the first run; they are not compared.
+        recipe: the recipe.
+        runs: the runs with the recipe's settings and the maximum number of finished epochs.
+        behind: the runs with the recipe's settings and fewer finished epochs.
+        others: the runs with other settings, or with another limit or dtype than the first run. They are not compared.
     """
 
     recipe: Recipe
@@ -91,22 +91,22 @@ class Experiment:
 
     @property
     def is_of_the_book(self) -> bool:
-        """Whether the book describes the experiment, so that its figures should be reproduced."""
+        """Whether this is one of the book's experiments, whose figures should be reproduced."""
         return self.recipe.name in RECIPES
 
     @property
     def num_epochs(self) -> int:
-        """Number of epochs that can be compared."""
+        """The number of epochs that can be compared."""
         return min(len(self.recipe.reference), len(self.runs[0]["epochs"])) if self.runs else 0
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is a run of all the book's epochs on all images."""
+        """Whether the runs have all of the book's epochs, on all images."""
         return 0 < self.num_epochs == len(self.recipe.reference) and self.runs[0]["limit"] is None
 
     @property
     def final(self) -> tuple[Comparison, ...]:
-        """Training loss, training accuracy and test accuracy of the last epoch that can be compared."""
+        """The comparisons of training loss, training accuracy and test accuracy in the last comparable epoch."""
         if not self.num_epochs:
             return ()
         number = self.num_epochs - 1
@@ -119,7 +119,7 @@ class Experiment:
 
     @property
     def losses(self) -> tuple[Comparison, ...]:
-        """The training loss of each epoch in which the book's is not on a plateau."""
+        """The comparisons of the training loss in each epoch, except those on a plateau."""
         return tuple(
             self._comparison("train_loss", number, epoch.loss)
             for number, epoch in enumerate(self.recipe.reference[: self.num_epochs])
@@ -128,17 +128,17 @@ class Experiment:
 
     @property
     def largest_difference(self) -> float:
-        """The largest relative difference of `losses` from the book's, with its sign; 0 where there are none."""
+        """The relative difference of `losses` with the largest magnitude; 0 if there are no losses."""
         return max((loss.relative_difference for loss in self.losses), key=abs, default=0.0)
 
     @property
     def losses_agree(self) -> Agreement:
-        """Whether the mean of each of `losses` is within 10 % of the book's."""
+        """Whether the mean of every loss in `losses` is within 10 % of the book's."""
         return "yes" if abs(self.largest_difference) <= EPOCH_LOSS_TOLERANCE + _ROUNDING else "no"
 
     @property
     def failures(self) -> list[str]:
-        """What is not reproduced, in words."""
+        """The metrics that are not reproduced, with their differences, as text."""
         failures = [
             f"final {comparison.metric.replace('_', ' ')} ({_difference(comparison)})"
             for comparison in self.final
@@ -148,7 +148,7 @@ class Experiment:
 
     @property
     def verdict(self) -> str:
-        """Whether the experiment is reproduced, in a word or two."""
+        """Whether the experiment is reproduced: 'yes', 'yes, 1 seed', 'no', 'unfinished' or 'not run'."""
         if not self.runs:
             return "not run"
         if not self.is_whole:
@@ -162,7 +162,7 @@ class Experiment:
 
 
 def compare(results: Results) -> Iterator[Experiment]:
-    """Each of the book's experiments, in its order, and each other recipe that there are runs of."""
+    """Yield every experiment of the book, in order, and every other recipe with runs."""
     runs = results["runs"]
     for name, recipe in ALL_RECIPES.items():
         named = [run for run in runs if run["recipe"] == name]
@@ -179,7 +179,7 @@ def compare(results: Results) -> Iterator[Experiment]:
 
 
 def _is_of(recipe: Recipe, run: dict[str, Any]) -> bool:
-    """Whether `run` is of Fashion-MNIST and has the settings of `recipe`, except for the number of epochs."""
+    """Whether `run` used Fashion-MNIST and the settings of `recipe`, except for the number of epochs."""
     settings = {name: value for name, value in recipe.settings().items() if name != "num_epochs"}
     return "data" not in run and all(run.get(name) == value for name, value in settings.items())
 

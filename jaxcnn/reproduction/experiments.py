@@ -28,20 +28,23 @@ def plan(
     device: str | None = None,
     dtype: str = "float32",
 ) -> dict[Path, RunConfig]:
-    """The runs of the experiments called `names` with the seeds 0 .. `seeds` - 1, by their directories, cheapest first.
+    """Plan the runs of the recipes called `names` with the seeds 0 to `seeds` - 1.
 
     Args:
-        names: of the recipes; empty for the book's nine.
-        root: directory for the runs; each has its own directory, root/NAME/seed-S.
+        names: names of recipes; empty for the book's nine.
+        root: directory for all runs. Each run has its own directory, root/NAME/seed-S.
         seeds: number of runs of each recipe.
-        num_epochs: number of epochs; the book's unless given.
-        limit: number of images of each split, the first; all unless given.
-        device: cpu, gpu or tpu; the fastest one here unless given.
-        dtype: type of the computation.
+        num_epochs: number of epochs; None for the book's.
+        limit: number of examples to take from the start of each split; None for all.
+        device: 'cpu', 'gpu' or 'tpu'; None for the fastest platform of this machine.
+        dtype: data type of the computation.
+
+    Returns:
+        The settings of each run by its directory. The fastest recipes come first.
 
     Raises:
         InputError: if a name or a number is invalid, the book has no results for a recipe, a file in `root` cannot be
-            read, or the directory of a run holds one with other settings.
+            read, or the directory of a run has a run with other settings.
     """
     if seeds < 1:
         raise InputError(f"--seeds {seeds}: expected 1 or more")
@@ -50,7 +53,7 @@ def plan(
         for recipe in sorted(_recipes(names, num_epochs), key=_seconds)
         for seed in range(seeds)
     }
-    collect_results(root)  # unreadable files are found before the first step
+    collect_results(root)  # raise for unreadable files before the first step
     for path, config in configs.items():
         if (path / "config.json").exists():
             check_same_config(path, config.as_json())
@@ -58,30 +61,30 @@ def plan(
 
 
 def reproduce(configs: Mapping[Path, RunConfig], dataset: Dataset, root: Path, console: Console) -> Results:
-    """Train the runs that `plan` gives, and compare them with the book's figures.
+    """Train planned runs and compare them with the book's figures.
 
     Finished runs are kept, interrupted runs are resumed, and runs locked by another process are skipped. After each
-    epoch, reproduction.json and the table reproduction.md in `root` are updated, with all runs below `root`.
+    epoch, reproduction.json and reproduction.md in `root` are updated. They contain all runs below `root`.
 
     Args:
-        configs: the settings of each run by its directory.
+        configs: the settings of each run by its directory, as `plan` returns them.
         dataset: the data to train and test on.
         root: directory of all runs.
-        console: where to print.
+        console: the console to print to.
 
     Returns:
-        The content of reproduction.json, as `collect_results` gives it.
+        The content of reproduction.json, as `collect_results` returns it.
 
     Raises:
-        InputError: if a directory cannot be made.
-        DivergedError: if the numbers of a run are not finite, after all other runs.
-        RunError: if a run cannot be written.
-        StoppedError: if a signal ended it.
+        InputError: if a directory cannot be created.
+        DivergedError: if the metrics of a run are not finite. It is raised after all other runs.
+        RunError: if a run or the results cannot be written.
+        StoppedError: if a signal stopped the runs.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{root} cannot be made ({error.strerror}): give another --output") from error
+        raise InputError(f"{root} cannot be created ({error.strerror}): give another --output") from error
     watching = [TerminalWriter(console), _ResultsWriter(root)]
     diverged: list[DivergedError] = []
     with StopSignals() as signals:
@@ -98,7 +101,7 @@ def reproduce(configs: Mapping[Path, RunConfig], dataset: Dataset, root: Path, c
             except StoppedError:
                 _write(root)
                 raise
-            if signals.received is not None:  # in the last steps of a run, which is finished then
+            if signals.received is not None:  # during the last steps of a run, which then finished
                 _write(root)
                 raise StoppedError(signals.received)
     results = _write(root)
@@ -109,7 +112,7 @@ def reproduce(configs: Mapping[Path, RunConfig], dataset: Dataset, root: Path, c
 
 
 class _ResultsWriter(Writer):
-    """Updates the results after each epoch, once its checkpoint is on disk."""
+    """Updates the results after each epoch, when its checkpoint is on disk."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

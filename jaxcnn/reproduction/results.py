@@ -1,4 +1,4 @@
-"""The results of a reproduction: collected from the directories of its runs, and read from one JSON file."""
+"""The results of a reproduction: collecting them from the directories of runs, and reading reproduction.json."""
 
 import json
 import os
@@ -16,7 +16,7 @@ RESULTS_FILE = "reproduction.json"
 TABLE_FILE = "reproduction.md"
 
 Results = Mapping[str, Any]
-"""What reproduction.json holds: `runs`, a list with an entry a run."""
+"""The content of reproduction.json: `runs`, a list with one entry for each run."""
 
 _KINDS = {"recipe": str, "seed": int, "limit": int | None, "epochs": list}
 _KINDS_OF_ENDING = {"status": str, "device": str, "versions": dict}
@@ -24,15 +24,16 @@ _OF_SUMMARY = ("status", "compile_seconds", "params_sha256", "device", "versions
 
 
 def collect_results(root: Path) -> Results:
-    """The results of all runs below `root`, finished or not, in the order of the recipes and seeds.
+    """Collect the results of all runs below `root`, finished or not, in the order of recipes and seeds.
 
     Args:
-        root: directory with a run in NAME/seed-S for each recipe and seed.
+        root: directory of the runs. The run of each recipe and seed is in NAME/seed-S.
 
     Returns:
-        `runs`: for each run the config, `status` ('finished', 'diverged', 'interrupted', or 'unfinished' for a run that
-        is in progress or was killed), `seconds` and `epochs`, the metrics of each finished epoch. A run that has ended
-        has `compile_seconds`, `params_sha256`, `device` and `versions` too.
+        `runs`, a list with one mapping for each run: its config; `status`, which is 'finished', 'diverged',
+        'interrupted', or 'unfinished' for a run that is in progress or was killed; `seconds`; and `epochs`, the metrics
+        of each finished epoch. Runs that have ended also have `compile_seconds`, `params_sha256`, `device` and
+        `versions`.
 
     Raises:
         InputError: if a file of a run cannot be read.
@@ -52,14 +53,14 @@ def _run(path: Path) -> dict[str, Any]:
         _check_run(run)
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is no run of a reproduction ({error}): move it elsewhere, or give another --output"
+            f"{path} is not a run of jaxcnn reproduce ({error}): move it elsewhere, or give another --output"
         ) from error
     del run["format"]
     return run | {"seconds": sum(epoch["seconds"] for epoch in epochs)}
 
 
 def _check_run(run: Any) -> None:
-    """See that a run has what tables and pages are made of; a KeyError or TypeError says what it lacks."""
+    """Check that a run has the entries that tables and pages need; raise KeyError or TypeError if it does not."""
     for name, kind in _KINDS.items():
         if not isinstance(run[name], kind):
             raise TypeError(f"{name} is {run[name]!r}")
@@ -71,10 +72,10 @@ def _check_run(run: Any) -> None:
 
 
 def read_results(path: Path) -> Results:
-    """The results in `path`, a reproduction.json or the directory that holds it.
+    """Read the results in `path`, a reproduction.json or its directory.
 
     Raises:
-        InputError: if it cannot be read, or holds something else.
+        InputError: if the file cannot be read, or does not contain results.
     """
     file = path / RESULTS_FILE if path.is_dir() else path
     try:
@@ -88,7 +89,7 @@ def read_results(path: Path) -> Results:
             _check_run(run)
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"{file} has no list of runs with their epochs ({error}): give the directory of jaxcnn reproduce, or its "
+            f"{file} does not contain runs with epochs ({error}): give the directory of jaxcnn reproduce, or its "
             "reproduction.json"
         ) from error
     return results
@@ -96,7 +97,7 @@ def read_results(path: Path) -> Results:
 
 @contextmanager
 def only_writer(root: Path) -> Iterator[None]:
-    """Hold the write lock of the results in `root`; wait if another process holds it."""
+    """Hold the write lock of the results in `root`. Wait while another process holds it."""
     descriptor = lock_directory(root, wait=True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The tables of a reproduction: an overview with a row for each experiment, and all metrics with their verdicts."""
+"""Tables of a reproduction: an overview with one row for each experiment, and all metrics with their verdicts."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,34 +12,34 @@ from jaxcnn.reproduction.results import Results
 _OVERVIEW = ("experiment", "reproduced", "runs", "final loss", "train accuracy", "test accuracy", "loss by epoch")
 _DETAILS = ("experiment", "metric", "book", "mean", "sd", "min to max", "agrees")
 _MODERN = ("recipe", "runs", "book", "mean ± sd", "min to max")
-_WORDS_IN = {"experiment", "metric", "agrees", "recipe"}  # columns of words, not of numbers
+_WORDS_IN = {"experiment", "metric", "agrees", "recipe"}  # columns of words; the others have numbers
 _WORDS = {"train_loss": "train loss", "train_accuracy": "train acc", "test_accuracy": "test acc"}
 
 Rows = list[tuple[str, ...]]
 
 
 def overview_rows(results: Results) -> Rows:
-    """A heading, and a row for each of the book's experiments: the verdict, and the book / mean ± sd of the runs."""
+    """A heading, and one row for each of the book's experiments: the verdict, and the book / mean ± sd of the runs."""
     rows: Rows = [_OVERVIEW]
     for experiment in _of_the_book(results):
         cells = ["-", "-", "-", "-"]
         if experiment.runs:
-            figures = [f"{_book(figure)} / {_mean_and_deviation(figure)}" for figure in experiment.final]
-            figures[-1] = f"{_book(experiment.final[-1])} / {_range(experiment.final[-1])}"
-            cells = [*figures, _largest(experiment)]
+            *train, test = experiment.final
+            cells = [f"{_book(metric)} / {_mean_and_deviation(metric)}" for metric in train]
+            cells += [f"{_book(test)} / {_range(test)}", _largest(experiment)]
         rows.append((experiment.recipe.name, experiment.verdict, _runs(experiment), *cells))
     return rows
 
 
 def detail_rows(experiments: Iterable[Experiment]) -> Rows:
-    """A heading, and four rows for each experiment that was run: each metric, how the runs spread, and the verdict."""
+    """A heading, and four rows for each experiment with runs: each metric, its spread, and the verdict."""
     rows: Rows = [_DETAILS]
     for experiment in experiments:
-        for figure in experiment.final:
+        for comparison in experiment.final:
             rows.append(
                 (
-                    experiment.recipe.name, _WORDS[figure.metric], _book(figure), _number(figure, figure.mean),
-                    _deviation(figure), _range(figure), figure.agrees,
+                    experiment.recipe.name, _WORDS[comparison.metric], _book(comparison),
+                    _number(comparison, comparison.mean), _deviation(comparison), _range(comparison), comparison.agrees,
                 )
             )  # fmt: skip
         if experiment.losses:
@@ -49,7 +49,7 @@ def detail_rows(experiments: Iterable[Experiment]) -> Rows:
 
 
 def modern_rows(results: Results) -> Rows:
-    """A heading, and a row for each modern recipe that was run: its test accuracy beside the book's."""
+    """A heading, and one row for each modern recipe with runs: its test accuracy and the book's."""
     rows: Rows = [_MODERN]
     for experiment in compare(results):
         if experiment.runs and not experiment.is_of_the_book:
@@ -60,7 +60,7 @@ def modern_rows(results: Results) -> Rows:
 
 
 def notes(results: Results) -> list[str]:
-    """A line for each experiment that is not reproduced or unfinished, or has runs that are left out."""
+    """One line for each experiment that is not reproduced, is unfinished, or has runs that are not compared."""
     lines = []
     for experiment in _of_the_book(results):
         name, epochs = experiment.recipe.name, len(experiment.recipe.reference)
@@ -85,7 +85,7 @@ def notes(results: Results) -> list[str]:
 
 
 def overview_markdown(results: Results) -> str:
-    """The overview with its notes and what it means, and the modern recipes, in Markdown."""
+    """The overview with its criterion and notes, and the modern recipes, in Markdown."""
     parts = [markdown_table(overview_rows(results)), CRITERION + "\n"]
     if lines := notes(results):
         parts.append("".join(f"- {line}\n" for line in lines))
@@ -95,14 +95,14 @@ def overview_markdown(results: Results) -> str:
 
 
 def as_markdown(results: Results) -> str:
-    """The overview, and all metrics of the book's experiments, in Markdown."""
+    """The overview and all metrics of the book's experiments, in Markdown."""
     rows = detail_rows(_of_the_book(results))
     details = f"\nAll metrics of the last epoch:\n\n{markdown_table(rows)}" if len(rows) > 1 else ""
     return overview_markdown(results) + details
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """`rows`, of which the first is the heading, as a table in Markdown."""
+    """`rows` as a Markdown table. The first row is the heading."""
     heading, *others = rows
     lines = [heading, ["---"] * len(heading), *others]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
@@ -121,7 +121,7 @@ has fewer epochs or fewer images than the book's."""
 
 
 def show_reproduction(results: Results, console: Console) -> None:
-    """Print all metrics with their verdicts, and the notes, for a terminal of 80 columns or more."""
+    """Print all metrics with their verdicts, and the notes. The terminal needs 80 columns."""
     table = _table("the book's figures and ours, after the last epoch", _DETAILS)
     for experiment in _of_the_book(results):
         _, *rows = detail_rows([experiment])
@@ -156,26 +156,30 @@ def _runs(experiment: Experiment) -> str:
     return f"{len(experiment.runs)} x {experiment.num_epochs} epochs"
 
 
-def _number(figure: Comparison, value: float) -> str:
-    return f"{value:.{4 if figure.metric == 'train_loss' else 3}f}"
+def _number(comparison: Comparison, value: float) -> str:
+    return f"{value:.{4 if comparison.metric == 'train_loss' else 3}f}"
 
 
-def _book(figure: Comparison) -> str:
-    return _number(figure, figure.reference)
+def _book(comparison: Comparison) -> str:
+    return _number(comparison, comparison.reference)
 
 
-def _mean_and_deviation(figure: Comparison) -> str:
-    mean = _number(figure, figure.mean)
-    return f"{mean} ± {_deviation(figure)}" if len(figure.measured) > 1 else mean
+def _mean_and_deviation(comparison: Comparison) -> str:
+    mean = _number(comparison, comparison.mean)
+    return f"{mean} ± {_deviation(comparison)}" if len(comparison.measured) > 1 else mean
 
 
-def _deviation(figure: Comparison) -> str:
-    return _number(figure, figure.deviation) if len(figure.measured) > 1 else "-"
+def _deviation(comparison: Comparison) -> str:
+    return _number(comparison, comparison.deviation) if len(comparison.measured) > 1 else "-"
 
 
-def _range(figure: Comparison) -> str:
-    low, high = min(figure.measured), max(figure.measured)
-    return _number(figure, low) if len(figure.measured) == 1 else f"{_number(figure, low)} to {_number(figure, high)}"
+def _range(comparison: Comparison) -> str:
+    low, high = min(comparison.measured), max(comparison.measured)
+    return (
+        _number(comparison, low)
+        if len(comparison.measured) == 1
+        else f"{_number(comparison, low)} to {_number(comparison, high)}"
+    )
 
 
 def _largest(experiment: Experiment) -> str:

@@ -9,7 +9,7 @@ from jaxcnn import __version__, cli
 from jaxcnn.cli import training
 from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE
 
-pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
 
 def test_list_fits_a_line_of_eighty(capsys):
@@ -50,7 +50,7 @@ def test_summary_shows_layers_and_the_book_s_shapes(capsys):
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_train_records_all_settings(on_sample, tmp_path, capsys):
+def test_train_records_all_settings(sample_requests, tmp_path, capsys):
     run = tmp_path / "run"
     options = "--epochs 1 --batch-size 64 --learning-rate 0.002 --seed 5 --limit 128 --platform cpu --dtype bfloat16"
     assert cli.main(["train", "lenet", *options.split(), "--workdir", str(run)]) == 0
@@ -64,18 +64,18 @@ def test_train_records_all_settings(on_sample, tmp_path, capsys):
         "dtype": "bfloat16", "matmul_precision": "default", "limit": 128, "deterministic": False,
         "jax": {"default_prng_impl": "threefry2x32", "enable_x64": False, "threefry_partitionable": True},
     }  # fmt: skip
-    assert on_sample == [None]
+    assert sample_requests == [None]
     assert "finished after 1 of 1 epochs" in capsys.readouterr().out
 
 
-def test_the_default_workdir_is_new(on_sample, tmp_path, monkeypatch):
+def test_the_default_workdir_is_new(sample_requests, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["train", "lenet", "--epochs", "1", "--limit", "8"]) == 0
     (run,) = (tmp_path / "runs").iterdir()
     assert run.name.startswith("lenet-")
 
 
-def test_several_seeds_and_rates_have_their_own_runs(on_sample, tmp_path, capsys):
+def test_several_seeds_and_rates_have_their_own_runs(sample_requests, tmp_path, capsys):
     several = ["train", "lenet", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "runs")]
     assert cli.main([*several, "--seeds", "2", "--learning-rate", "1e-3,1e-2", "--num-devices", "2"]) == 0
     said = " ".join(capsys.readouterr().out.split())
@@ -94,7 +94,7 @@ def test_several_seeds_and_rates_have_their_own_runs(on_sample, tmp_path, capsys
     assert "--num-devices 0: expected 1 or more" in capsys.readouterr().err
 
 
-def test_distributed_needs_a_workdir_and_addresses(on_sample, tmp_path, capsys, monkeypatch):
+def test_distributed_needs_a_workdir_and_addresses(sample_requests, tmp_path, capsys, monkeypatch):
     command = ["train", "lenet", "--limit", "8", "--distributed"]
     assert cli.main(command) == 2
     assert "--distributed: expected --workdir, a directory that all hosts can access" in capsys.readouterr().err
@@ -107,7 +107,7 @@ def test_distributed_needs_a_workdir_and_addresses(on_sample, tmp_path, capsys, 
     assert not (tmp_path / "run").exists()
 
 
-def test_the_same_command_resumes(on_sample, tmp_path, capsys):
+def test_the_same_command_resumes(sample_requests, tmp_path, capsys):
     command = ["train", "lenet", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "run")]
     assert cli.main(command) == cli.main(command) == 0
     assert "already finished after 1 of 1 epochs" in capsys.readouterr().out
@@ -115,7 +115,7 @@ def test_the_same_command_resumes(on_sample, tmp_path, capsys):
     assert "has a run with other settings: --seed 0 there and 1 here; give the same" in capsys.readouterr().err
 
 
-def test_divergence_is_one_line_and_exit_code_1(on_sample, tmp_path, capsys):
+def test_divergence_is_one_line_and_exit_code_1(sample_requests, tmp_path, capsys):
     command = ["train", "lenet", "--learning-rate", "1e38", "--workdir", str(tmp_path / "run")]
     assert cli.main(command) == 1
     err = capsys.readouterr().err
@@ -123,9 +123,9 @@ def test_divergence_is_one_line_and_exit_code_1(on_sample, tmp_path, capsys):
     assert err.count("\n") == 1
 
 
-def test_the_data_directory_is_passed_on(on_sample, tmp_path):
+def test_the_data_directory_is_passed_on(sample_requests, tmp_path):
     cli.main(["train", "lenet", "--epochs", "1", "--limit", "8", "--data", "here", "--workdir", str(tmp_path / "run")])
-    assert on_sample == ["here"]
+    assert sample_requests == ["here"]
 
 
 @pytest.mark.parametrize(
@@ -151,29 +151,31 @@ def test_the_data_directory_is_passed_on(on_sample, tmp_path):
         "train lenet --checkpoint-every soon",
     ],
 )
-def test_values_out_of_range_raise(on_sample, refused, arguments):
-    refused(arguments.split())
+def test_values_out_of_range_raise(sample_requests, assert_refused, arguments):
+    assert_refused(arguments.split())
 
 
-def test_a_missing_platform_raises(on_sample, refused):
-    line = refused(["train", "lenet", "--platform", "tpu"], seen="a line that names the platforms here")
+def test_a_missing_platform_raises(sample_requests, assert_refused):
+    line = assert_refused(["train", "lenet", "--platform", "tpu"], seen="a line that names the platforms here")
     assert "--platform tpu: JAX finds no such device here; choose one of cpu" in line
 
 
 @pytest.mark.parametrize(
     "arguments", ["fly", "train", "train lenet --epochs many", "train lenet --seed 1.5", "train lenet --epoch 3"]
 )
-def test_unknown_words_raise(monkeypatch, refused, arguments):
+def test_unknown_words_raise(monkeypatch, assert_refused, arguments):
     """The message is that of the library for command lines, in one line."""
-    line = refused(arguments.split(), seen="a line with the wrong words and the command for help")
+    line = assert_refused(arguments.split(), seen="a line with the wrong words and the command for help")
     assert line.endswith("--help\n")
     assert not {"│", "─"} & set(line)
     assert "---" not in line
 
 
-def test_a_name_of_two_lines_gives_a_message_of_one(refused, tmp_path):
+def test_a_name_of_two_lines_gives_a_message_of_one(assert_refused, tmp_path):
     (tmp_path / "a\nrun").write_text("")
-    assert "a run cannot be" in refused(["train", "lenet", "--data", "a\nrun"], "`--data` with a name of two lines")
+    assert "a run cannot be" in assert_refused(
+        ["train", "lenet", "--data", "a\nrun"], "`--data` with a name of two lines"
+    )
 
 
 def test_unusable_data_is_one_line_and_exit_code_2(tmp_path):
@@ -186,32 +188,32 @@ def test_unusable_data_is_one_line_and_exit_code_2(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_evaluate_and_predict_use_a_run(on_sample, carried_out, sample, tmp_path, capsys):
+def test_evaluate_and_predict_use_a_run(sample_requests, finished_run, sample, tmp_path, capsys):
     picture = tmp_path / "picture.png"
     Image.fromarray(sample.test_images[0, :, :, 0]).save(picture)
-    assert cli.main(["evaluate", str(carried_out)]) == 0
+    assert cli.main(["evaluate", str(finished_run)]) == 0
     assert "on 256 test images: accuracy 0." in capsys.readouterr().out
-    assert cli.main(["predict", str(carried_out), str(picture), "--json", "--top", "2"]) == 0
+    assert cli.main(["predict", str(finished_run), str(picture), "--json", "--top", "2"]) == 0
     assert len(json.loads(capsys.readouterr().out)["classes"]) == 2
 
 
 @pytest.mark.parametrize("form", ["stablehlo", "safetensors"])
-def test_export_writes_to_output(carried_out, tmp_path, capsys, form):
+def test_export_writes_to_output(finished_run, tmp_path, capsys, form):
     path = tmp_path / "network"
-    assert cli.main(["export", str(carried_out), "--format", form, "--output", str(path)]) == 0
+    assert cli.main(["export", str(finished_run), "--format", form, "--output", str(path)]) == 0
     assert f"wrote {path}" in capsys.readouterr().out
     assert path.stat().st_size > 100_000
 
 
 @pytest.mark.parametrize(("what", "name"), [("a file that is not an image", "words.png"), ("no image", None)])
-def test_unusable_images_raise(carried_out, tmp_path, refused, what, name):
+def test_unusable_images_raise(finished_run, tmp_path, assert_refused, what, name):
     (tmp_path / "words.png").write_text("words")
-    refused(["predict", str(carried_out), *([name] if name else [])], f"`jaxcnn predict RUN` with {what}")
+    assert_refused(["predict", str(finished_run), *([name] if name else [])], f"`jaxcnn predict RUN` with {what}")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
-def test_a_directory_that_is_not_a_run_raises(on_sample, refused, command):
-    refused([command, "nowhere"])
+def test_a_directory_that_is_not_a_run_raises(sample_requests, assert_refused, command):
+    assert_refused([command, "nowhere"])
 
 
 def test_an_interrupt_ends_with_130(monkeypatch, capsys):
@@ -255,11 +257,11 @@ def test_version_is_printed(capsys):
     "arguments",
     ["train lenet --device cpu", "train lenet --devices=2", "export run --to onnx", "report run --out page"],
 )
-def test_an_old_option_gets_its_new_name(refused, arguments):
-    assert "has a new name: give --" in refused(arguments.split())
+def test_an_old_option_gets_its_new_name(assert_refused, arguments):
+    assert "has a new name: give --" in assert_refused(arguments.split())
 
 
-def test_lr_is_the_learning_rate(on_sample, tmp_path):
+def test_lr_is_the_learning_rate(sample_requests, tmp_path):
     assert (
         cli.main(["train", "lenet", "--lr", "0.5", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "a")])
         == 0
@@ -267,7 +269,7 @@ def test_lr_is_the_learning_rate(on_sample, tmp_path):
     assert json.loads((tmp_path / "a" / "config.json").read_text())["learning_rate"] == 0.5
 
 
-def test_log_to_writes_the_chunks(on_sample, tmp_path, capsys):
+def test_log_to_writes_the_chunks(sample_requests, tmp_path, capsys):
     command = [
         "train",
         "lenet",

@@ -24,8 +24,8 @@ def shown(run, paths, **options):
     return console.file.getvalue()
 
 
-def test_the_background_of_images_is_found(carried_out, pictures, sample):
-    run = TrainedRun.open(carried_out)
+def test_the_background_of_images_is_found(finished_run, pictures, sample):
+    run = TrainedRun.open(finished_run)
     lines = [json.loads(line) for line in shown(run, [pictures], top=10, as_json=True).splitlines()]
     assert [line["file"] for line in lines] == [str(pictures / f"{number}.png") for number in range(3)]
     expected = run.predict(sample.test_images[:3])
@@ -35,14 +35,14 @@ def test_the_background_of_images_is_found(carried_out, pictures, sample):
         assert list(line["classes"].values()) == sorted(found, reverse=True)
 
 
-def test_the_most_probable_classes_are_shown(carried_out, pictures):
-    text = shown(TrainedRun.open(carried_out), [pictures / "0.png"], top=2)
+def test_the_most_probable_classes_are_shown(finished_run, pictures):
+    text = shown(TrainedRun.open(finished_run), [pictures / "0.png"], top=2)
     assert "LeNet with batch norm after 2 epochs" in text
     assert text.count(" 0.") == 2
 
 
-def test_no_images_and_an_invalid_top_raise(carried_out, pictures):
-    run = TrainedRun.open(carried_out)
+def test_no_images_and_an_invalid_top_raise(finished_run, pictures):
+    run = TrainedRun.open(finished_run)
     with pytest.raises(InputError, match="no images given"):
         show_predictions(run, [], Console())
     with pytest.raises(InputError, match="--top 0: expected 1 to 10"):

@@ -7,8 +7,8 @@ from jaxcnn.data import FASHION_MNIST_CLASSES
 from jaxcnn.runs import TrainedRun
 
 
-def test_an_evaluation_fits_a_line_of_eighty(carried_out, sample):
-    run = TrainedRun.open(carried_out)
+def test_an_evaluation_fits_a_line_of_eighty(finished_run, sample):
+    run = TrainedRun.open(finished_run)
     console = Console(file=io.StringIO(), width=80)
     _show_evaluation(run, run.evaluate(sample), sample.class_names, console)
     first, *table = console.file.getvalue().splitlines()

@@ -109,12 +109,12 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("what", UNUSABLE)
-def test_an_unusable_image_is_refused(tmp_path, fault, what):
+def test_an_unusable_image_is_refused(tmp_path, record_fault, what):
     path = tmp_path / "picture.png"
     path.write_bytes(UNUSABLE[what])
     with pytest.raises(InputError) as raised:
         read_image(path)
-    fault(f"an image that is {what}", "an `InputError` of one line", str(raised.value))
+    record_fault(f"an image that is {what}", "an `InputError` of one line", str(raised.value))
 
 
 def test_float_pixels_are_refused(tmp_path):
@@ -123,11 +123,11 @@ def test_float_pixels_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("what", "name"), [("does not exist", "nowhere"), ("is an empty folder", "empty")])
-def test_a_path_without_images_is_refused(tmp_path, fault, what, name):
+def test_a_path_without_images_is_refused(tmp_path, record_fault, what, name):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError) as raised:
         find_images(tmp_path / name)
-    fault(f"an image path that {what}", "an `InputError` of one line", str(raised.value))
+    record_fault(f"an image path that {what}", "an `InputError` of one line", str(raised.value))
 
 
 @settings(max_examples=300)

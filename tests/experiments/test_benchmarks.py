@@ -1,4 +1,4 @@
-"""The benchmarks run, and their sides agree; how fast they are is not tested."""
+"""The benchmarks run, and the compared implementations agree. Their speed is not tested."""
 
 import json
 import runpy
@@ -11,7 +11,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "experiments" / "benchmarks"
 
 
-def test_corr2d_is_timed_beside_its_peers(tmp_path):
+def test_corr2d_benchmark_times_all_implementations(tmp_path):
     output = tmp_path / "corr2d.json"
     runpy.run_path(str(BENCHMARKS / "corr2d.py"))["main"](size=16, kernel_size=3, repeats=2, output=output)
     results = json.loads(output.read_text())
@@ -21,7 +21,7 @@ def test_corr2d_is_timed_beside_its_peers(tmp_path):
     assert results["ratios"]["ops.corr2d"] == 1
 
 
-def test_forms_of_operations_are_timed_and_agree(tmp_path):
+def test_implementations_of_operations_are_timed_and_agree(tmp_path):
     output = tmp_path / "operations.json"
     module = runpy.run_path(str(BENCHMARKS / "operations.py"))
     for sizes, name in ((module["CONVOLUTIONS"], "lenet, conv2"), (module["POOLS"], "lenet, pool1")):
@@ -34,7 +34,7 @@ def test_forms_of_operations_are_timed_and_agree(tmp_path):
     assert set(results["pools"]["lenet, pool1"]) == {"chosen", "whole windows"}
 
 
-def test_steps_are_timed_beside_pytorch(tmp_path):
+def test_training_steps_are_timed_against_pytorch(tmp_path):
     pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[torch]'")
     output = tmp_path / "steps.json"
     contestants = ["jaxcnn", "PyTorch", "jaxcnn, step by step"]
@@ -50,19 +50,19 @@ def test_steps_are_timed_beside_pytorch(tmp_path):
     assert comparison["ratio"] == pytest.approx(ours / theirs)
 
 
-def test_replicas_and_shared_steps_are_timed(tmp_path, monkeypatch, sample_as_fashion_mnist):
+def test_ensembles_and_data_parallel_steps_are_timed(tmp_path, monkeypatch, sample_as_fashion_mnist):
     output = tmp_path / "scaling.json"
     module = runpy.run_path(str(BENCHMARKS / "scaling.py"))
-    monkeypatch.setitem(module["medians"].__globals__, "REPLICAS", (1, 2))
+    monkeypatch.setitem(module["medians"].__globals__, "NUM_MEMBERS", (1, 2))
     monkeypatch.setitem(module["medians"].__globals__, "DEVICES", (1, 2))
     module["main"](steps=3, repeats=1, output=output)
     found = json.loads(output.read_text())["recipes"]["lenet"]
     assert set(found["chosen"]) == {"1", "2"}
-    assert {"1 alone", f"2 {found['chosen']['2']}", "2 together", "each step split over 2 devices"} <= set(found["ms"])
+    assert {"1 alone", f"2 {found['chosen']['2']}", "2 vmap", "batches sharded over 2 devices"} <= set(found["ms"])
     assert min(found["ms"].values()) > 0
 
 
-def test_both_beginnings_of_batch_norm_are_compared_with_the_book(tmp_path, sample_as_fashion_mnist):
+def test_initial_batch_norm_scales_are_compared(tmp_path, sample_as_fashion_mnist):
     output = tmp_path / "scales.json"
     module = runpy.run_path(str(BENCHMARKS.parent / "batch_norm_scales.py"))
     module["main"](("lenet_bn",), seeds=2, epochs=1, limit=64, output=output)
@@ -73,7 +73,7 @@ def test_both_beginnings_of_batch_norm_are_compared_with_the_book(tmp_path, samp
     assert found["1"]["0"] != found["U(0, 1)"]["0"]
 
 
-def test_streamed_images_are_timed_beside_resident_ones(tmp_path, sample_as_fashion_mnist):
+def test_streamed_and_resident_images_are_timed(tmp_path, sample_as_fashion_mnist):
     output = tmp_path / "streaming.json"
     module = runpy.run_path(str(BENCHMARKS / "streaming.py"))
     module["main"](recipes=("lenet",), steps=2, repeats=1, output=output)

@@ -1,4 +1,4 @@
-"""The scripts of the chapter's sections print what the book prints."""
+"""The scripts of the chapter's sections print the book's output."""
 
 import runpy
 from pathlib import Path
@@ -104,7 +104,7 @@ PRINTED = {
 }
 
 PLATEAUS = {"section_4_08_nin", "section_4_09_googlenet"}
-"""Networks whose loss does not fall in so few steps."""
+"""Sections whose loss does not decrease within a few steps."""
 
 FIGURES = {"section_4_01_convolution", "section_4_04_pooling", "section_4_10_batch_normalization"}
 
@@ -120,7 +120,7 @@ def run(monkeypatch, tmp_path, sample):
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_section_prints_what_the_book_prints(section, run, capsys, tmp_path):
+def test_a_section_prints_the_books_output(section, run, capsys, tmp_path):
     names = run(section)
     printed = capsys.readouterr().out
     for expected in PRINTED[section]:

@@ -64,12 +64,12 @@ def test_onnx_gives_the_networks_logits(variables, tmp_path, image_size):
     np.testing.assert_allclose(np.asarray(logits), expected, atol=1e-5)
 
 
-def test_onnx_without_jax2onnx_names_the_command_to_install_it(variables, tmp_path, monkeypatch, fault):
+def test_onnx_without_jax2onnx_names_the_command_to_install_it(variables, tmp_path, monkeypatch, record_fault):
     monkeypatch.setitem(sys.modules, "jax2onnx", None)
     with pytest.raises(InputError) as raised:
         export_network(NETWORK.apply, variables, tmp_path / "network", format="onnx", image_shape=(28, 28, 1))
     assert list(tmp_path.iterdir()) == []
-    fault("an export to ONNX without jax2onnx", "an `InputError`, nothing written", str(raised.value))
+    record_fault("an export to ONNX without jax2onnx", "an `InputError`, nothing written", str(raised.value))
 
 
 def test_safetensors_round_trip_is_exact(variables, tmp_path):
@@ -82,7 +82,7 @@ def test_safetensors_round_trip_is_exact(variables, tmp_path):
     np.testing.assert_array_equal(load_file(path)["params/conv1/kernel"], variables["params"]["conv1"]["kernel"])
 
 
-def test_export_with_other_logits_is_not_written(variables, tmp_path, monkeypatch, fault):
+def test_export_with_other_logits_is_not_written(variables, tmp_path, monkeypatch, record_fault):
     def read_changed(content):
         return jax.tree.map(lambda leaf: leaf * 1.01, read_safetensors(content))
 
@@ -92,7 +92,7 @@ def test_export_with_other_logits_is_not_written(variables, tmp_path, monkeypatc
         export_network(NETWORK.apply, variables, path, format="safetensors", image_shape=(28, 28, 1))
     assert list(tmp_path.iterdir()) == []
     seen = str(raised.value).partition(" by ")[0]
-    fault("an export whose logits differ from the run's", "nothing written", seen)
+    record_fault("an export whose logits differ from the run's", "nothing written", seen)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_export_with_other_logits_is_not_written(variables, tmp_path, monkeypatc
         ("into a missing folder", "missing/network", "safetensors"),
     ],
 )
-def test_invalid_export_raises_and_writes_nothing(variables, tmp_path, fault, what, name, kind):
+def test_invalid_export_raises_and_writes_nothing(variables, tmp_path, record_fault, what, name, kind):
     (tmp_path / "existing").write_text("precious")
     with pytest.raises(InputError) as raised:
         export_network(NETWORK.apply, variables, tmp_path / name, format=kind, image_shape=(28, 28, 1))
     assert (tmp_path / "existing").read_text() == "precious"
     assert len(list(tmp_path.iterdir())) == 1
-    fault(f"an export {what}", "an `InputError`, nothing written", str(raised.value))
+    record_fault(f"an export {what}", "an `InputError`, nothing written", str(raised.value))

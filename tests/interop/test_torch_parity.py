@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from networks import OPTIMISED
+from networks import OPTIMIZED
 
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.interop import variables_from_torch, variables_to_torch
@@ -87,7 +87,7 @@ def test_ten_steps_of_training_agree(name, sample):
             apply_fn=model.apply,
             tx=recipe.make_optimizer(),
         )
-        step_of = jax.jit(train_step, compiler_options=OPTIMISED)
+        step_of = jax.jit(train_step, compiler_options=OPTIMIZED)
         for step in range(10):
             images, labels = batch(sample, size, slice(8 * step, 8 * step + 8))
             before = {key: buffer.numpy().copy() for key, buffer in theirs.named_buffers()}

@@ -113,13 +113,13 @@ def test_vectors_may_have_extra_axes_of_size_1():
         ("left over", {"more": np.zeros(3)}),
     ],
 )
-def test_the_error_names_an_invalid_tensor(state_dict, fault, what, change):
+def test_the_error_names_an_invalid_tensor(state_dict, record_fault, what, change):
     weights = {name: array for name, array in {**state_dict, **change}.items() if array is not None}
     with pytest.raises(InputError) as raised:
         variables_from_torch(LENET, weights, SHAPE)
     (name,) = change
     assert name in str(raised.value)
-    fault(f"weights with a tensor {what}", "an `InputError` that names the tensor", str(raised.value))
+    record_fault(f"weights with a tensor {what}", "an `InputError` that names the tensor", str(raised.value))
 
 
 VALUES = st.one_of(

@@ -7,7 +7,7 @@ import optax
 import pytest
 from flax import nnx
 from flax.training import train_state
-from networks import OPTIMISED, all_equations, drawn_variables, shapes_of
+from networks import OPTIMIZED, all_equations, drawn_variables, shapes_of
 
 from jaxcnn import models, training
 from jaxcnn.data.pipeline import prepare_images
@@ -207,7 +207,7 @@ def test_overfits_four_images(name, sample):
         step=jnp.int32(0), params=variables["params"], batch_stats=variables.get("batch_stats", {}),
         opt_state=optimizer.init(variables["params"]), key=jax.random.key(0), apply_fn=model.apply, tx=optimizer,
     )  # fmt: skip
-    step = jax.jit(training.train_step, compiler_options=OPTIMISED)
+    step = jax.jit(training.train_step, compiler_options=OPTIMIZED)
     accuracy = 0.0
     while accuracy < 0.99 and state.step < 2000:
         state, metrics = step(state, images, jnp.arange(4))

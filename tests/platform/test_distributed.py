@@ -11,7 +11,7 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from processes import RECIPE, said, start
+from processes import RECIPE, final_message, start
 
 from jaxcnn.data import load_dataset
 from jaxcnn.errors import InputError, LostProcessError
@@ -99,7 +99,7 @@ def test_two_processes_stream_the_same_images(prepared_once, compiled, tmp_path,
 
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_process_ends_the_other_and_the_run_resumes(
-    sample, compiled, by_itself, tmp_path, port, fault, killed
+    sample, compiled, by_itself, tmp_path, port, record_fault, killed
 ):
     """It is killed during a save, when processes wait for each other. One or two processes resume the run."""
     workdir = tmp_path / "run"
@@ -115,13 +115,13 @@ def test_a_killed_process_ends_the_other_and_the_run_resumes(
     assert codes[killed] == -signal.SIGKILL
     left = 1 - killed
     if codes[left] == 1:
-        assert "another process of the job is gone or cannot be reached" in said(workdir, (port, left, 2))
+        assert "another process of the job is gone or cannot be reached" in final_message(workdir, (port, left, 2))
     else:  # JAX ends a process at once if the first one, its coordinator, is gone
         assert (left, codes[left]) == (1, -signal.SIGABRT)
     count = 2 - killed
     assert end(begin(sample, workdir, compiled, other_port(), recipe=SHARED, count=count)) == [0] * count
     assert_same_to_rounding(workdir, by_itself)
-    fault(
+    record_fault(
         f"of two processes the {('first', 'second')[killed]} killed by SIGKILL",
         f"the other ends within a minute; the same command resumes with {('two processes', 'one')[killed]}",
         "the run of one process up to rounding",

@@ -14,7 +14,7 @@ LENET = MODERN_RECIPES["lenet_modern"]
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_each_network_has_a_modern_recipe_of_as_many_epochs(name):
+def test_each_network_has_a_modern_recipe(name):
     reference, modern = RECIPES[name], get_recipe(f"{name}_modern")
     assert modern.name == f"{name}_modern"
     for same in ("num_epochs", "reference", "num_parameters"):
@@ -28,7 +28,7 @@ def test_modern_recipes_state_their_own_image_size(name, size):
     assert get_recipe(name).image_size == size
 
 
-def test_the_books_recipes_are_plain_adam_on_the_images_as_they_are():
+def test_the_books_recipes_use_plain_adam_and_no_augmentation():
     for recipe in RECIPES.values():
         assert recipe.describe_training() == f"Adam at {recipe.learning_rate:g}"
         assert recipe.augmentation is None
@@ -36,7 +36,7 @@ def test_the_books_recipes_are_plain_adam_on_the_images_as_they_are():
         assert recipe.initialize(params) is params
 
 
-def test_the_rate_rises_over_three_tenths_of_the_steps_and_falls_to_almost_nothing():
+def test_one_cycle_rises_for_30_percent_of_the_steps_and_falls():
     recipe = replace(LENET, learning_rate=0.1, batch_size=10, num_epochs=2, weight_decay=0.0)
     optimizer = recipe.make_optimizer(num_examples=95)  # 20 steps
     params = jnp.zeros(1)
@@ -44,7 +44,7 @@ def test_the_rate_rises_over_three_tenths_of_the_steps_and_falls_to_almost_nothi
     rates = []
     for _ in range(20):
         update, state = optimizer.update(jnp.ones(1), state, params)
-        rates.append(-float(update[0]))  # of a gradient that stays the same Adam makes 1
+        rates.append(-float(update[0]))  # Adam normalizes a constant gradient to 1
     assert rates[0] == pytest.approx(0.1 / 25, rel=1e-4)
     assert max(rates) == pytest.approx(rates[6]) == pytest.approx(0.1, rel=1e-4)
     assert np.all(np.diff(rates[:7]) > 0)
@@ -52,7 +52,7 @@ def test_the_rate_rises_over_three_tenths_of_the_steps_and_falls_to_almost_nothi
     assert rates[-1] < 0.1 / 50
 
 
-def test_kernels_decay_and_biases_and_norm_scales_do_not():
+def test_only_kernels_decay():
     optimizer = replace(
         LENET, optimizer="adamw", schedule="constant", learning_rate=0.5, weight_decay=0.2
     ).make_optimizer()
@@ -64,7 +64,7 @@ def test_kernels_decay_and_biases_and_norm_scales_do_not():
     np.testing.assert_array_equal(after["scale"], 1)
 
 
-def test_kernels_begin_with_the_wanted_gain_and_biases_at_zero():
+def test_init_gain_scales_kernels_and_zeros_biases():
     recipe = replace(LENET, init_gain=6**0.5)
     state = create_train_state(LeNet(), recipe.make_optimizer(), jax.random.key(0), (28, 28, 1))
     params = recipe.initialize(state.params)
@@ -77,11 +77,11 @@ def test_kernels_begin_with_the_wanted_gain_and_biases_at_zero():
             assert float(leaf.var()) == pytest.approx(2 / fan_in, rel=0.3)
 
 
-def test_norm_scales_begin_as_they_are():
+def test_init_gain_does_not_change_norm_scales():
     params = {"norm1": {"scale": jnp.ones(3), "bias": jnp.zeros(3)}}
     np.testing.assert_array_equal(LENET.initialize(params)["norm1"]["scale"], 1)
 
 
-def test_equal_recipes_have_the_same_optimizer_so_that_nothing_is_compiled_twice():
+def test_equal_recipes_share_one_optimizer_object():
     assert LENET.make_optimizer() is replace(LENET).make_optimizer()
     assert LENET.make_optimizer() is not LENET.make_optimizer(1000)

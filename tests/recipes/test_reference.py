@@ -15,11 +15,11 @@ PARAMETERS = {
     "lenet": 44_426, "alexnet": 46_764_746, "vgg": 8_060_234, "nin": 1_992_166, "googlenet": 5_977_530,
     "lenet_bn_scratch": 44_878, "lenet_bn": 44_878, "resnet": 11_178_378, "densenet": 758_226,
 }  # fmt: skip
-"""Counted from a PyTorch build of the same description."""
+"""The numbers of parameters, counted in PyTorch implementations of the book's networks."""
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_is_whole_and_its_network_has_exactly_the_books_parameters(name):
+def test_each_recipe_has_the_books_number_of_parameters(name):
     recipe = RECIPES[name]
     assert recipe.name == name
     assert len(recipe.reference) == recipe.num_epochs == 5
@@ -45,7 +45,7 @@ def test_a_recipe_is_whole_and_its_network_has_exactly_the_books_parameters(name
         ("densenet", 28, 0.001, 0.5218, 0.919, 0.871, 12.7),
     ],
 )
-def test_has_the_books_hyperparameters_and_figures(
+def test_each_recipe_has_the_books_settings_and_figures(
     name, image_size, learning_rate, first_loss, last_train_accuracy, last_test_accuracy, first_seconds
 ):
     recipe = RECIPES[name]
@@ -56,7 +56,7 @@ def test_has_the_books_hyperparameters_and_figures(
     assert (last.train_accuracy, last.test_accuracy) == (last_train_accuracy, last_test_accuracy)
 
 
-def test_the_two_lenets_with_batch_norm_differ_in_where_the_moving_variance_begins():
+def test_the_batch_norm_lenets_differ_in_initial_variance():
     scratch, library = (RECIPES[name].model.norm for name in ("lenet_bn_scratch", "lenet_bn"))
     assert (scratch.func, scratch.keywords["initial_var"]) == (layers.BatchNorm, 0)
     assert (library.func, library.keywords["momentum"], library.keywords["epsilon"]) == (nn.BatchNorm, 0.9, 1e-5)
@@ -70,7 +70,7 @@ def test_the_two_lenets_with_batch_norm_differ_in_where_the_moving_variance_begi
         ("lenet_bn_scratch_modern", False),
     ],
 )  # fmt: skip
-def test_gamma_begins_uniform_where_the_book_used_the_librarys_batch_norm(name, is_uniform):
+def test_initial_gamma_is_uniform_or_one(name, is_uniform):
     recipe = get_recipe(name)
     image_shape = (recipe.image_size, recipe.image_size, 1)
     params = create_train_state(recipe.model, recipe.make_optimizer(), jax.random.key(0), image_shape).params
@@ -87,7 +87,7 @@ def test_gamma_begins_uniform_where_the_book_used_the_librarys_batch_norm(name, 
         np.testing.assert_array_equal(values, 1)
 
 
-def test_uniform_gammas_leave_the_kernels_as_they_are():
+def test_uniform_gamma_does_not_change_other_parameters():
     recipe = RECIPES["lenet_bn"]
     norms = (layers.uniform_scale_batch_norm, layers.library_batch_norm)
     uniform, ones = (

@@ -1,4 +1,4 @@
-"""Recipes by name, and in files of one's own."""
+"""Recipes by name, and recipes in your own files."""
 
 import hashlib
 from dataclasses import replace
@@ -24,16 +24,16 @@ def file(tmp_path):
     return path
 
 
-def test_a_name_that_is_not_there_says_which_are():
+def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        InputError, match=r"no recipe is called 'lennet': did you mean lenet\? There are lenet, alexnet"
+        InputError, match=r"recipe 'lennet' is unknown: did you mean lenet\? Expected one of lenet, alexnet"
     ):
         get_recipe("lennet")
-    with pytest.raises(InputError, match=r"no recipe is called 'xyz': choose one of lenet, .*FILE.py:ATTRIBUTE"):
+    with pytest.raises(InputError, match=r"recipe 'xyz' is unknown: expected one of lenet, .*FILE.py:ATTRIBUTE"):
         get_recipe("xyz")
 
 
-def test_a_recipe_in_a_file_is_found_with_where_it_is_from(file, monkeypatch):
+def test_a_recipe_in_a_file_records_its_source(file, monkeypatch):
     monkeypatch.chdir(file.parent)
     for name in (f"{file}:recipe", "./tiny.py:recipe", "tiny.py:recipe"):
         recipe = get_recipe(name)
@@ -44,7 +44,7 @@ def test_a_recipe_in_a_file_is_found_with_where_it_is_from(file, monkeypatch):
         assert recipe.command_name == f"{file}:recipe"
 
 
-def test_a_recipe_in_a_package_is_found(file, monkeypatch):
+def test_a_recipe_in_a_package_is_loaded(file, monkeypatch):
     package = file.parent / "packaged_recipes"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -64,15 +64,15 @@ def test_a_recipe_in_a_package_is_found(file, monkeypatch):
         ("import no_such_package\n", "recipe", "cannot be run, line 1: ModuleNotFoundError"),
     ],
 )
-def test_a_file_without_the_recipe_is_refused(file, text, name, message):
+def test_a_file_without_the_recipe_raises(file, text, name, message):
     file.write_text(text)
     with pytest.raises(InputError, match=message) as raised:
         get_recipe(f"{file}:{name}")
     assert "\n" not in str(raised.value)
 
 
-def test_a_place_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InputError, match="is not there: give the file of a recipe as FILE"):
+def test_a_missing_file_or_module_raises(tmp_path):
+    with pytest.raises(InputError, match="does not exist: give the file of a recipe as FILE"):
         get_recipe(f"{tmp_path / 'nowhere.py'}:recipe")
     with pytest.raises(InputError, match=r"no_such_package.recipes cannot be imported \(No module named 'no_such"):
         get_recipe("no_such_package.recipes:recipe")
@@ -84,5 +84,5 @@ def test_a_registered_recipe_is_found_by_its_name(monkeypatch):
     assert register_recipe(recipe) is recipe
     assert get_recipe("registered") is recipe
     register_recipe(replace(recipe))
-    with pytest.raises(InputError, match="a recipe called 'registered' is there already"):
+    with pytest.raises(InputError, match="recipe 'registered' is already registered"):
         register_recipe(replace(recipe, num_epochs=9))

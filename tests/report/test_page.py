@@ -18,11 +18,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture
-def written(carried_out, sample, tmp_path):
-    return write_report(carried_out, sample, tmp_path / "report.html").read_text()
+def written(finished_run, sample, tmp_path):
+    return write_report(finished_run, sample, tmp_path / "report.html").read_text()
 
 
-def test_a_page_stands_alone(written):
+def test_a_page_is_self_contained(written):
     elements = Elements(written).found
     assert not {tag for tag, _ in elements} & {"script", "link", "iframe"}
     sources = [attributes["src"] for tag, attributes in elements if "src" in attributes]
@@ -31,8 +31,8 @@ def test_a_page_stands_alone(written):
     assert not re.search(r"@import|url\(", written)
 
 
-def test_a_page_shows_every_metric_and_figure(written, carried_out, sample):
-    run = TrainedRun.open(carried_out)
+def test_a_page_shows_every_metric_and_figure(written, finished_run, sample):
+    run = TrainedRun.open(finished_run)
     alternatives = " ".join(attributes.get("alt", "") for _, attributes in Elements(written).found)
     for title in (
         "Loss by epoch", "Accuracy by epoch", "Top 5 accuracy by epoch", "Gradient norm by epoch", "Confusion",
@@ -49,9 +49,9 @@ def test_a_page_shows_every_metric_and_figure(written, carried_out, sample):
         assert words in written
 
 
-def test_runs_of_several_seeds_are_shown_together(carried_out, sample, tmp_path):
+def test_runs_of_several_seeds_are_shown_together(finished_run, sample, tmp_path):
     for name in ("one", "other"):
-        shutil.copytree(carried_out, tmp_path / name)
+        shutil.copytree(finished_run, tmp_path / name)
     text = write_report(tmp_path, sample).read_text()
     assert (tmp_path / "report.html").exists()
     assert text.count("<section>") == 1
@@ -59,22 +59,21 @@ def test_runs_of_several_seeds_are_shown_together(carried_out, sample, tmp_path)
     assert "<td>other</td>" in text
 
 
-def test_what_it_shows_is_escaped(carried_out, sample, tmp_path):
+def test_paths_are_escaped(finished_run, sample, tmp_path):
     for name in ("one", "other"):
-        shutil.copytree(carried_out, tmp_path / "<img src=x onerror=alert(1)>" / name)
+        shutil.copytree(finished_run, tmp_path / "<img src=x onerror=alert(1)>" / name)
     text = write_report(tmp_path, sample).read_text()
     assert "<img src=x" not in text
     assert "&lt;img src=x onerror=alert(1)&gt;/one" in text
 
 
-def test_where_there_is_nothing_to_report_is_said(sample, tmp_path, fault):
+def test_a_directory_without_runs_raises(sample, tmp_path, record_fault):
     with pytest.raises(InputError) as raised:
         write_report(tmp_path, sample)
-    fault("a report about a directory without runs", "an `InputError`, nothing written", str(raised.value))
+    record_fault("a report on a directory without runs", "an `InputError`, nothing written", str(raised.value))
 
 
-def test_the_command_repeats_the_run(carried_out):
-
+def test_the_command_has_all_changed_settings(finished_run):
     config = RunConfig(
         replace(RECIPES["nin"], learning_rate=0.1), seed=2, limit=8, dtype="bfloat16", deterministic=True
     )
@@ -82,8 +81,8 @@ def test_the_command_repeats_the_run(carried_out):
     assert page.command_of(config) == expected
 
 
-def test_activations_are_in_the_order_of_the_network(carried_out, sample):
-    run = TrainedRun.open(carried_out)
+def test_activations_are_in_the_order_of_the_network(finished_run, sample):
+    run = TrainedRun.open(finished_run)
     activations = find_activations(run, sample.test_images[:1])
     assert list(activations) == [
         "conv1", "norm1", "conv2", "norm2", "flatten", "dense1", "norm3", "dense2", "norm4", "dense3"
@@ -94,8 +93,8 @@ def test_activations_are_in_the_order_of_the_network(carried_out, sample):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 @pytest.mark.parametrize("width", [500, 1200])
-def test_a_browser_draws_it(carried_out, sample, tmp_path, width):
-    path = write_report(carried_out, sample, tmp_path / "report.html")
+def test_a_page_fits_the_browser_window(finished_run, sample, tmp_path, width):
+    path = write_report(finished_run, sample, tmp_path / "report.html")
     command = [
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars",
         f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},3000",
@@ -106,6 +105,6 @@ def test_a_browser_draws_it(carried_out, sample, tmp_path, width):
         pixels = np.asarray(image.convert("RGB"))
     assert pixels.shape[1] == width
     assert {(0, 114, 178), (213, 94, 0)} <= {
-        tuple(map(int, colour)) for colour in np.unique(pixels.reshape(-1, 3), axis=0)
+        tuple(map(int, color)) for color in np.unique(pixels.reshape(-1, 3), axis=0)
     }
-    assert (pixels[:, -8:] == 255).all()  # nothing runs out of the page
+    assert (pixels[:, -8:] == 255).all()  # the right margin is empty

@@ -4,8 +4,8 @@ from jaxcnn import InputError
 from jaxcnn.report.rendering import write_page
 
 
-def test_a_page_that_cannot_be_written_is_refused(tmp_path):
+def test_an_unwritable_page_raises(tmp_path):
     with pytest.raises(
-        InputError, match=r"page.html cannot be written \(No such file or directory\): give another --out"
+        InputError, match=r"page.html cannot be written \(No such file or directory\): give another --output"
     ):
         write_page("base.html", {}, tmp_path / "nowhere" / "page.html")

@@ -7,19 +7,19 @@ from jaxcnn import InputError, cli
 from jaxcnn.recipes import RECIPES, SOURCE
 from jaxcnn.report import write_reproduction_report
 
-pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
 
 @pytest.fixture
 def reproduced(results_of, tmp_path):
-    """A reproduction of LeNet in three seeds and of ResNet in one, of two epochs."""
+    """A reproduction with three runs of LeNet, and one run of ResNet with two epochs."""
     runs = results_of("lenet")["runs"] + results_of("resnet", last=[{}], epochs=2)["runs"]
     runs[0] |= {"device": "cpu, abacus", "versions": {"jax": "1.2.3"}}
     (tmp_path / "reproduction.json").write_text(json.dumps({"runs": runs}))
     return tmp_path
 
 
-def test_the_page_stands_alone_and_begins_with_a_row_for_each_experiment(reproduced):
+def test_the_page_is_self_contained_and_lists_all_experiments(reproduced):
     page = write_reproduction_report(reproduced).read_text()
     found = Elements(page).found
     assert not {tag for tag, _ in found} & {"script", "link", "iframe"}
@@ -31,7 +31,7 @@ def test_the_page_stands_alone_and_begins_with_a_row_for_each_experiment(reprodu
     assert overview.count("not run") == 7
 
 
-def test_each_experiment_has_its_figures_its_machine_and_its_command(reproduced):
+def test_each_experiment_shows_its_device_and_its_command(reproduced):
     page = write_reproduction_report(reproduced).read_text()
     for words in (
         "the mean of 3 runs, with the range from minimum to maximum", "Seeds 0, 1, 2; cpu, abacus, jax 1.2.3",
@@ -41,7 +41,7 @@ def test_each_experiment_has_its_figures_its_machine_and_its_command(reproduced)
         assert words in page.replace("&#39;", "'")
 
 
-def test_the_command_line_makes_it_of_the_directory_and_of_the_file(reproduced, capsys):
+def test_the_command_accepts_the_directory_or_the_file(reproduced, capsys):
     assert cli.main(["report", str(reproduced)]) == 0
     assert cli.main(["report", str(reproduced / "reproduction.json")]) == 0
     assert cli.main(["report", str(reproduced / "reproduction.json"), "--output", str(reproduced / "page.html")]) == 0
@@ -58,7 +58,7 @@ def test_the_page_does_not_replace_the_results(reproduced):
     assert (reproduced / "reproduction.json").read_bytes() == results
 
 
-def test_results_without_a_finished_epoch_make_no_page(tmp_path):
+def test_results_without_a_finished_epoch_raise(tmp_path):
     (tmp_path / "reproduction.json").write_text('{"runs": []}')
     with pytest.raises(InputError, match="no finished epoch of the book's experiments: run jaxcnn reproduce first"):
         write_reproduction_report(tmp_path)

@@ -49,7 +49,7 @@ def test_a_test_accuracy_agrees_in_the_range_of_the_seeds(measured, agrees):
     assert Comparison("test_accuracy", 0.821, measured).agrees == agrees
 
 
-def test_mean_and_deviation_are_those_of_the_runs():
+def test_mean_and_deviation_are_taken_over_the_runs():
     comparison = Comparison("train_loss", 0.5, (0.4, 0.5, 0.9))
     assert comparison.mean == pytest.approx(0.6)
     assert comparison.deviation == pytest.approx(0.264575, rel=1e-5)
@@ -65,13 +65,13 @@ def test_the_books_own_figures_reproduce_the_book(name, results_of):
     assert experiment_of(results_of(name, last=[{}]), name).verdict == "yes, 1 seed"
 
 
-def test_each_experiment_is_there_whether_it_was_run_or_not(results_of):
+def test_experiments_without_runs_are_included(results_of):
     experiments = list(compare(results_of("vgg")))
     assert [experiment.recipe.name for experiment in experiments] == list(RECIPES)
     assert {experiment.verdict for experiment in experiments if experiment.recipe.name != "vgg"} == {"not run"}
 
 
-def test_what_fails_is_named(results_of):
+def test_failures_name_the_metric_and_the_difference(results_of):
     last = [{"train_loss": 0.7, "train_accuracy": 0.72, "test_accuracy": 0.70}] * 2
     experiment = experiment_of(results_of("lenet", last=last), "lenet")
     assert experiment.verdict == "no"
@@ -96,13 +96,13 @@ def test_losses_of_the_plateau_are_not_compared(results_of):
     assert experiment.failures == ["loss by epoch (-11.9%)"]
 
 
-def test_unfinished_runs_are_compared_as_far_as_they_are(results_of):
+def test_unfinished_runs_are_compared_up_to_their_last_epoch(results_of):
     experiment = experiment_of(results_of("lenet", epochs=2), "lenet")
     assert [comparison.reference for comparison in experiment.final] == [0.9301, 0.646, 0.685]
     assert experiment.verdict == "unfinished"
 
 
-def test_a_run_that_is_behind_the_others_is_left_out(results_of):
+def test_runs_with_fewer_epochs_are_not_compared(results_of):
     results = results_of("lenet")
     results["runs"][1]["epochs"] = results["runs"][1]["epochs"][:2]
     experiment = experiment_of(results, "lenet")
@@ -111,24 +111,24 @@ def test_a_run_that_is_behind_the_others_is_left_out(results_of):
     assert experiment.verdict == "yes"
 
 
-def test_runs_on_a_part_of_the_images_are_not_judged(results_of):
+def test_runs_on_fewer_images_are_unfinished(results_of):
     assert experiment_of(results_of("lenet", limit=300), "lenet").verdict == "unfinished"
 
 
-def test_a_run_on_other_data_is_compared_with_nothing(results_of):
+def test_a_run_on_other_data_is_not_compared(results_of):
     results = results_of("lenet")
     results["runs"][0] |= {"data": {"source": "folder:images"}}
     assert [run["seed"] for run in experiment_of(results, "lenet").others] == [0]
 
 
-def test_a_run_of_more_epochs_leaves_those_of_the_books_epochs_in(results_of):
+def test_a_longer_run_does_not_exclude_the_others(results_of):
     results = results_of("lenet")
     results["runs"][1]["epochs"] += [results["runs"][1]["epochs"][-1] | {"epoch": 6, "train_loss": 0.1}]
     experiment = experiment_of(results, "lenet")
     assert (len(experiment.runs), experiment.num_epochs, experiment.verdict) == (3, 5, "yes")
 
 
-def test_a_run_in_another_dtype_is_compared_with_nothing(results_of):
+def test_a_run_in_another_dtype_is_not_compared(results_of):
     results = results_of("lenet", dtype="float32")
     results["runs"][2] |= {"dtype": "bfloat16"}
     experiment = experiment_of(results, "lenet")
@@ -136,7 +136,7 @@ def test_a_run_in_another_dtype_is_compared_with_nothing(results_of):
     assert [run["seed"] for run in experiment.others] == [2]
 
 
-def test_a_run_of_another_network_or_rate_is_compared_with_nothing(results_of):
+def test_runs_with_other_settings_are_not_compared(results_of):
     results = results_of("densenet")
     results["runs"][0] |= {"image_size": 96}
     results["runs"][1] |= {"model": {**results["runs"][1]["model"], "norm": "of gamma 1"}}

@@ -27,8 +27,8 @@ def compiled(tmp_path_factory):
     return tmp_path_factory.mktemp("compiled")
 
 
-def carry_out(names, dataset, root, console, **options):
-    """Plan the runs, and train them."""
+def run_experiments(names, dataset, root, console, **options):
+    """Plan runs and train them."""
     return reproduce(plan(names, root, **options), dataset, root, console)
 
 
@@ -36,8 +36,8 @@ def results_in(root):
     return json.loads((root / "reproduction.json").read_text())
 
 
-def test_each_run_is_kept_and_taken_as_it_is_the_next_time(sample, tmp_path, console, monkeypatch):
-    results = carry_out(["lenet"], sample, tmp_path, console, seeds=2, **SHORT)
+def test_finished_runs_are_kept_and_not_trained_again(sample, tmp_path, console, monkeypatch):
+    results = run_experiments(["lenet"], sample, tmp_path, console, seeds=2, **SHORT)
     assert results == results_in(tmp_path)
     runs = results["runs"]
     assert [(run["recipe"], run["seed"], run["status"], len(run["epochs"])) for run in runs] == [
@@ -47,7 +47,7 @@ def test_each_run_is_kept_and_taken_as_it_is_the_next_time(sample, tmp_path, con
     assert all(run["device"].startswith("cpu") and len(run["params_sha256"]) == 64 for run in runs)
     assert {path.name for path in (tmp_path / "lenet").iterdir()} == {"seed-0", "seed-1"}
     monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained again"))
-    assert carry_out(["lenet"], sample, tmp_path, console, seeds=2, **SHORT) == results
+    assert run_experiments(["lenet"], sample, tmp_path, console, seeds=2, **SHORT) == results
     text = console.file.getvalue()
     assert "the book's figures and ours" in text
     assert "lenet: 1 of 5 epochs are done" in text
@@ -58,16 +58,14 @@ def test_each_run_is_kept_and_taken_as_it_is_the_next_time(sample, tmp_path, con
 def test_the_cheapest_experiment_comes_first(sample, tmp_path, console, monkeypatch):
     order = []
     monkeypatch.setattr(experiments, "train", lambda config, *_, **__: order.append(config.recipe.name))
-    carry_out([], sample, tmp_path, console)
+    run_experiments([], sample, tmp_path, console)
     assert order == [
         "lenet", "lenet_bn", "lenet_bn_scratch", "resnet", "densenet", "googlenet", "alexnet", "nin", "vgg"
     ]  # fmt: skip
 
 
-def test_a_directory_with_a_run_of_other_settings_is_refused_before_the_first_step(
-    sample, tmp_path, console, monkeypatch
-):
-    carry_out(["lenet"], sample, tmp_path, console, **SHORT)
+def test_a_run_with_other_settings_raises_before_training(sample, tmp_path, console, monkeypatch):
+    run_experiments(["lenet"], sample, tmp_path, console, **SHORT)
     before = results_in(tmp_path)
     changed = replace(RECIPES["lenet"], model=RECIPES["lenet_bn"].model)
     monkeypatch.setattr(experiments, "get_recipe", {"lenet": changed, "lenet_bn": RECIPES["lenet_bn"]}.get)
@@ -75,11 +73,11 @@ def test_a_directory_with_a_run_of_other_settings_is_refused_before_the_first_st
     with pytest.raises(
         InputError, match=r"lenet/seed-0 has a run with other settings: model norm partial None there and .* here"
     ):
-        carry_out(["lenet_bn", "lenet"], sample, tmp_path, console, **SHORT)
+        run_experiments(["lenet_bn", "lenet"], sample, tmp_path, console, **SHORT)
     assert results_in(tmp_path) == before
 
 
-def test_killed_in_the_middle_of_a_run_it_loses_at_most_an_epoch(sample, tmp_path, compiled, fault):
+def test_sigkill_loses_at_most_one_epoch(sample, tmp_path, compiled, record_fault):
     options = {"num_epochs": 30, "limit": 512}
     process = start_reproduction(["lenet"], sample, tmp_path, compiled, **options)
     while process.is_alive() and not (tmp_path / "reproduction.json").exists():
@@ -103,14 +101,14 @@ def test_killed_in_the_middle_of_a_run_it_loses_at_most_an_epoch(sample, tmp_pat
     (again,) = results_in(tmp_path)["runs"]
     assert (again["status"], len(again["epochs"])) == ("finished", 30)
     assert again["epochs"][:done] == run["epochs"]
-    fault(
+    record_fault(
         "`jaxcnn reproduce` killed by SIGKILL in the middle of a run",
-        "the same command resumes, and loses at most an epoch",
+        "the same command resumes it, and at most one epoch is lost",
         "reproduction.json had every finished epoch, and the table could be read",
     )
 
 
-def test_two_processes_work_in_one_directory(sample, tmp_path, compiled):
+def test_two_processes_share_a_directory(sample, tmp_path, compiled):
     options = {"num_epochs": 3, "limit": 512, "seeds": 2}
     processes = [start_reproduction([name], sample, tmp_path, compiled, **options) for name in ("lenet", "lenet_bn")]
     for process in processes:
@@ -122,9 +120,9 @@ def test_two_processes_work_in_one_directory(sample, tmp_path, compiled):
     ]  # fmt: skip
 
 
-def test_a_run_of_another_process_is_left_to_it(sample, tmp_path, console):
+def test_a_run_locked_by_another_process_is_skipped(sample, tmp_path, console):
     with RunDirectory(tmp_path / "lenet" / "seed-0", experiments.RunConfig(shortened("lenet"), limit=64).as_json()):
-        results = carry_out(["lenet"], sample, tmp_path, console, seeds=2, **SHORT)
+        results = run_experiments(["lenet"], sample, tmp_path, console, seeds=2, **SHORT)
     assert [(run["seed"], run["status"]) for run in results["runs"]] == [(0, "unfinished"), (1, "finished")]
     assert "lenet/seed-0: in use by another process" in " ".join(console.file.getvalue().split())
 
@@ -133,57 +131,57 @@ def shortened(name):
     return replace(RECIPES[name], num_epochs=1)
 
 
-def test_a_run_that_diverges_does_not_keep_the_others_from_theirs(sample, tmp_path, console, monkeypatch):
+def test_a_diverged_run_does_not_stop_the_others(sample, tmp_path, console, monkeypatch):
     wild = replace(RECIPES["lenet"], learning_rate=1e38)
     monkeypatch.setattr(experiments, "get_recipe", {"lenet": wild, "lenet_bn": RECIPES["lenet_bn"]}.get)
     with pytest.raises(DivergedError, match=r"1 of 2 runs diverged; the first: .*lenet/seed-0"):
-        carry_out(["lenet", "lenet_bn"], sample, tmp_path, console, num_epochs=3, limit=64)
+        run_experiments(["lenet", "lenet_bn"], sample, tmp_path, console, num_epochs=3, limit=64)
     assert [(run["recipe"], run["status"]) for run in results_in(tmp_path)["runs"]] == [
         ("lenet", "diverged"),
         ("lenet_bn", "finished"),
     ]
 
 
-def test_invalid_requests_are_refused_and_nothing_is_written(sample, tmp_path, console):
-    with pytest.raises(InputError, match="no recipe is called 'lennet'"):
-        carry_out(["lennet"], sample, tmp_path, console)
+def test_invalid_arguments_raise_and_write_nothing(sample, tmp_path, console):
+    with pytest.raises(InputError, match="recipe 'lennet' is unknown"):
+        run_experiments(["lennet"], sample, tmp_path, console)
     with pytest.raises(InputError, match="--seeds 0: expected 1 or more"):
-        carry_out([], sample, tmp_path, console, seeds=0)
+        run_experiments([], sample, tmp_path, console, seeds=0)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file cannot be made \(File exists\): give another --output"):
-        carry_out(["lenet"], sample, tmp_path / "file", console)
+    with pytest.raises(InputError, match=r"file cannot be created \(File exists\): give another --output"):
+        run_experiments(["lenet"], sample, tmp_path / "file", console)
 
 
-def test_a_signal_in_the_last_steps_of_a_run_keeps_the_next_from_beginning(sample, tmp_path, console, monkeypatch):
+def test_a_signal_in_the_last_steps_stops_before_the_next_run(sample, tmp_path, console, monkeypatch):
     def train_and_raise(config, *arguments, **options):
         with StopSignals():
             signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(experiments, "train", train_and_raise)
     with pytest.raises(StoppedError) as stopped:
-        carry_out(["lenet"], sample, tmp_path, console, seeds=3, **SHORT)
+        run_experiments(["lenet"], sample, tmp_path, console, seeds=3, **SHORT)
     assert stopped.value.signal == signal.SIGTERM
 
 
-def test_a_directory_that_was_only_made_is_taken(sample, tmp_path, console):
+def test_an_empty_run_directory_is_used(sample, tmp_path, console):
     (tmp_path / "[red]" / "lenet" / "seed-0").mkdir(parents=True)
-    results = carry_out(["lenet"], sample, tmp_path / "[red]", console, **SHORT)
+    results = run_experiments(["lenet"], sample, tmp_path / "[red]", console, **SHORT)
     assert [run["status"] for run in results["runs"]] == ["finished"]
     assert "[red]/lenet/seed-0" in "".join(console.file.getvalue().split())
 
 
-def test_results_that_cannot_be_written_end_with_one_line(sample, tmp_path, console):
-    carry_out(["lenet"], sample, tmp_path, console, **SHORT)
+def test_unwritable_results_raise(sample, tmp_path, console):
+    run_experiments(["lenet"], sample, tmp_path, console, **SHORT)
     (tmp_path / "reproduction.json").unlink()
     (tmp_path / "reproduction.json").mkdir()
     with pytest.raises(RunError, match=r"the results cannot be written in .* \(Is a directory\): the runs are kept"):
-        carry_out(["lenet"], sample, tmp_path, console, **SHORT)
+        run_experiments(["lenet"], sample, tmp_path, console, **SHORT)
 
 
-def test_a_damaged_run_is_found_before_the_first_step(sample, tmp_path, console, monkeypatch):
-    carry_out(["lenet"], sample, tmp_path, console, **SHORT)
+def test_a_damaged_run_raises_before_training(sample, tmp_path, console, monkeypatch):
+    run_experiments(["lenet"], sample, tmp_path, console, **SHORT)
     (tmp_path / "lenet" / "seed-0" / "summary.json").write_text("{")
     monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(InputError, match=r"seed-0/summary.json cannot be read"):
-        carry_out(["lenet_bn"], sample, tmp_path, console, **SHORT)
+        run_experiments(["lenet_bn"], sample, tmp_path, console, **SHORT)

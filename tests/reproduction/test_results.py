@@ -19,7 +19,7 @@ def write_run(path, *, epochs, summary=None, **config):
         (path / "summary.json").write_text(json.dumps(summary))
 
 
-def test_all_runs_are_collected_ended_or_not(tmp_path):
+def test_finished_and_unfinished_runs_are_collected(tmp_path):
     ending = {"status": "finished", "device": "cpu", "versions": {}, "params_sha256": "ab", "compile_seconds": 1.5}
     write_run(tmp_path / "vgg" / "seed-0", recipe="vgg", seed=0, epochs=0)
     write_run(tmp_path / "lenet" / "seed-10", recipe="lenet", seed=10, epochs=2)
@@ -54,15 +54,15 @@ def test_a_damaged_file_is_named(tmp_path):
         {"recipe": "lenet", "seed": 1, "limit": "x"},
     ],
 )
-def test_a_directory_of_something_else_is_named(tmp_path, config):
+def test_an_invalid_run_directory_is_named(tmp_path, config):
     (tmp_path / "foo" / "seed-0").mkdir(parents=True)
     (tmp_path / "foo" / "seed-0" / "config.json").write_text(json.dumps({"format": 2, **config}))
-    with pytest.raises(InputError, match=r"foo/seed-0 is no run of a reproduction \(.*\): move it elsewhere"):
+    with pytest.raises(InputError, match=r"foo/seed-0 is not a run of jaxcnn reproduce \(.*\): move it elsewhere"):
         collect_results(tmp_path)
 
 
 @pytest.mark.parametrize("value", [None, "x", []])
-def test_a_metric_that_is_no_number_is_refused(tmp_path, results_of, value):
+def test_a_metric_that_is_not_a_number_raises(tmp_path, results_of, value):
     results = results_of("lenet", last=[{"train_loss": value}])
     (tmp_path / "reproduction.json").write_text(json.dumps(results))
     with pytest.raises(InputError, match="train_loss is"):
@@ -82,7 +82,7 @@ def test_results_are_read_from_the_file_or_its_directory(tmp_path, results_of):
         '{"runs": [{"recipe": "lenet", "seed": 0, "limit": null, "epochs": [{"epoch": 1}]}]}',
     ],
 )  # fmt: skip
-def test_another_file_is_refused(tmp_path, text):
+def test_an_invalid_results_file_raises(tmp_path, text):
     (tmp_path / "reproduction.json").write_text(text)
     with pytest.raises(InputError, match="give the directory of jaxcnn reproduce"):
         read_results(tmp_path)

@@ -9,7 +9,7 @@ from jaxcnn.reproduction import as_markdown, compare, detail_rows, notes, overvi
 LAST = [{"train_loss": 0.60, "test_accuracy": 0.75}, {"train_loss": 0.62, "test_accuracy": 0.77}]
 
 
-def test_the_overview_has_a_row_with_a_verdict_for_each_experiment(results_of):
+def test_the_overview_has_a_verdict_for_each_experiment(results_of):
     heading, *rows = overview_rows(results_of("lenet", last=LAST))
     assert [row[0] for row in rows] == list(RECIPES)
     assert {len(row) for row in rows} == {len(heading)}
@@ -20,7 +20,7 @@ def test_the_overview_has_a_row_with_a_verdict_for_each_experiment(results_of):
     assert rows[1] == ("alexnet", "not run", "-", "-", "-", "-", "-")
 
 
-def test_every_figure_is_shown_with_its_spread_and_verdict(results_of):
+def test_details_have_each_metric_with_spread_and_verdict(results_of):
     experiment, *_ = compare(results_of("lenet", last=LAST))
     assert detail_rows([experiment])[1:] == [
         ("lenet", "train loss", "0.6137", "0.6100", "0.0141", "0.6000 to 0.6200", "yes"),
@@ -35,7 +35,7 @@ def test_one_run_has_no_deviation_and_no_range(results_of):
     assert detail_rows([experiment])[3][3:] == ("0.760", "-", "0.760", "1 seed")
 
 
-def test_a_failure_is_noted_with_what_is_known_of_its_cause(results_of):
+def test_a_failure_is_noted_with_its_possible_cause(results_of):
     outside = [{"test_accuracy": 0.85}, {"test_accuracy": 0.86}]
     (note,) = notes(results_of("lenet_bn", last=outside))
     assert note.startswith("lenet_bn: not reproduced in final test accuracy (+0.034); possible cause: with moving")
@@ -43,7 +43,7 @@ def test_a_failure_is_noted_with_what_is_known_of_its_cause(results_of):
     assert note.endswith("final test accuracy (+0.095); cause unknown")
 
 
-def test_what_is_unfinished_is_noted(results_of):
+def test_unfinished_and_excluded_runs_are_noted(results_of):
     assert notes(results_of("lenet", epochs=2)) == ["lenet: 2 of 5 epochs are done"]
     assert notes(results_of("lenet", limit=3000)) == ["lenet: trained on 3,000 images, not on all"]
     results = results_of("lenet")
@@ -55,7 +55,7 @@ def test_what_is_unfinished_is_noted(results_of):
     ]
 
 
-def test_modern_recipes_are_shown_apart_in_their_test_accuracy(results_of):
+def test_modern_recipes_have_a_separate_table(results_of):
     results = results_of("lenet_modern", last=[{"test_accuracy": 0.88}, {"test_accuracy": 0.89}])
     text = as_markdown(results)
     assert "| lenet_modern | 2 x 5 epochs | 0.760 | 0.885 ± 0.007 | 0.880 to 0.890 |" in text
@@ -64,7 +64,7 @@ def test_modern_recipes_are_shown_apart_in_their_test_accuracy(results_of):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_terminal_shows_every_figure_whole_in_eighty_columns(name, results_of):
+def test_tables_fit_80_columns_without_truncation(name, results_of):
     console = Console(file=io.StringIO(), width=80)
     results = results_of(name)
     results["runs"] += results_of(f"{name}_modern")["runs"]
@@ -78,7 +78,7 @@ def test_the_terminal_shows_every_figure_whole_in_eighty_columns(name, results_o
     assert f"{name}_modern" in shown
 
 
-def test_nothing_to_show_is_no_table(results_of):
+def test_without_runs_nothing_is_printed(results_of):
     console = Console(file=io.StringIO(), width=80)
     show_reproduction({"runs": []}, console)
     assert console.file.getvalue() == ""

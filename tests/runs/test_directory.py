@@ -68,17 +68,17 @@ def test_an_incomplete_config_is_replaced(tmp_path):
         ("a newer jaxcnn", b'{"format": 3, "seed": 1}'),
         ("an older jaxcnn", b'{"format": 1, "seed": 1}'),
         ("another program", b'{"seed": 1}'),
-        ("another program, too", b"[]"),
-        ("a run, cut short", b"{"),
-        ("something else", b"\x00\xff"),
+        ("another program, as a list", b"[]"),
+        ("a run, truncated", b"{"),
+        ("another encoding", b"\x00\xff"),
     ],
 )
-def test_another_config_is_not_changed(tmp_path, fault, what, content):
+def test_another_config_is_not_changed(tmp_path, record_fault, what, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(InputError) as raised:
         RunDirectory(tmp_path, {"seed": 1})
     assert (tmp_path / "config.json").read_bytes() == content
-    fault(f"a directory with the config of {what}", "refused and not changed", str(raised.value))
+    record_fault(f"a directory with the config of {what}", "refused and not changed", str(raised.value))
 
 
 def test_an_unwritable_file_ends_the_run(tmp_path):

@@ -42,7 +42,7 @@ def metrics(epochs):
 
 
 def outcome(path):
-    """All results of a run but times."""
+    """All results of a run except times."""
     summary = json.loads((path / "summary.json").read_text())
     lines = map(json.loads, (path / "metrics.jsonl").read_text().splitlines())
     return (
@@ -64,9 +64,9 @@ def cut_back(path):
 
 
 @pytest.fixture(scope="module")
-def alone(sample, tmp_path_factory):
+def single_runs(sample, tmp_path_factory):
     """Single runs of two seeds at two rates: their outcomes by rate and seed."""
-    root = tmp_path_factory.mktemp("alone")
+    root = tmp_path_factory.mktemp("single")
     found = {}
     for path, config in several(root, learning_rates=(0.001, 0.01), num_seeds=2).items():
         epochs = runs.train(config, sample, path)
@@ -76,18 +76,18 @@ def alone(sample, tmp_path_factory):
 
 
 @pytest.mark.parametrize("num_devices", [1, 2])
-def test_each_member_equals_its_single_run(sample, alone, tmp_path, console, num_devices):
+def test_each_member_equals_its_single_run(sample, single_runs, tmp_path, console, num_devices):
     configs = several(tmp_path, learning_rates=(0.001, 0.01), num_seeds=2)
     every = runs.train_ensemble(configs, sample, writers=[TerminalWriter(console)], num_devices=num_devices)
     assert [path.relative_to(tmp_path).as_posix() for path in configs] == [
         "rate-0.001/seed-0", "rate-0.001/seed-1", "rate-0.01/seed-0", "rate-0.01/seed-1",
     ]  # fmt: skip
     for (path, config), epochs in zip(configs.items(), every, strict=True):
-        assert outcome(path) == alone[config.recipe.learning_rate, config.seed]
+        assert outcome(path) == single_runs[config.recipe.learning_rate, config.seed]
         assert [epoch.test_accuracy for epoch in epochs] == [line["test_accuracy"] for line in outcome(path)[1]]
 
 
-def test_a_member_resumes_as_a_single_run(sample, alone, tmp_path, console):
+def test_a_member_resumes_as_a_single_run(sample, single_runs, tmp_path, console):
     configs = several(tmp_path, num_seeds=2)
     runs.train_ensemble(
         configs, sample, writers=[TerminalWriter(console)], num_devices=2, checkpoint_every=Interval(steps=5)
@@ -96,10 +96,10 @@ def test_a_member_resumes_as_a_single_run(sample, alone, tmp_path, console):
     step = cut_back(path)
     runs.train(config, sample, path, writers=[TerminalWriter(console)])
     assert f"resuming from checkpoint {step}" in shown(console)
-    assert outcome(path) == alone[0.001, 1]
+    assert outcome(path) == single_runs[0.001, 1]
 
 
-def test_runs_at_different_steps_resume_in_groups(sample, alone, tmp_path, console):
+def test_runs_at_different_steps_resume_in_groups(sample, single_runs, tmp_path, console):
     """One is finished, two were interrupted at the same step, and one is new."""
     configs = several(tmp_path, learning_rates=(0.001, 0.01), num_seeds=2)
     begun = dict(list(configs.items())[:3])
@@ -111,10 +111,10 @@ def test_runs_at_different_steps_resume_in_groups(sample, alone, tmp_path, conso
     assert f"2 members, sequential\nresuming from checkpoint {step}\n" in text
     assert "4 finished" in text
     for path, config in configs.items():
-        assert outcome(path) == alone[config.recipe.learning_rate, config.seed]
+        assert outcome(path) == single_runs[config.recipe.learning_rate, config.seed]
 
 
-def test_a_signal_stops_and_saves_all_members(sample, alone, tmp_path, console):
+def test_a_signal_stops_and_saves_all_members(sample, single_runs, tmp_path, console):
     configs = several(tmp_path, num_seeds=2)
     paths = list(configs)
 
@@ -138,15 +138,15 @@ def test_a_signal_stops_and_saves_all_members(sample, alone, tmp_path, console):
     runs.train_ensemble(configs, sample, writers=[TerminalWriter(console)])
     assert shown(console).count(f"resuming from checkpoint {step}\n") == 1, "the newest step that both have"
     for path, config in configs.items():
-        assert outcome(path) == alone[config.recipe.learning_rate, config.seed]
+        assert outcome(path) == single_runs[config.recipe.learning_rate, config.seed]
 
 
-def test_a_diverged_member_ends_and_the_others_continue(sample, alone, tmp_path, console):
+def test_a_diverged_member_ends_and_the_others_continue(sample, single_runs, tmp_path, console):
     configs = several(tmp_path, learning_rates=(0.001, 1e38))
     with pytest.raises(DivergedError, match=r"not finite after step \d+: the run in .*rate-1e\+38/seed-0 ends"):
         runs.train_ensemble(configs, sample, writers=[TerminalWriter(console)])
     good, bad = configs
-    assert outcome(good) == alone[0.001, 0]
+    assert outcome(good) == single_runs[0.001, 0]
     assert status(bad) == "diverged"
     assert "1 finished, 1 diverged; the runs are in" in shown(console)
 

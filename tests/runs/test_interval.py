@@ -13,12 +13,12 @@ from jaxcnn.runs import Interval
         (" 2h ", Interval(seconds=7200.0)),
     ],
 )
-def test_words_for_steps_and_times(text, interval):
+def test_parse_accepts_steps_and_times(text, interval):
     assert Interval.parse(text) == interval
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "0s", "s", "10 m", "5d", "1e3", "nan", "9" * 20, "٣"])
-def test_other_words_are_refused(text):
+def test_parse_rejects_other_text(text):
     with pytest.raises(InputError, match="--checkpoint-every"):
         Interval.parse(text)
 

@@ -1,4 +1,4 @@
-"""Runs on other data than Fashion-MNIST, with every command."""
+"""Runs on data other than Fashion-MNIST, with every command."""
 
 import json
 
@@ -9,20 +9,20 @@ from PIL import Image
 from jaxcnn import cli, data
 from jaxcnn.runs import TrainedRun
 
-pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
-COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
+COLORS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Color images of three classes and of different sizes; the color gives the class."""
     rng = np.random.default_rng(0)
-    for name, colour in COLOURS.items():
+    for name, color in COLORS.items():
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for number in range(20):
             size = rng.integers(20, 50, 2)
-            pixels = np.clip(np.array(colour) + rng.normal(0, 40, (*size, 3)), 0, 255).astype(np.uint8)
+            pixels = np.clip(np.array(color) + rng.normal(0, 40, (*size, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number:02}.png")
     return tmp_path / "pictures"
 
@@ -43,13 +43,13 @@ def test_a_folder_of_images_is_learned(run, folder, tmp_path, capsys):
     assert cli.main(["evaluate", str(run)]) == 0
     assert "on 12 test images" in capsys.readouterr().out
 
-    Image.new("RGB", (90, 60), COLOURS["green"]).save(tmp_path / "lawn.png")
+    Image.new("RGB", (90, 60), COLORS["green"]).save(tmp_path / "lawn.png")
     assert cli.main(["predict", str(run), str(tmp_path / "lawn.png"), "--top", "1", "--json"]) == 0
     assert list(json.loads(capsys.readouterr().out)["classes"]) == ["green"]
 
     assert cli.main(["report", str(run)]) == 0
     page = (run / "report.html").read_text()
-    assert f"On folder:{folder}" in page
+    assert f"Data: folder:{folder}." in page
     assert f"--data folder:{folder}" in page
     assert cli.main(["export", str(run), "--format", "safetensors"]) == 0
 
@@ -75,7 +75,7 @@ def test_a_run_without_recorded_counts_is_not_resumed(run, folder, capsys):
     assert "has a run with other settings: data num_examples None there and [48, 12] here" in capsys.readouterr().err
 
 
-def test_unreadable_data_and_a_background_are_refused(run, folder, capsys):
+def test_unreadable_data_and_a_background_raise(run, folder, capsys):
     assert cli.main(["evaluate", str(run), "--data", "tfds:nowhere"]) == 2
     assert "nowhere cannot be read" in capsys.readouterr().err
     assert cli.main(["predict", str(run), str(folder / "red"), "--background", "dark"]) == 2
@@ -83,7 +83,7 @@ def test_unreadable_data_and_a_background_are_refused(run, folder, capsys):
 
 
 def test_idx_files_keep_their_size_and_names(sample, tmp_path, capsys):
-    """They are named like MNIST's files; the classes are digits, and images are resized for the network."""
+    """The files are named like MNIST's, so the classes are digits. Images are resized for the network."""
     files = tmp_path / "digits"
     files.mkdir()
     for split, name in (("train", "train"), ("test", "t10k")):

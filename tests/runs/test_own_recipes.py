@@ -7,7 +7,7 @@ from PIL import Image
 
 from jaxcnn import cli
 
-pytestmark = pytest.mark.usefixtures("log_levels_as_before")
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
 FILE = """
 from flax import linen as nn
@@ -32,7 +32,7 @@ recipe = Recipe("tiny", Tiny(), 28, 0.1, optimizer="sgd", optimizer_options={"mo
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch, on_sample):
+def own(tmp_path, monkeypatch, sample_requests):
     """A folder with a recipe in the file tiny.py, as the working directory."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.py").write_text(FILE)
@@ -98,7 +98,7 @@ def test_a_missing_file_is_named(own, capsys):
     capsys.readouterr()
     assert cli.main(["evaluate", "run"]) == 2
     line = capsys.readouterr().err
-    assert f"run cannot be opened: {own / 'tiny.py'} is not there" in line
+    assert f"run cannot be opened: {own / 'tiny.py'} does not exist" in line
     assert line.count("\n") == 1
 
 

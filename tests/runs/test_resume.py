@@ -17,7 +17,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from processes import RECIPE, said, start
+from processes import RECIPE, final_message, start
 from rich.console import Console
 
 from jaxcnn import errors, runs
@@ -31,7 +31,7 @@ TIMES = {"seconds", "images_per_second", "compile_seconds"}
 
 
 def outcome(workdir):
-    """All results of a run but times: every array of its newest checkpoint, and the metrics."""
+    """All results of a run except times: every array of its newest checkpoint, and the metrics."""
     state = create_train_state(RECIPE.model, RECIPE.make_optimizer(), jax.random.key(1), (28, 28, 1))
     with Checkpointer(workdir / "checkpoints") as checkpoints:
         state = checkpoints.restore(state)
@@ -56,7 +56,7 @@ def compiled(tmp_path_factory):
 def whole(sample, compiled, tmp_path_factory):
     """The outcome of an uninterrupted run, and the seconds that a process needs before its first step."""
     workdir = tmp_path_factory.mktemp("whole") / "run"
-    for _ in range(2):  # the second time nothing is compiled, and all steps are taken
+    for _ in range(2):  # the second process compiles nothing and finds a finished run
         began = time.monotonic()
         process = start(sample, workdir, compiled)
         process.join()
@@ -64,8 +64,8 @@ def whole(sample, compiled, tmp_path_factory):
     return outcome(workdir), time.monotonic() - began
 
 
-def test_resume_is_bit_exact_after_sigkill(sample, compiled, whole, tmp_path, fault):
-    """Each kill is at a random moment, every other one in the next save; then the run can finish."""
+def test_resume_is_bit_exact_after_sigkill(sample, compiled, whole, tmp_path, record_fault):
+    """Kill at random moments, every second time during a save. After the last kill, the run finishes."""
     expected, seconds = whole
     rng = random.Random(0)
     kills = during_a_save = 0
@@ -89,7 +89,7 @@ def test_resume_is_bit_exact_after_sigkill(sample, compiled, whole, tmp_path, fa
         if kills == KILLS:
             break
     assert during_a_save >= KILLS // 4
-    fault(
+    record_fault(
         f"a run killed by SIGKILL {KILLS} times, at random moments and in saves",
         "the same command resumes it",
         "every run ended with the bytes of an uninterrupted one: states and metrics",
@@ -101,7 +101,7 @@ def is_saving(workdir):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_resume_is_bit_exact_after_a_signal(sample, compiled, whole, tmp_path, fault, number):
+def test_resume_is_bit_exact_after_a_signal(sample, compiled, whole, tmp_path, record_fault, number):
     workdir = tmp_path / "run"
     process = start(sample, workdir, compiled, every=1)
     while process.is_alive() and not any(workdir.glob("checkpoints/[0-9]*")):
@@ -111,33 +111,35 @@ def test_resume_is_bit_exact_after_a_signal(sample, compiled, whole, tmp_path, f
     assert process.exitcode == 128 + number
     summary = json.loads((workdir / "summary.json").read_text())
     assert (summary["status"], summary["epochs_done"]) == ("interrupted", len(metrics_or_none(workdir)))
-    line = said(workdir)
+    line = final_message(workdir)
     process = start(sample, workdir, compiled)
     process.join()
     assert outcome(workdir) == whole[0]
-    fault(f"a run stopped by {number.name}", f"saves, says so, exit code {128 + number}", line)
+    record_fault(f"a run stopped by {number.name}", f"saves, one line, exit code {128 + number}", line)
 
 
 def metrics_or_none(workdir):
     return metrics(workdir) if (workdir / "metrics.jsonl").exists() else []
 
 
-def test_a_full_disk_ends_the_run_with_one_line(sample, compiled, whole, tmp_path, fault):
+def test_a_full_disk_ends_the_run_with_one_line(sample, compiled, whole, tmp_path, record_fault):
     workdir = tmp_path / "run"
     process = start(sample, workdir, compiled, file_size=10_000)
     process.join()
     assert process.exitcode == 1
-    line = said(workdir)
+    line = final_message(workdir)
     process = start(sample, workdir, compiled)
     process.join()
     assert outcome(workdir) == whole[0]
     reason = line.rpartition("File too large")
     assert reason[1]
-    fault("a disk on which no file grows beyond 10 kB", "one line, exit code 1; resumes later", "".join(reason[1:]))
+    record_fault(
+        "a disk on which files cannot exceed 10 kB", "one line, exit code 1; resumes later", "".join(reason[1:])
+    )
 
 
-def test_a_read_only_directory_is_not_changed(sample, compiled, whole, fault):
-    with tempfile.TemporaryDirectory() as directory:  # not in pytest's own, which are closed to other users
+def test_a_read_only_directory_is_not_changed(sample, compiled, whole, record_fault):
+    with tempfile.TemporaryDirectory() as directory:  # pytest's directories are closed to other users
         workdir = Path(directory) / "run"
         workdir.mkdir()
         Path(directory).chmod(0o755)
@@ -146,12 +148,14 @@ def test_a_read_only_directory_is_not_changed(sample, compiled, whole, fault):
         process.join()
         assert process.exitcode == 2
         assert list(workdir.iterdir()) == []
-        fault(
-            "a run in a directory that is read-only", "one line, exit code 2", said(workdir).replace(directory, "DIR")
+        record_fault(
+            "a run in a directory that is read-only",
+            "one line, exit code 2",
+            final_message(workdir).replace(directory, "DIR"),
         )
 
 
-def test_a_directory_in_use_is_not_changed(sample, compiled, whole, tmp_path, fault):
+def test_a_directory_in_use_is_not_changed(sample, compiled, whole, tmp_path, record_fault):
     workdir = tmp_path / "run"
     one = start(sample, workdir, compiled, every=1)
     while one.is_alive() and not any(workdir.glob("checkpoints/[0-9]*")):
@@ -163,12 +167,12 @@ def test_a_directory_in_use_is_not_changed(sample, compiled, whole, tmp_path, fa
         line = str(error)
     one.join()
     assert outcome(workdir) == whole[0]
-    fault("two runs in one directory at once", "the second is refused, the first continues", line)
+    record_fault("two runs in one directory at once", "the second is refused, the first continues", line)
 
 
 # After a failed read, Orbax abandons the other reads of the checkpoint.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_damaged_checkpoint_is_skipped(sample, compiled, whole, tmp_path, caplog, fault):
+def test_a_damaged_checkpoint_is_skipped(sample, compiled, whole, tmp_path, caplog, record_fault):
     workdir = tmp_path / "run"
     process = start(sample, workdir, compiled)
     process.join()
@@ -186,8 +190,8 @@ def test_a_damaged_checkpoint_is_skipped(sample, compiled, whole, tmp_path, capl
     line = line.replace(f"checkpoint {newest.name}", "checkpoint N")
     assert "resuming from checkpoint" in console.file.getvalue()
     assert outcome(workdir) == whole[0]
-    fault(
-        "a checkpoint with each of its files cut in half", "the one before is used, with a warning; the same end",
+    record_fault(
+        "a checkpoint with all files truncated to half", "the previous one is used, with a warning; the same results",
         line.partition(":")[0],
     )  # fmt: skip
 
@@ -202,7 +206,7 @@ def test_a_finished_run_is_shown_and_not_changed(sample, tmp_path):
     assert "already finished after 1 of 1 epochs" in console.file.getvalue()
 
 
-def test_other_hyperparameters_are_not_resumed(sample, tmp_path, fault):
+def test_other_hyperparameters_are_not_resumed(sample, tmp_path, record_fault):
     console = Console(file=io.StringIO())
     runs.train(RunConfig(replace(RECIPE, num_epochs=1)), sample, tmp_path / "run", writers=[TerminalWriter(console)])
     before = shutil.make_archive(str(tmp_path / "before"), "tar", tmp_path / "run")
@@ -210,7 +214,7 @@ def test_other_hyperparameters_are_not_resumed(sample, tmp_path, fault):
         runs.train(RunConfig(RECIPE, seed=4), sample, tmp_path / "run", writers=[TerminalWriter(console)])
     after = shutil.make_archive(str(tmp_path / "after"), "tar", tmp_path / "run")
     assert Path(before).read_bytes() == Path(after).read_bytes()
-    fault("a directory of a run with other hyperparameters", "refused with the difference", str(raised.value))
+    record_fault("the directory of a run with other hyperparameters", "refused with the difference", str(raised.value))
 
 
 def test_nothing_is_unpickled(sample, tmp_path, monkeypatch):

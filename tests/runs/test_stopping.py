@@ -7,7 +7,7 @@ from jaxcnn.runs.stopping import StopSignals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_first_signal_is_noted_and_what_was_before_stands_again(number):
+def test_a_signal_is_recorded_and_the_handler_restored(number):
     before = signal.getsignal(number)
     with StopSignals() as signals:
         assert signals.received is None
@@ -19,20 +19,20 @@ def test_a_first_signal_is_noted_and_what_was_before_stands_again(number):
 
 @pytest.fixture
 def interruptible():
-    """SIGINT raises KeyboardInterrupt, also where these tests run in the background, which is begun ignoring it."""
+    """Let SIGINT raise KeyboardInterrupt. A shell may start background jobs that ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-def test_a_second_interrupt_ends_at_once(interruptible):
+def test_a_second_interrupt_raises_at_once(interruptible):
     with StopSignals():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
 
-def test_a_context_around_another_notes_the_signal_too():
+def test_nested_contexts_record_the_same_signal():
     before = signal.getsignal(signal.SIGTERM)
     with StopSignals() as around:
         with StopSignals() as inside:
@@ -45,7 +45,7 @@ def test_a_context_around_another_notes_the_signal_too():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_without_a_signal_what_was_before_stands_again():
+def test_the_handler_is_restored_without_a_signal():
     before = signal.getsignal(signal.SIGTERM)
     with StopSignals() as signals:
         assert signal.getsignal(signal.SIGTERM) is not before
@@ -53,7 +53,7 @@ def test_without_a_signal_what_was_before_stands_again():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_outside_the_main_thread_nothing_is_noted():
+def test_other_threads_record_no_signal():
     noted = []
 
     def use():

@@ -15,11 +15,11 @@ from jaxcnn.cli import training
 from jaxcnn.runs import opened
 
 pytestmark = [
-    pytest.mark.usefixtures("log_levels_as_before"),
-    pytest.mark.filterwarnings("default"),  # what TFDS itself warns of is its own
+    pytest.mark.usefixtures("restore_log_levels"),
+    pytest.mark.filterwarnings("default"),  # warnings inside TFDS are not errors
 ]
 
-FIGURES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def prepared(prepared_once, tmp_path):
 
 @pytest.fixture
 def train(prepared, tmp_path):
-    """Trains on what is prepared; gives the exit code."""
+    """Return a function that trains on the prepared data set and returns the exit code."""
 
     def call(name, *options):
         command = ["train", "lenet_bn", "--data", f"tfds:{prepared}", "--epochs", "2", "--batch-size", "64"]
@@ -39,10 +39,10 @@ def train(prepared, tmp_path):
 
 
 def outcome(workdir):
-    """What a run comes to, but for times."""
+    """All results of a run except times."""
     lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
     sha256 = json.loads((workdir / "summary.json").read_text())["params_sha256"]
-    return sha256, [[line[name] for name in FIGURES] for line in lines]
+    return sha256, [[line[name] for name in METRICS] for line in lines]
 
 
 def test_a_streamed_run_equals_the_resident_one(train, prepared, tmp_path, capsys, monkeypatch):
@@ -56,8 +56,8 @@ def test_a_streamed_run_equals_the_resident_one(train, prepared, tmp_path, capsy
     assert (tmp_path / "streamed" / "config.json").read_text() == (tmp_path / "resident" / "config.json").read_text()
 
     outputs = []
-    for room in (10**9, 0):
-        monkeypatch.setattr(opened, "memory_budget", lambda room=room: room)
+    for budget in (10**9, 0):
+        monkeypatch.setattr(opened, "memory_budget", lambda budget=budget: budget)
         assert cli.main(["evaluate", str(tmp_path / "streamed")]) == 0
         assert cli.main(["report", str(tmp_path / "streamed")]) == 0
         outputs.append((capsys.readouterr().out, (tmp_path / "streamed" / "report.html").read_text()))
@@ -77,8 +77,8 @@ def test_several_seeds_are_streamed_together(train, tmp_path):
     assert outcome(tmp_path / "seeds" / "seed-1") == outcome(tmp_path / "alone")
 
 
-def test_a_killed_streamed_run_resumes_bit_for_bit(prepared_once, tmp_path, fault):
-    """From a checkpoint of any step, streamed again or with resident images."""
+def test_a_killed_streamed_run_resumes_bit_for_bit(prepared_once, tmp_path, record_fault):
+    """It resumes from a checkpoint of any step, with streamed or resident images."""
     load = partial(data.load_dataset, f"tfds:{prepared_once / 'fashion_mnist'}")
     stream = partial(load, max_bytes=0)
     compiled = tmp_path / "compiled"
@@ -95,14 +95,14 @@ def test_a_killed_streamed_run_resumes_bit_for_bit(prepared_once, tmp_path, faul
         process = start(then, workdir, compiled)
         process.join()
         assert outcome(workdir) == outcome(tmp_path / "whole")
-    fault(
+    record_fault(
         "a streamed run that is killed or stopped within an epoch",
         "the same command resumes it",
         "parameters and metrics of an uninterrupted run with resident images",
     )
 
 
-def test_a_damaged_record_ends_a_run_that_can_be_resumed(train, prepared, tmp_path, capsys, fault):
+def test_a_damaged_record_ends_a_run_that_can_be_resumed(train, prepared, tmp_path, capsys, record_fault):
     (file,) = prepared.glob("3.0.1/*test.array_record*")
     whole = file.read_bytes()
     file.write_bytes(bytes(len(whole)))
@@ -115,7 +115,7 @@ def test_a_damaged_record_ends_a_run_that_can_be_resumed(train, prepared, tmp_pa
     assert train("run", "--stream") == 0
     assert train("resident") == 0
     assert outcome(tmp_path / "run") == outcome(tmp_path / "resident")
-    fault(
+    record_fault(
         "records that are damaged under a run that streams them",
         "one line, exit code 2; resumes when they are repaired",
         line.partition(" (")[0],

@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_run(sample, tmp_path, console):
     assert one == same != other
 
 
-def test_without_a_terminal_there_are_plain_lines_of_eighty(sample, tmp_path):
+def test_without_a_terminal_lines_are_plain_and_short(sample, tmp_path):
     console = Console(file=io.StringIO(), width=80, force_terminal=False)
     runs.train(RunConfig(RECIPES["lenet"]), sample, tmp_path / "run", writers=[TerminalWriter(console)])
     text = shown(console)
@@ -85,7 +85,7 @@ def test_without_a_terminal_there_are_plain_lines_of_eighty(sample, tmp_path):
     assert "finished after 5 of 5 epochs" in text
 
 
-def test_a_terminal_has_a_bar(sample, tmp_path):
+def test_a_terminal_shows_a_progress_bar(sample, tmp_path):
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     runs.train(RunConfig(RECIPE), sample, tmp_path / "run", writers=[TerminalWriter(console)])
     assert "img/s" in shown(console)
@@ -94,7 +94,7 @@ def test_a_terminal_has_a_bar(sample, tmp_path):
 @pytest.mark.parametrize(
     "changes", [{"limit": 32}, {"recipe": RECIPE}, {"recipe": replace(RECIPES["lenet"], num_epochs=6)}]
 )
-def test_a_run_that_is_not_comparable_is_shown_alone(sample, tmp_path, console, changes):
+def test_an_incomparable_run_is_shown_without_the_book(sample, tmp_path, console, changes):
     config = RunConfig(**{"recipe": RECIPES["lenet"], **changes})
     runs.train(config, sample, tmp_path / "run", writers=[TerminalWriter(console)])
     assert "book" not in shown(console)

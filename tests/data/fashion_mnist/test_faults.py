@@ -33,31 +33,31 @@ DAMAGED_GZIP = {
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_file_is_refused(raw, refused, damage):
+def test_a_damaged_file_is_refused(raw, assert_refused, damage):
     (raw / LABELS).write_bytes(DAMAGED[damage])
-    assert LABELS in refused(["train", "lenet", "--data", str(raw)], f"a data file {damage}")
+    assert LABELS in assert_refused(["train", "lenet", "--data", str(raw)], f"a data file {damage}")
 
 
-def test_images_of_another_size_are_refused(raw, refused):
+def test_images_of_another_size_are_refused(raw, assert_refused):
     (raw / IMAGES).write_bytes(header(512, 32, 32) + bytes(512 * 32 * 32))
-    assert IMAGES in refused(["train", "lenet", "--data", str(raw)], "a data file with images of another size")
+    assert IMAGES in assert_refused(["train", "lenet", "--data", str(raw)], "a data file with images of another size")
 
 
 @pytest.mark.parametrize("damage", DAMAGED_GZIP)
-def test_a_damaged_gzip_file_is_refused(gzipped, refused, damage):
+def test_a_damaged_gzip_file_is_refused(gzipped, assert_refused, damage):
     (gzipped / f"{LABELS}.gz").write_bytes(DAMAGED_GZIP[damage])
-    assert LABELS in refused(["train", "lenet", "--data", str(gzipped)], f"a gzip file {damage}")
+    assert LABELS in assert_refused(["train", "lenet", "--data", str(gzipped)], f"a gzip file {damage}")
 
 
-def test_a_directory_without_a_file_is_refused(raw, refused):
+def test_a_directory_without_a_file_is_refused(raw, assert_refused):
     (raw / LABELS).unlink()
-    refused(["train", "lenet", "--data", str(raw)], "a data directory without one of the files")
+    assert_refused(["train", "lenet", "--data", str(raw)], "a data directory without one of the files")
 
 
 @pytest.mark.parametrize(
     ("what", "name"), [("does not exist", "nowhere"), ("is a file", "file"), ("is empty", "empty")]
 )
-def test_an_invalid_directory_is_refused(tmp_path, refused, what, name):
+def test_an_invalid_directory_is_refused(tmp_path, assert_refused, what, name):
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
-    refused(["train", "lenet", "--data", str(tmp_path / name)], f"a data directory that {what}")
+    assert_refused(["train", "lenet", "--data", str(tmp_path / name)], f"a data directory that {what}")
