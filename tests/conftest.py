@@ -36,6 +36,19 @@ settings.load_profile("compiled")
 SAMPLE = Path(__file__).parent / "data" / "fashion_mnist_sample"
 
 
+MAX_MEMORY_MAPS = 30_000
+"""Each compiled program maps memory. Linux allows 65,530 mappings for a process, and XLA aborts above it."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory_maps():
+    """Release compiled programs if there are too many of them."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > MAX_MEMORY_MAPS:
+        jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def sample() -> data.Dataset:
     """The first 512 training and 256 test images of Fashion-MNIST, unchanged."""

@@ -86,8 +86,8 @@ def medians(
     chosen = {}
     for count in NUM_MEMBERS:
         if count == 1:
-            cases["1 alone"] = (states[0], SINGLE)
-            chosen["1"] = "alone"
+            cases["1 single"] = (states[0], SINGLE)
+            chosen["1"] = "single"
             continue
         stacked = training.stack_members(states[:count])
         best = choose_placement(stacked, (recipe.image_size, recipe.image_size, 1), available)
@@ -121,7 +121,7 @@ def show(name: str, found: dict[str, dict[str, float | str]]) -> None:
     table = Table(title=f"{name}: ms a step")
     for heading in ("placement", "ms", "ratio to a single run", ""):
         table.add_column(heading, justify="left" if heading == "placement" else "right")
-    one = float(found["ms"]["1 alone"])
+    one = float(found["ms"]["1 single"])
     for case, ms in found["ms"].items():
         is_chosen = case in {f"{count} {placement}" for count, placement in found["chosen"].items()}
         table.add_row(case, f"{float(ms):.1f}", f"{float(ms) / one:.2f}", "chosen" if is_chosen else "")

@@ -42,7 +42,7 @@ def print_recipes(console: Console) -> None:
     console.print(f"The book: {SOURCE}.", highlight=False)
     console.print(f"{HOW_THE_RUNS_WERE_MADE}\n", highlight=False)
     table = Table(
-        title="the same networks as they are trained today", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+        title="the same networks with modern training", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
     table.add_column("name", no_wrap=True)
     for heading in ("batch", "rate", "decay", "smoothing", "images"):

@@ -90,7 +90,7 @@ def overview_markdown(results: Results) -> str:
     if lines := notes(results):
         parts.append("".join(f"- {line}\n" for line in lines))
     if len(rows := modern_rows(results)) > 1:
-        parts += ["The same networks as they are trained today, test accuracy:\n", markdown_table(rows)]
+        parts += ["The same networks with modern training, test accuracy:\n", markdown_table(rows)]
     return "\n".join(parts)
 
 
@@ -131,7 +131,7 @@ def show_reproduction(results: Results, console: Console) -> None:
     if table.row_count:
         console.print(table)
     if len(modern := modern_rows(results)) > 1:
-        table = _table("the same networks as they are trained today: test accuracy", modern[0])
+        table = _table("the same networks with modern training: test accuracy", modern[0])
         for row in modern[1:]:
             table.add_row(*row)
         console.print(table)

@@ -58,7 +58,7 @@ def test_ensembles_and_data_parallel_steps_are_timed(tmp_path, monkeypatch, samp
     module["main"](steps=3, repeats=1, output=output)
     found = json.loads(output.read_text())["recipes"]["lenet"]
     assert set(found["chosen"]) == {"1", "2"}
-    assert {"1 alone", f"2 {found['chosen']['2']}", "2 vmap", "batches sharded over 2 devices"} <= set(found["ms"])
+    assert {"1 single", f"2 {found['chosen']['2']}", "2 vmap", "batches sharded over 2 devices"} <= set(found["ms"])
     assert min(found["ms"].values()) > 0
 
 
