@@ -38,8 +38,9 @@ class StoppedError(Exception):
 
     Args:
         signal: the signal.
+        remedy: how to resume.
     """
 
-    def __init__(self, signal: Signals) -> None:
-        super().__init__(f"stopped by {signal.name}; the same command with the same --workdir resumes")
+    def __init__(self, signal: Signals, remedy: str = "the same command with the same --workdir resumes") -> None:
+        super().__init__(f"stopped by {signal.name}; {remedy}")
         self.signal = signal

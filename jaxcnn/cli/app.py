@@ -40,7 +40,7 @@ def _make_app() -> tyro.extras.SubcommandApp:
     for name, command in _COMMANDS.items():
         app.command(name=name)(command)
     data.command(name="prepare")(training.prepare_data)
-    app.command(data, name="data", help="Fashion-MNIST on disk.")
+    app.command(data, name="data", help="Prepare Fashion-MNIST on disk.")
     return app
 
 
@@ -88,9 +88,24 @@ def _parse(args: list[str]) -> Callable[[], None]:
     except SystemExit as ended:
         if ended.code != 2:
             raise
-        lines = printed.getvalue().splitlines()[1:-1]  # inside the box, whose parts are separated by rules
-        parts = re.split(r"─{4,}|-{4,}", " ".join(line.strip("│| ") for line in lines))
-        raise InputError("; ".join(" ".join(part.split()) for part in parts)) from ended
+        raise InputError(f"{_first_part(printed.getvalue())}; see {_help_command(args)}") from ended
+
+
+def _first_part(box: str) -> str:
+    """The error in a box of Tyro, whose parts are separated by rules; the others repeat the help."""
+    text = " ".join(line.strip("│| ") for line in box.splitlines()[1:-1])
+    parts = [" ".join(part.split()) for part in re.split(r"─{4,}|-{4,}", text)]
+    first = next(part for part in parts if part).rstrip(".")
+    wrong_type = re.match(r"Error parsing (\S+): no type matching (?:\{None\}\|)?(\S+) .*? from \[(.+?)\]", first)
+    if wrong_type is not None:
+        option, expected, value = wrong_type.groups()
+        return f"{option} {value}: expected {expected}"
+    return first.removesuffix(" (required)").rstrip(".")
+
+
+def _help_command(args: list[str]) -> str:
+    command = args[:1] if args[:1] and args[0] in _COMMANDS else []
+    return " ".join(["jaxcnn", *command, "--help"])
 
 
 def _end(why: Exception | str, code: int) -> int:

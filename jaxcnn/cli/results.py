@@ -9,19 +9,20 @@ from rich.table import Table
 
 from jaxcnn import interop, platform, reproduction, runs
 from jaxcnn.cli.prediction import show_predictions
-from jaxcnn.cli.training import later
+from jaxcnn.cli.training import later, option
 
 RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+Data = Annotated[str | None, option("DIR", "the run's own")]
 Format = Literal["stablehlo", "onnx", "safetensors"]
 
 
 @later
-def evaluate(run: RunPath, *, data: str | None = None) -> None:
+def evaluate(run: RunPath, *, data: Data = None) -> None:
     """Test the network of a run: accuracy by class, calibration, confusion.
 
     Args:
         run: the directory of the run.
-        data: the data, as for train; the run's own unless given.
+        data: the data, as for train.
     """
     trained = runs.TrainedRun.open(run)
     platform.configure_malloc()
@@ -55,35 +56,45 @@ def predict(
 
 
 @later
-def report(run: RunPath, *, data: str | None = None, output: Path | None = None) -> None:
+def report(
+    run: RunPath, *, data: Data = None, output: Annotated[Path | None, option("FILE", "RUN/report.html")] = None
+) -> None:
     """Write an HTML page about a run, all runs in a directory, or a reproduction.
 
     Args:
         run: the directory of a run, one with runs in it, or that of jaxcnn reproduce; or a reproduction.json.
-        data: the data, as for train; the run's own unless given. Not used for a reproduction.
-        output: the HTML file; unless given, report.html in the directory, or the name of the JSON file with .html.
+        data: the data, as for train. Not used for a reproduction.
+        output: the HTML file.
     """
     from jaxcnn.report import write_report, write_reproduction_report  # here, because matplotlib imports slowly
 
     if run.is_file() or (run / reproduction.RESULTS_FILE).is_file():
         _say(f"wrote {write_reproduction_report(run, output)}")
         return
-    first, *_ = runs.find_runs(run)
-    dataset = runs.load_data(runs.TrainedRun.open(first).config, data)
+    first, *_ = runs.open_runs(run)
+    dataset = runs.load_data(first.config, data)
     platform.enable_compilation_cache()
     _say(f"wrote {write_report(run, dataset, output)}")
 
 
 @later
-def export(run: RunPath, *, format: Format, output: Path | None = None, batch_size: int = 1) -> None:  # noqa: A002
-    """Write the network of a run to a file that does not need jaxcnn, after checking that its logits are the same.
+def export(
+    run: RunPath,
+    *,
+    format: Format,  # noqa: A002 -- the option
+    output: Annotated[Path | None, option("FILE", "RUN/RECIPE.FORMAT")] = None,
+    batch_size: int = 1,
+) -> None:
+    """Write the network of a run to a file that does not need jaxcnn.
+
+    The logits of the file are compared with those of the run first.
 
     Args:
         run: the directory of the run.
         format: stablehlo, the program with its weights for jax.export; onnx, the program for ONNX runtimes; or
             safetensors, the weights alone.
-        output: the file; in the directory of the run, named after the recipe, unless given.
-        batch_size: number of images for a call of an ONNX program; the other formats take any number.
+        output: the file.
+        batch_size: number of images for a call of an ONNX program. A StableHLO program takes any number.
     """
     trained = runs.TrainedRun.open(run)
     recipe = trained.config.recipe

@@ -31,7 +31,7 @@ Group = tyro.conf.OmitArgPrefixes
 Flag = tyro.conf.FlagCreatePairsOff
 
 
-def _arg(metavar: str, default: str, *aliases: str) -> object:
+def option(metavar: str, default: str, *aliases: str) -> object:
     """An option that is None unless given: the word for its value in the help, and what None stands for."""
     return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})", aliases=aliases or None)
 
@@ -57,15 +57,15 @@ class TrainingOptions:
         epochs: number of epochs.
         batch_size: examples of a step.
         learning_rate: learning rate, the highest one of a schedule. Several, such as 1e-4,1e-3, are compared.
-        seed: of initialization, dropout, augmentation and the order of the data.
+        seed: random seed of initialization, dropout, augmentation and the order of the data.
         seeds: number of runs, with the seeds from --seed.
         dtype: type of the computation.
-        keep_going: continue with numbers that are not finite.
+        keep_going: do not stop when the loss becomes NaN or infinite.
     """
 
-    epochs: Annotated[int | None, _arg("INT", _RECIPE)] = None
-    batch_size: Annotated[int | None, _arg("INT", _RECIPE)] = None
-    learning_rate: Annotated[str | None, _arg("FLOAT[,FLOAT...]", _RECIPE, "--lr")] = None
+    epochs: Annotated[int | None, option("INT", _RECIPE)] = None
+    batch_size: Annotated[int | None, option("INT", _RECIPE)] = None
+    learning_rate: Annotated[str | None, option("FLOAT[,FLOAT...]", _RECIPE, "--lr")] = None
     seed: int = 0
     seeds: int = 1
     dtype: Dtype = "float32"
@@ -79,12 +79,12 @@ class DataOptions:
     Attributes:
         data: directory of Fashion-MNIST, as IDX files or prepared by TFDS. Other images: folder:DIR with a folder for
             each class, idx:DIR with files like MNIST's, or tfds:DIR.
-        limit: number of images of each split, the first.
+        limit: use only the first images of each split, this many.
         stream: move images to the device as they are needed. This is automatic for images that do not fit in memory.
     """
 
-    data: Annotated[str | None, _arg("DIR", "Fashion-MNIST, found or fetched")] = None
-    limit: Annotated[int | None, _arg("INT", _ALL)] = None
+    data: Annotated[str | None, option("DIR", "Fashion-MNIST, found or fetched")] = None
+    limit: Annotated[int | None, option("INT", _ALL)] = None
     stream: Flag[bool] = False
 
 
@@ -102,8 +102,8 @@ class HardwareOptions:
             JAX_PROCESS_ID.
     """
 
-    platform: Annotated[Platform | None, _arg("{cpu,gpu,tpu}", "the fastest one here")] = None
-    num_devices: Annotated[int | None, _arg("INT", "1, or all for several runs")] = None
+    platform: Annotated[Platform | None, option("{cpu,gpu,tpu}", "the fastest one here")] = None
+    num_devices: Annotated[int | None, option("INT", "1, or all for several runs")] = None
     deterministic: Flag[bool] = False
     distributed: Flag[bool] = False
 
@@ -115,12 +115,15 @@ class SavingOptions:
     Attributes:
         workdir: directory of the run, new or of the same run.
         checkpoint_every: interval of checkpoints inside an epoch: steps, such as 500, or a time, such as 30s or 2h.
-        log_to: where to log each chunk of steps: tensorboard for WORKDIR/tensorboard, jsonl for WORKDIR/log.jsonl.
+        log_to: where to log each chunk of steps: tensorboard for WORKDIR/tensorboard, jsonl for WORKDIR/log.jsonl; can
+            be given twice.
     """
 
-    workdir: Annotated[Path | None, _arg("DIR", "runs/NAME-TIME")] = None
+    workdir: Annotated[Path | None, option("DIR", "runs/NAME-TIME")] = None
     checkpoint_every: Annotated[str, tyro.conf.arg(metavar="STEPS|TIME")] = "10m"
-    log_to: Annotated[tuple[Literal["tensorboard", "jsonl"], ...], _arg("{tensorboard,jsonl}", "none")] = ()
+    log_to: tyro.conf.UseAppendAction[
+        Annotated[tuple[Literal["tensorboard", "jsonl"], ...], option("{tensorboard,jsonl}", "none")]
+    ] = ()
 
 
 @later
@@ -131,9 +134,13 @@ def train(
     hardware: Group[HardwareOptions] = HardwareOptions(),
     saving: Group[SavingOptions] = SavingOptions(),
 ) -> None:
-    """Train a network and save the run. The same command with the same --workdir resumes it.
+    """Train a network and save the run.
 
-    Several seeds or learning rates are trained in one program; each run has its own directory in the workdir.
+    The same command with the same --workdir resumes it.
+
+    Several seeds or learning rates are trained in one program.
+
+    Each of several runs has its own directory in the workdir.
 
     Args:
         name: the recipe, such as lenet or lenet_modern; or your own, as FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE.
@@ -145,7 +152,7 @@ def train(
     recipe = recipes.get_recipe(name)
     changes = {"num_epochs": training.epochs, "batch_size": training.batch_size}
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
-    rates = _learning_rates(training.learning_rate) if training.learning_rate else (recipe.learning_rate,)
+    rates = _learning_rates(training.learning_rate) if training.learning_rate is not None else (recipe.learning_rate,)
     config = runs.RunConfig(
         recipe, training.seed, hardware.platform, training.dtype, data.limit, hardware.deterministic
     )  # fmt: skip
@@ -184,15 +191,17 @@ def reproduce(
     *,
     seeds: int = 1,
     output: Path = Path("reproduction"),
-    epochs: Annotated[int | None, _arg("INT", "the book's")] = None,
-    data: Annotated[Path | None, _arg("DIR", "Fashion-MNIST, found or fetched")] = None,
-    limit: Annotated[int | None, _arg("INT", _ALL)] = None,
-    platform: Annotated[Platform | None, _arg("{cpu,gpu,tpu}", "the fastest one here")] = None,
+    epochs: Annotated[int | None, option("INT", "the book's")] = None,
+    data: Annotated[Path | None, option("DIR", "Fashion-MNIST, found or fetched")] = None,
+    limit: Annotated[int | None, option("INT", _ALL)] = None,
+    platform: Annotated[Platform | None, option("{cpu,gpu,tpu}", "the fastest one here")] = None,
     dtype: Dtype = "float32",
 ) -> None:
-    """Train the book's experiments, the cheapest first, and compare the results with the book's figures.
+    """Train the book's experiments, and compare them with the book's figures.
 
-    The same command resumes interrupted runs. Several processes can share a directory; each trains different runs.
+    The same command resumes interrupted runs.
+
+    Several processes can share a directory; each trains different runs.
 
     Args:
         names: the recipes; the book's nine unless given.
@@ -201,7 +210,7 @@ def reproduce(
             each epoch.
         epochs: number of epochs.
         data: directory of Fashion-MNIST.
-        limit: number of images of each split, the first.
+        limit: use only the first images of each split, this many.
         platform: what to compute on.
         dtype: type of the computation.
     """
@@ -216,12 +225,12 @@ def reproduce(
 
 @later
 def prepare_data(
-    *, output: Path, data: Annotated[Path | None, _arg("DIR", "Fashion-MNIST, found or fetched")] = None
+    *, output: Path, data: Annotated[Path | None, option("DIR", "Fashion-MNIST, found or fetched")] = None
 ) -> None:
-    """Write Fashion-MNIST as a TFDS directory, which `tfds.data_source('fashion_mnist', data_dir=OUTPUT)` reads.
+    """Write Fashion-MNIST as a directory that TensorFlow Datasets reads.
 
     Args:
-        output: the TFDS data directory; fashion_mnist/3.0.1 is made in it.
+        output: the TFDS data directory, for tfds.data_source('fashion_mnist', data_dir=OUTPUT).
         data: directory of Fashion-MNIST.
     """
     _say(f"prepared {prepare_tfds(output, data)}")

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, PRNGKeyArray, Shaped
 
+from jaxcnn.errors import InputError
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -25,6 +27,10 @@ class Augmentation:
 
     flip: bool = True
     shift: int = 0
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.shift, int) and self.shift >= 0):
+            raise InputError(f"shift {self.shift}: expected an integer, 0 or more")
 
     def __str__(self) -> str:
         words = ["flips"] if self.flip else []

@@ -119,6 +119,7 @@ class Dataset:
 
     def limit(self, count: int | None) -> "Dataset":
         """The same task with the first `count` images of each split; None keeps all."""
+        _check_limit(count)
         return Dataset(
             self.train_images[:count],
             self.train_labels[:count],
@@ -173,6 +174,7 @@ class StreamedDataset:
 
     def limit(self, count: int | None) -> "StreamedDataset":
         """The same task with the first `count` images of each split; None keeps all."""
+        _check_limit(count)
         return replace(self, train=self.train.limit(count), test=self.test.limit(count))
 
     def batches(self, split: str, indices: Sequence[np.ndarray], *, prefetch: int = 1) -> Iterator[Batch]:
@@ -190,6 +192,11 @@ class StreamedDataset:
                     f"{self.image_shape}"
                 )
             yield images, labels
+
+
+def _check_limit(count: int | None) -> None:
+    if count is not None and count < 1:
+        raise InputError(f"limit {count}: expected 1 or more, or None")
 
 
 def _describe(name: str, num_train: int, image_shape: tuple[int, ...], num_test: int, num_classes: int) -> str:

@@ -17,6 +17,7 @@ from jaxcnn.errors import InputError
 from jaxcnn.recipes.description import describe, rebuild
 from jaxcnn.recipes.optimizers import check_schedule, find_optimizer, make_optimizer, make_schedule, steps_of
 from jaxcnn.training import FitOptions, Metric
+from jaxcnn.training.metrics import check_metrics
 
 _ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat")
 _TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
@@ -138,7 +139,8 @@ class Recipe:
     source: RecipeSource | None = None
 
     def __post_init__(self) -> None:
-        for name in ("optimizer_options", "schedule_options", "metrics"):
+        object.__setattr__(self, "metrics", check_metrics(self.metrics))
+        for name in ("optimizer_options", "schedule_options"):
             object.__setattr__(self, name, FrozenDict(getattr(self, name)))
         if not isinstance(self.model, nn.Module):
             raise InputError(f"model {self.model!r}: expected a Linen module")
@@ -182,7 +184,7 @@ class Recipe:
         return settings
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Recipe":
-        """This recipe with `settings` in place of its own.
+        """This recipe with `settings` in place of its settings.
 
         Raises:
             ValueError: if a setting is invalid.

@@ -42,6 +42,8 @@ def get_recipe(name: str) -> Recipe:
     if ":" in name:
         return _load(name)
     if name not in ALL_RECIPES:
+        if name.endswith(".py"):
+            raise InputError(f"recipe {name!r}: expected FILE.py:ATTRIBUTE, such as {name}:recipe")
         alike = difflib.get_close_matches(name, ALL_RECIPES, n=1)
         hint = f"did you mean {alike[0]}? Expected" if alike else "expected"
         raise InputError(

@@ -1,4 +1,4 @@
-"""The figures of a report, each as an SVG file of its own.
+"""The figures of a report, as SVG files.
 
 The colors are those of Okabe and Ito, which are distinct for all kinds of color vision. Line styles, markers and labels
 give the same information, so a print in gray can be read too.

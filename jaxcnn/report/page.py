@@ -10,12 +10,11 @@ from flax.traverse_util import flatten_dict
 from jaxtyping import Float
 
 from jaxcnn.data import Dataset, StreamedDataset
-from jaxcnn.errors import InputError
 from jaxcnn.recipes import ALL_RECIPES, SOURCE, get_recipe
 from jaxcnn.report import figures
 from jaxcnn.report.activations import find_activations
 from jaxcnn.report.rendering import embed_figure, write_page
-from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, find_runs, flatten_config
+from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, flatten_config, open_runs
 
 _MAX_LAYERS = 8  # one row each
 _MAX_CHANNELS = 16  # two bars each
@@ -38,10 +37,7 @@ def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | Non
     Raises:
         InputError: if there are no runs, one cannot be read or has other data, or the file cannot be written.
     """
-    runs = [TrainedRun.open(directory) for directory in find_runs(path)]
-    runs = [run for run in runs if run.epochs]
-    if not runs:
-        raise InputError(f"{path} has no run with a finished epoch: train one first")
+    runs = open_runs(path)
     for run in runs:
         run.config.check_data(dataset)
     groups: dict[str, list[TrainedRun]] = {}

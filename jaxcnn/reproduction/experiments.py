@@ -98,12 +98,12 @@ def reproduce(configs: Mapping[Path, RunConfig], dataset: Dataset, root: Path, c
             except DivergedError as error:
                 diverged.append(error)
                 _say(str(error), console)
-            except StoppedError:
+            except StoppedError as error:
                 _write(root)
-                raise
+                raise StoppedError(error.signal, "the same command resumes") from error
             if signals.received is not None:  # during the last steps of a run, which then finished
                 _write(root)
-                raise StoppedError(signals.received)
+                raise StoppedError(signals.received, "the same command resumes")
     results = _write(root)
     show_reproduction(results, console)
     if diverged:

@@ -13,7 +13,7 @@ from jaxcnn.runs.directory import (
 )
 from jaxcnn.runs.evaluation import Evaluation
 from jaxcnn.runs.interval import Interval
-from jaxcnn.runs.opened import TrainedRun, find_runs, load_data
+from jaxcnn.runs.opened import TrainedRun, find_runs, load_data, open_runs
 from jaxcnn.runs.run import Run
 from jaxcnn.runs.stopping import StopSignals
 from jaxcnn.runs.training import train, train_ensemble
@@ -34,6 +34,7 @@ __all__ = [
     "flatten_config",
     "load_data",
     "lock_directory",
+    "open_runs",
     "params_sha256",
     "read_config",
     "read_metrics",

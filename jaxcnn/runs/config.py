@@ -1,5 +1,6 @@
 """The settings of a run."""
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,6 +19,7 @@ from jaxcnn.errors import InputError
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, get_recipe
 from jaxcnn.training import TrainState, create_train_state
 
+_LOGGER = logging.getLogger(__name__)
 _MIN_RATE, _MAX_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 _MAX_COUNT = int(np.iinfo(np.int32).max)  # counters on the device are int32
 
@@ -42,6 +44,9 @@ class DataSpec:
     image_shape: tuple[int, int, int]
     num_examples: tuple[int, ...] | None
 
+
+ARRAYS = "arrays"
+"""The source of a data set that was made of arrays; it cannot be loaded again."""
 
 FASHION_MNIST = DataSpec(None, FASHION_MNIST_CLASSES, (28, 28, 1), (60_000, 10_000))
 
@@ -74,13 +79,15 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         recipe = self.recipe
+        if not isinstance(recipe, Recipe):
+            raise InputError(f"recipe {recipe!r}: expected a recipes.Recipe, such as recipes.get_recipe('lenet')")
         if recipe.num_epochs < 1:
             raise InputError(f"--epochs {recipe.num_epochs}: expected 1 or more")
         if not 1 <= recipe.batch_size <= _MAX_COUNT:
             raise InputError(f"--batch-size {recipe.batch_size}: expected an integer from 1 to {_MAX_COUNT}")
         if not _MIN_RATE <= recipe.learning_rate <= _MAX_RATE:
             raise InputError(f"--learning-rate {recipe.learning_rate}: expected a positive number, as float32 holds it")
-        if not 0 <= self.seed < 2**32:
+        if not (isinstance(self.seed, int) and 0 <= self.seed < 2**32):
             raise InputError(f"--seed {self.seed}: expected an integer from 0 to 4294967295")
         if self.dtype not in DTYPES:
             raise InputError(f"--dtype {self.dtype}: expected one of {', '.join(DTYPES)}")
@@ -114,11 +121,14 @@ class RunConfig:
         return config
 
     def with_data(self, dataset: Dataset | StreamedDataset, source: str | None) -> "RunConfig":
-        """The same with `dataset`, which `data.load_dataset` has read from `source`."""
-        if source is None or not names_other_data(source):
+        """The same with `dataset`, which `data.load_dataset` has read from `source`, or which is made of arrays."""
+        if names_other_data(source):
+            form, _, path = str(source).partition(":")
+            place = f"{form}:{Path(path).expanduser().absolute()}"
+        elif (dataset.class_names, dataset.image_shape) == (FASHION_MNIST.class_names, FASHION_MNIST.image_shape):
             return self
-        form, _, place = source.partition(":")
-        place = f"{form}:{Path(place).expanduser().absolute()}"
+        else:
+            place = ARRAYS
         counts = len(dataset.train), len(dataset.test)
         data = DataSpec(place, dataset.class_names, dataset.image_shape, counts)
         return replace(self, recipe=self.recipe.without_reference(), data=data)
@@ -173,6 +183,18 @@ class RunConfig:
             raise InputError(
                 f"--epochs {self.recipe.num_epochs} of {steps} steps each: expected at most {_MAX_COUNT} steps in all"
             )
+
+    def warn_if_not_portable(self) -> None:
+        """Log a warning if the network cannot be made again from the settings, so the run cannot be opened later."""
+        if self.recipe.source is None:
+            try:
+                _recipe_of({"format": 2, **self.as_json()})
+            except ValueError as error:
+                _LOGGER.warning(
+                    "the run cannot be opened by other commands (%s): put the network and its recipe in a file, and "
+                    "load it with recipes.get_recipe('FILE.py:ATTRIBUTE')",
+                    error,
+                )
 
     def _model(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
         """The recipe's network for `num_classes` classes, computing in the run's type."""
@@ -232,6 +254,7 @@ class RunConfig:
 
 def _recipe_of(config: dict[str, Any]) -> Recipe:
     """The recipe with the settings in `config`. A network in a file is loaded from that file."""
+    config = {**config, "metrics": {}}  # further metrics are not needed to use a run
     if config["format"] == 1:
         changes = {name: kind(config[name]) for name, kind in _HYPERPARAMETERS.items()}
         return replace(get_recipe(config["recipe"]), **changes)

@@ -53,7 +53,7 @@ class Evaluation:
 
             sum_b (n_b / n) |accuracy_b - confidence_b|
 
-        over `bins` equal intervals of the confidence, the probability of the most probable class.
+        over `bins` equal intervals of the confidence, the probability of the most probable class; NaN if one is NaN.
 
         Examples:
             >>> sure = np.array([[1.0, 0.0], [1.0, 0.0]])
@@ -64,6 +64,8 @@ class Evaluation:
             Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017, arXiv:1706.04599.
         """
         confidence = self.probabilities.max(axis=1).astype(float)
+        if not np.isfinite(confidence).all():
+            return float("nan")
         bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
         surplus = np.bincount(bin_of, weights=(self.predicted == self.labels) - confidence, minlength=bins)
         return float(np.abs(surplus).sum() / len(confidence))

@@ -21,6 +21,10 @@ class Interval:
     steps: int | None = None
     seconds: float = math.inf
 
+    def __post_init__(self) -> None:
+        if (self.steps is not None and self.steps < 1) or not self.seconds > 0:
+            raise InputError(f"an interval of {self.steps} steps or {self.seconds} seconds: expected more than 0")
+
     @classmethod
     def parse(cls, text: str) -> "Interval":
         """The interval in `text`: a number of steps, such as '500', or a time, such as '30s', '10m' or '2h'.

@@ -1,5 +1,6 @@
 """A run opened for use: its settings, its newest state and its results."""
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,25 +11,43 @@ from jaxtyping import Float
 from jaxcnn.data import Dataset, StreamedDataset, load_dataset
 from jaxcnn.errors import InputError
 from jaxcnn.platform import memory_budget, raise_file_limit
-from jaxcnn.runs.config import RunConfig
-from jaxcnn.runs.directory import read_config, read_summary
+from jaxcnn.runs.config import ARRAYS, RunConfig
+from jaxcnn.runs.directory import read_config, read_metrics, read_summary
 from jaxcnn.runs.evaluation import Evaluation
 from jaxcnn.training import Checkpointer, EpochResult, TrainState, predict
 
+_LOGGER = logging.getLogger(__name__)
 _NUM_EXAMPLES = 60_000  # decides the length of the schedule, which is not used
 _BATCH = 256  # images that are read at once
 
 
-def find_runs(path: Path) -> list[Path]:
+def find_runs(path: Path | str) -> list[Path]:
     """The directories of all runs in `path`, which can be one itself, in order.
 
     Raises:
         InputError: if there are none.
     """
-    found = sorted(config.parent for config in path.rglob("config.json"))
+    found = sorted(config.parent for config in Path(path).rglob("config.json"))
     if not found:
         raise InputError(f"{path} has no run with a finished epoch: train one first")
     return found
+
+
+def open_runs(path: Path | str) -> "list[TrainedRun]":
+    """All runs in `path` with a finished epoch; those without one, such as diverged ones, are named in the log.
+
+    Raises:
+        InputError: if there are none, or one cannot be read.
+    """
+    runs = []
+    for directory in find_runs(path):
+        if read_metrics(directory):
+            runs.append(TrainedRun.open(directory))
+        else:
+            _LOGGER.warning("%s has no finished epoch and is left out", directory)
+    if not runs:
+        raise InputError(f"{path} has no run with a finished epoch: train one first")
+    return runs
 
 
 def load_data(config: RunConfig, source: str | None = None) -> Dataset | StreamedDataset:
@@ -37,6 +56,8 @@ def load_data(config: RunConfig, source: str | None = None) -> Dataset | Streame
     Raises:
         InputError: if it cannot be read, or has other classes or another image shape.
     """
+    if source is None and config.data.source == ARRAYS:
+        raise InputError("the run was trained on arrays, which cannot be loaded again: give --data")
     raise_file_limit()
     place = source or config.data.source
     dataset = load_dataset(place, image_size=config.recipe.image_size, max_bytes=memory_budget())
@@ -90,7 +111,12 @@ class TrainedRun:
         return predict(self.state, images, image_size=self.config.recipe.image_size)
 
     def evaluate(self, dataset: Dataset | StreamedDataset) -> Evaluation:
-        """The network's predictions for the test images, as many as the limit of the run allows."""
+        """The network's predictions for the test images, as many as the limit of the run allows.
+
+        Raises:
+            InputError: if `dataset` has other classes or another image shape than the run's data.
+        """
+        self.config.check_data(dataset)
         dataset = dataset.limit(self.config.limit)
         indices = np.arange(len(dataset.test))
         batches = dataset.test.batches([indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)])

@@ -73,11 +73,12 @@ def train(
             `LostProcessError` if another process of the job is gone.
         StoppedError: if a signal ended it.
     """
+    _check_arguments([config], dataset, writers, checkpoint_every)
     if jax.process_count() > 1 and num_devices is not None:
         raise InputError(
             f"--num-devices {num_devices} with {jax.process_count()} processes: leave it out; all devices are used"
         )
-    devices = find_devices(config.device, num_devices or (1 if jax.process_count() == 1 else None))
+    devices = find_devices(config.device, 1 if num_devices is None and jax.process_count() == 1 else num_devices)
     single = SINGLE if len(devices) == 1 else Placement("data_parallel", devices)
     session = _Session(dataset.limit(config.limit), devices, single, writers, checkpoint_every, keep_going)
     (epochs,) = session.train({Path(workdir): config})
@@ -85,7 +86,7 @@ def train(
 
 
 def train_ensemble(
-    configs: Mapping[Path, RunConfig],
+    configs: Mapping[Path, RunConfig] | Mapping[str, RunConfig],
     dataset: Dataset | StreamedDataset,
     *,
     writers: Sequence[Writer] = (),
@@ -115,6 +116,10 @@ def train_ensemble(
         RunError: as for `train`, after all runs that could continue are finished.
         StoppedError: if a signal ended them.
     """
+    _check_arguments(list(configs.values()), dataset, writers, checkpoint_every)
+    if not configs:
+        raise InputError("no runs: expected one or more")
+    configs = {Path(path): config for path, config in configs.items()}
     kinds = {
         json.dumps({key: value for key, value in config.as_json().items() if key not in ("seed", "learning_rate")})
         for config in configs.values()
@@ -157,7 +162,10 @@ class _Session:
     def train(self, configs: Mapping[Path, RunConfig]) -> list[list[EpochResult]]:
         """Train the runs, and return the results of their epochs."""
         num_examples = len(self.dataset.train)
-        next(iter(configs.values())).check_steps(num_examples)
+        configs = {path: _with_data(config, self.dataset) for path, config in configs.items()}
+        first = next(iter(configs.values()))
+        first.check_steps(num_examples)
+        first.warn_if_not_portable()
         runs: list[Run] = []
         with ExitStack() as locks:
             directories = [
@@ -176,16 +184,18 @@ class _Session:
                             runs.append(Run(config, directory, checkpoints, self.single.shard_state(state)))
                         for group in _resume(runs):
                             self._train_group(group, signals)
+                    self._write_summaries(runs)
                 except StoppedError as error:
                     for run in runs:
                         run.ending = error if run.status == "interrupted" else run.ending
+                    self._write_summaries(runs)
                 except (OSError, InputError) as error:  # from the disk, or from streamed data
                     kind = InputError if isinstance(error, InputError) else RunError
                     raise kind(f"{error}: the run ends; solve this, and the same command resumes it") from error
                 finally:
-                    self._tell("on_end", runs)
-                for run in runs:
-                    run.directory.write_summary(run.summary(self.devices))
+                    with ExitStack() as endings:  # all writers end, even if one fails
+                        for writer in self._active_writers:
+                            endings.callback(writer.on_end, runs)
         endings = [run.ending for run in runs if run.ending is not None]
         if endings:
             raise min(endings, key=lambda ending: isinstance(ending, DivergedError))
@@ -262,11 +272,55 @@ class _Session:
             results[run] = of_run.replace(metrics={**of_run.metrics, "learning_rate": rate})
         return results
 
+    @property
+    def _active_writers(self) -> Sequence[Writer]:
+        """The writers, in the primary process."""
+        return self.writers if is_primary_process() else ()
+
     def _tell(self, event: str, *arguments: object) -> None:
-        """Call the method `event` of all writers, in the primary process."""
-        if is_primary_process():
-            for writer in self.writers:
+        """Call the method `event` of all writers.
+
+        Raises:
+            RunError: if a writer raises OSError, which is not an error of the run's own files.
+        """
+        for writer in self._active_writers:
+            try:
                 getattr(writer, event)(*arguments)
+            except OSError as error:
+                raise RunError(
+                    f"{type(writer).__name__} failed ({error}): the run ends; solve this, and the same command resumes "
+                    "it from the last checkpoint"
+                ) from error
+
+    def _write_summaries(self, runs: Sequence[Run]) -> None:
+        for run in runs:
+            run.directory.write_summary(run.summary(self.devices))
+
+
+def _check_arguments(
+    configs: Sequence[RunConfig], dataset: object, writers: Sequence[Writer], checkpoint_every: Interval
+) -> None:
+    """Check the kinds of the arguments.
+
+    Raises:
+        TypeError: if one is of another kind.
+    """
+    for config in configs:
+        if not isinstance(config, RunConfig):
+            raise TypeError(f"config {config!r}: expected a runs.RunConfig")
+    if not isinstance(dataset, Dataset | StreamedDataset):
+        raise TypeError(f"dataset of type {type(dataset).__name__}: expected a data.Dataset or data.StreamedDataset")
+    if not isinstance(writers, Sequence) or not all(isinstance(writer, Writer) for writer in writers):
+        raise TypeError(f"writers {writers!r}: expected a list of instances of runs.Writer")
+    if not isinstance(checkpoint_every, Interval):
+        raise TypeError(f"checkpoint_every {checkpoint_every!r}: expected a runs.Interval, such as Interval(steps=500)")
+
+
+def _with_data(config: RunConfig, dataset: Dataset | StreamedDataset) -> RunConfig:
+    """`config` with a description of `dataset`, if it has none."""
+    config = config.with_data(dataset, None) if config.data.source is None else config
+    config.check_data(dataset)
+    return config
 
 
 def _resume(runs: Sequence[Run]) -> list[list[Run]]:

@@ -160,7 +160,7 @@ def add_metrics(
     return metrics
 
 
-def abstract_logits(state: TrainState, image_shape: tuple[int, int, int], options: FitOptions) -> jax.ShapeDtypeStruct:
+def abstract_logits(state: TrainState, image_shape: tuple[int, ...], options: FitOptions) -> jax.ShapeDtypeStruct:
     """Shape and type of the network's output for one image, of one member."""
     height, width, channels = image_shape
     size = (options.image_size, options.image_size) if options.image_size else (height, width)

@@ -26,7 +26,8 @@ def fit(
     batch holds the rest.
 
     Args:
-        state: the state to begin with. It stays usable; its step gives the number of the first epoch.
+        state: the state to begin with. It stays usable. Its step gives the number of the first epoch, and where in that
+            epoch to resume; to train on other data, give `state.replace(step=0 * state.step)`.
         dataset: images and labels. They are moved to the device once; those of a streamed data set as they are needed.
         options: how to train.
         changes: fields of `FitOptions`, in the place of those of `options`: `fit(state, dataset, num_epochs=5,
@@ -104,15 +105,18 @@ def evaluate(
         The sums over all examples.
 
     Raises:
-        ValueError: if there are no images, floats are outside [0, 1], the counts of images and labels differ, or
-            `batch_size` is below 1.
+        ValueError: if there are no images, floats are outside [0, 1], the counts of images and labels differ, a
+            label is not a class, or `batch_size` is below 1.
     """
     options = FitOptions(num_epochs=0, batch_size=batch_size, image_size=image_size)
     check_images(images)
     if len(images) != len(labels):
         raise ValueError(f"{len(labels)} labels for {len(images)} images: expected one for each image")
+    lowest, highest = int(labels.min()), int(labels.max())
+    logits = abstract_logits(state, images.shape[1:], options)
+    if not 0 <= lowest <= highest < logits.shape[-1]:
+        raise ValueError(f"labels from {lowest} to {highest}: expected 0 to {logits.shape[-1] - 1}")
     ranges = step_ranges(len(images), batch_size)
     block = DeviceBlock(0, ranges[-1].stop, jnp.asarray(images), jnp.asarray(labels), None)
-    height, width, channels = images.shape[1:]
-    no_sums = zero_metrics(abstract_logits(state, (height, width, channels), options), options.all_metrics)
+    no_sums = zero_metrics(logits, options.all_metrics)
     return add_metrics(state, no_sums, [block], ranges, options)

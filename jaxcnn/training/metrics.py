@@ -8,7 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import struct
+from flax.core import FrozenDict
 from jaxtyping import Array, Bool, Float, Integer, Num
+
+from jaxcnn.errors import InputError
 
 Metric = Callable[[Array, Array], Array | None]
 """A function of logits (N, K), float32, and labels (N,): the metric of each example, (N,), numbers or booleans.
@@ -90,6 +93,42 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 """The metrics of every training and evaluation step, by name."""
 
+RESERVED = {
+    *METRICS, "gradient_norm", "learning_rate", "step", "epoch", "seconds", "images_per_second", "compile_seconds"
+}  # fmt: skip
+"""Names that a further metric cannot have, because records use them."""
+
+
+def check_metrics(metrics: Mapping[str, Metric]) -> FrozenDict[str, Metric]:
+    """The further metrics `metrics`, checked.
+
+    Raises:
+        InputError: if it is not a mapping from new names to functions, or a function does not return a number for each
+            example.
+    """
+    if not isinstance(metrics, Mapping):
+        raise InputError(f"metrics {metrics!r}: expected a mapping from names to functions")
+    for name, function in metrics.items():
+        if not (isinstance(name, str) and name.isidentifier()) or name in RESERVED:
+            raise InputError(f"metric {name!r}: the name is in use or not an identifier; choose another")
+        logits, labels = jax.ShapeDtypeStruct((3, 10), jnp.float32), jax.ShapeDtypeStruct((3,), jnp.int32)
+        try:
+            values = jax.eval_shape(function, logits, labels)
+        except Exception as error:  # whatever the function raises
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(
+                f"metric {name!r} failed ({reason}): expected a function of logits (N, K) and labels (N,)"
+            ) from error
+        is_real = values is None or (
+            hasattr(values, "shape") and values.shape == (3,) and not jnp.issubdtype(values.dtype, jnp.complexfloating)
+        )
+        if not is_real:
+            shape = getattr(values, "shape", type(values).__name__)
+            raise InputError(
+                f"metric {name!r} returned {shape} for 3 examples: expected an array (N,) of numbers or booleans"
+            )
+    return FrozenDict(metrics)
+
 
 def compute_metrics(
     logits: Float[Array, "n classes"],
@@ -101,7 +140,7 @@ def compute_metrics(
     Args:
         logits: (N, K); computed with in float32 at least.
         labels: (N,), integers in 0 .. K - 1.
-        metrics: the functions, by name. Counts of booleans are exact integers.
+        metrics: the functions, by name. Booleans are counted as integers; numbers are summed in float32 at least.
 
     Returns:
         Sums and counts of those that are defined for K classes.
@@ -127,7 +166,8 @@ def compute_metrics(
             continue
         if values.shape != labels.shape:
             raise ValueError(f"metric {name}: expected a value for each of {labels.size} examples, got {values.shape}")
-        sums[name] = jnp.sum(values, dtype=jnp.int32 if values.dtype == bool else None)
+        wide = jnp.int32 if values.dtype == bool else jnp.promote_types(values.dtype, jnp.float32)
+        sums[name] = jnp.sum(values, dtype=wide)
     return Metrics(sums, dict.fromkeys(sums, jnp.int32(labels.size)))
 
 

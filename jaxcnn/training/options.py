@@ -8,7 +8,7 @@ from typing import Any
 from flax.core import FrozenDict
 from jaxtyping import Array, PRNGKeyArray
 
-from jaxcnn.training.metrics import METRICS, Metric
+from jaxcnn.training.metrics import METRICS, Metric, check_metrics
 from jaxcnn.training.placement import SINGLE, Placement
 
 Augment = Callable[[PRNGKeyArray, Array], Array]
@@ -51,17 +51,19 @@ class FitOptions:
     placement: Placement = SINGLE
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metrics", FrozenDict(self.metrics))
-        if self.num_epochs < 0:
-            raise ValueError(f"num_epochs {self.num_epochs}: expected 0 or more")
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size {self.batch_size}: expected 1 or more")
-        if self.chunk_steps is not None and self.chunk_steps < 1:
-            raise ValueError(f"chunk_steps {self.chunk_steps}: expected 1 or more, or None")
+        object.__setattr__(self, "metrics", check_metrics(self.metrics))
+        for name, minimum, is_optional in (
+            ("num_epochs", 0, False), ("batch_size", 1, False), ("image_size", 1, True), ("chunk_steps", 1, True)
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not (value is None and is_optional) and not (isinstance(value, int) and value >= minimum):
+                raise ValueError(f"{name} {value!r}: expected an integer, {minimum} or more")
+        if not self.chunk_seconds >= 0:
+            raise ValueError(f"chunk_seconds {self.chunk_seconds}: expected 0 or more")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing {self.label_smoothing}: expected 0 or more, and less than 1")
-        if taken := set(self.metrics) & {*METRICS, "gradient_norm"}:
-            raise ValueError(f"metrics {', '.join(sorted(taken))}: the name is in use; choose another")
+        if not isinstance(self.placement, Placement):
+            raise TypeError(f"placement {self.placement!r}: expected a training.Placement")
 
     @property
     def all_metrics(self) -> Mapping[str, Metric]:
@@ -81,4 +83,6 @@ class FitOptions:
 
 def make_options(options: FitOptions | None, changes: Mapping[str, Any]) -> FitOptions:
     """`options` with `changes`, or those of `changes` alone."""
+    if options is not None and not isinstance(options, FitOptions):
+        raise TypeError(f"options {options!r}: expected FitOptions, or keywords such as num_epochs=5, batch_size=256")
     return FitOptions(**changes) if options is None else replace(options, **changes)

@@ -29,10 +29,20 @@ class Placement:
             devices of one process or of several; for an ensemble, whose members are distributed over the devices,
             'vmap', one batched program, or 'sequential', one member after the other.
         devices: the devices; none for 'single'.
+
+    Raises:
+        ValueError: if the kind is unknown, or devices are missing.
     """
 
     kind: Literal["single", "data_parallel", "vmap", "sequential"]
     devices: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        kinds = ("single", "data_parallel", "vmap", "sequential")
+        if self.kind not in kinds:
+            raise ValueError(f"placement {self.kind!r}: expected one of {', '.join(kinds)}")
+        if (self.kind == "single") != (not self.devices):
+            raise ValueError(f"placement '{self.kind}' on {len(self.devices)} devices: expected none for 'single' only")
 
     def __str__(self) -> str:
         if self.kind == "data_parallel":
@@ -63,7 +73,7 @@ class Placement:
         if self.has_members != (state.step.ndim == 1):
             raise ValueError(
                 f"placement '{self.kind}' for a state with a step of shape {state.step.shape}: expected a stacked "
-                "state for 'vmap' and 'sequential', and the state of one run otherwise"
+                "state (stack_members, fit_ensemble) for 'vmap' and 'sequential', and one run's state (fit) otherwise"
             )
         if self.has_members and state.step.size % len(self.devices):
             raise ValueError(

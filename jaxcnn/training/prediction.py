@@ -41,6 +41,8 @@ def predict(
         >>> predict(state, np.zeros((28, 28, 1), np.uint8)).shape
         (10,)
     """
+    if state.step.ndim:
+        raise ValueError("a stacked state: expected that of one run, such as state of result.member(0)")
     if images.ndim == 3:
         return predict(state, images[None], batch_size=batch_size, image_size=image_size)[0]
     check_images(images)

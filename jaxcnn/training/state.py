@@ -1,7 +1,7 @@
 """The state of a training run: all that a step reads and writes."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -97,12 +97,15 @@ def create_train_state(
         >>> sum(p.size for p in jax.tree.leaves(state.params))
         44426
     """
-    if len(image_shape) != 3 or min(image_shape) < 1:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model {model!r}: expected an instance of a Linen module, such as models.LeNet()")
+    if not isinstance(image_shape, Sequence) or len(image_shape) != 3 or min(image_shape) < 1:
         raise ValueError(f"image_shape {image_shape}: expected (height, width, channels), each 1 or more")
+    height, width, channels = image_shape
     if not isinstance(optimizer, optax.GradientTransformation):
         raise TypeError(f"optimizer {optimizer!r}: expected an optax transformation, such as optax.adam(1e-3)")
     key = _as_key(key)
-    variables = _init(model, derive_key(key, RngStream.INITIALIZATION), image_shape)
+    variables = _init(model, derive_key(key, RngStream.INITIALIZATION), (height, width, channels))
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=variables["params"],
@@ -115,8 +118,8 @@ def create_train_state(
 
 
 def _as_key(key: Any) -> PRNGKeyArray:
-    if isinstance(key, int) and not isinstance(key, bool):
-        return jax.random.key(key)
+    if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        return jax.random.key(int(key))
     if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         return key
     if isinstance(key, jax.Array) and key.dtype == jnp.uint32 and key.ndim == 1:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Integer, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.training.compilation import compiled
-from jaxcnn.training.metrics import METRICS, Metric, Metrics, compute_metrics
+from jaxcnn.training.metrics import METRICS, RESERVED, Metric, Metrics, compute_metrics
 from jaxcnn.training.state import RngStream, TrainState, Variables, derive_key
 
 
@@ -34,7 +34,7 @@ def train_step(
         images: (N, H, W, C) at the network's size: floats in [0, 1], or uint8, which are divided by 255.
         labels: (N,), integers in 0 .. num_classes - 1.
         label_smoothing: s, 0 or more and less than 1.
-        metrics: further metrics, hashable: functions by name, beside `METRICS`.
+        metrics: further metrics beside `METRICS`: functions by name, in a hashable mapping such as Flax's FrozenDict.
 
     Returns:
         The state after the step, and the batch's metrics before the step, computed in training mode and against the
@@ -43,6 +43,10 @@ def train_step(
     References:
         Szegedy and others, Rethinking the Inception Architecture for Computer Vision, 2016, section 7.
     """
+    if RESERVED & set(metrics):
+        raise ValueError(f"metrics {', '.join(metrics)}: a name is in use; choose another")
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing {label_smoothing}: expected 0 or more, and less than 1")
     images = prepare_images(images)
     dropout_key = derive_key(state.key, RngStream.DROPOUT, state.step)
 

@@ -1,5 +1,6 @@
 """Metrics of each chunk and epoch in TensorBoard."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,14 +26,14 @@ class TensorBoardWriter(Writer):
             raise InputError(
                 "--log-to tensorboard: tensorboardX is not installed; pip install 'jaxcnn[tensorboard]'"
             ) from error
+        logging.getLogger("tensorboardX").setLevel(logging.ERROR)  # it warns of every NaN
         self._make = tensorboardX.SummaryWriter
         self._files: dict[Run, Any] = {}
 
     def on_start(self, runs: Sequence[Run], setup: Setup) -> None:  # noqa: ARG002
         """Open an event file for each run."""
         for run in runs:
-            purge_step = run.step + 1 if run.step else None
-            self._files[run] = self._make(str(run.path / "tensorboard"), purge_step=purge_step)
+            self._files[run] = self._make(str(run.path / "tensorboard"), purge_step=run.step + 1, flush_secs=1)
 
     def on_chunk(self, results: Mapping[Run, ChunkResult]) -> None:
         """Add a point to each curve of a chunk."""
@@ -45,7 +46,6 @@ class TensorBoardWriter(Writer):
         """Add a point to each curve of an epoch."""
         for run, result in results.items():
             self._write(run, "epoch", {**result.metrics, "seconds": result.seconds}, run.step)
-            self._files[run].flush()
 
     def on_end(self, runs: Sequence[Run]) -> None:  # noqa: ARG002
         """Close the event files."""

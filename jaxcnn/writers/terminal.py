@@ -45,7 +45,7 @@ class TerminalWriter(Writer):
         words = [
             f"{recipe.title} on {setup.num_examples:,} images of {recipe.image_size}x{recipe.image_size}",
             *(["streamed"] if setup.is_streamed else []),
-            f"{recipe.num_epochs} epochs of batches of {recipe.batch_size}",
+            f"{_count(recipe.num_epochs, 'epoch')} of batches of {recipe.batch_size}",
             recipe.describe_training(self._rates),
             f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",
             config.dtype,
@@ -74,7 +74,7 @@ class TerminalWriter(Writer):
         parts = [
             f"epoch {result.epoch}/{num_epochs}",
             f"step {result.steps_done}/{result.steps}",
-            f"loss {loss:.4f}",
+            f"loss {_number(loss, 4)}",
             f"acc {accuracy:.3f}",
             f"{result.images_per_second:,.0f} img/s",
         ]
@@ -153,7 +153,9 @@ class TerminalWriter(Writer):
 
     def _sweep(self, runs: Sequence[Run]) -> None:
         """A row for each learning rate, after the last epoch, and the one with the best mean test accuracy."""
-        title = f"{runs[0].config.recipe.title} after the last epoch, mean over seeds ± standard deviation"
+        title = f"{runs[0].config.recipe.title} after the last epoch"
+        if len(runs) > len(self._rates):
+            title += ", mean over seeds ± standard deviation"
         table = _table(title, ("rate", "runs", "loss", "train acc", "test acc", "min", "max"))
         last = {rate: [r.epochs[-1] for r in runs if r.config.recipe.learning_rate == rate] for rate in self._rates}
         for rate, results in last.items():
@@ -165,7 +167,7 @@ class TerminalWriter(Writer):
             key=lambda rate: statistics.fmean(float(result.test_accuracy) for result in last[rate]),
         )
         accuracy = _cells(last[best])[2]
-        self._say(f"best: learning rate {best:g}, test accuracy {accuracy} ({_these(len(last[best]), 'seed')})")
+        self._say(f"best: learning rate {best:g}, test accuracy {accuracy} ({_count(len(last[best]), 'seed')})")
 
     def _curves(self, runs: Sequence[Run]) -> None:
         """A row for each run: its last metrics, and the curve of its test accuracy."""
@@ -219,7 +221,7 @@ def _cells(results: Sequence[EpochResult]) -> list[str]:
 
 
 def _mean_of(results: Sequence[EpochResult], name: str) -> str:
-    return f"{statistics.fmean(float(result.metrics[f'test_{name}']) for result in results):.3f}"
+    return _number(statistics.fmean(float(result.metrics[f"test_{name}"]) for result in results), 3)
 
 
 def _seconds(results: Sequence[EpochResult]) -> str:
@@ -229,8 +231,12 @@ def _seconds(results: Sequence[EpochResult]) -> str:
 
 
 def _mean(values: Sequence[float], digits: int) -> str:
-    mean = f"{statistics.fmean(values):.{digits}f}"
-    return f"{mean} ±{statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+    mean = _number(statistics.fmean(values), digits)
+    return f"{mean} ±{_number(statistics.stdev(values), digits)}" if len(values) > 1 else mean
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if abs(value) < 1e5 else f"{value:.3g}"
 
 
 def _range(results: Sequence[EpochResult]) -> tuple[str, str]:
@@ -239,7 +245,11 @@ def _range(results: Sequence[EpochResult]) -> tuple[str, str]:
 
 
 def _these(count: int, what: str) -> str:
-    return f"this {what}" if count == 1 else f"{count} {what}s"
+    return f"this {what}" if count == 1 else _count(count, what)
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _reference_cells(epoch: ReferenceEpoch) -> list[str]:

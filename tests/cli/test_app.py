@@ -34,7 +34,7 @@ def test_list_names_the_book(capsys):
 
 def test_summary_explains_the_book_s_run(capsys):
     assert cli.main(["summary", "densenet"]) == 0
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
     assert "gamma from U(0, 1)" in shown
     assert "The last transition pools a map of one pixel" in shown
 
@@ -288,3 +288,14 @@ def test_log_to_writes_the_chunks(sample_requests, tmp_path, capsys):
     assert [line["epoch"] for line in lines if "test_loss" in line] == [1, 2]
     shown = " ".join(capsys.readouterr().out.split())
     assert f"next: jaxcnn evaluate {tmp_path / 'run'} jaxcnn report {tmp_path / 'run'}" in shown
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "summary", "train", "reproduce", "evaluate", "predict", "report", "export", "data prepare"]
+)
+def test_help_fits_a_line_of_eighty(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main([*command.split(), "--help"])
+    _usage, *lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80

@@ -169,7 +169,7 @@ def test_counts_out_of_range_raise_at_once(sample, start, num_epochs, batch_size
 
 
 def test_invalid_chunk_steps_and_step_metrics_raise(sample, start):
-    with pytest.raises(ValueError, match="chunk_steps 0: expected 1 or more"):
+    with pytest.raises(ValueError, match="chunk_steps 0: expected an integer, 1 or more"):
         fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, chunk_steps=0)
     metrics = Metrics({"loss": jnp.zeros(5)}, {"loss": jnp.zeros(5, jnp.int32)})
     with pytest.raises(ValueError, match=r"step_metrics of shape \(5,\): expected \(6,\)"):
@@ -213,7 +213,7 @@ def test_a_further_metric_is_a_name_and_a_function(sample, start):
 
 
 def test_a_further_metric_cannot_replace_a_standard_one():
-    with pytest.raises(ValueError, match="loss: the name is in use"):
+    with pytest.raises(ValueError, match="metric 'loss': the name is in use"):
         FitOptions(num_epochs=1, batch_size=1, metrics={"loss": margin})
 
 

@@ -63,7 +63,7 @@ def test_an_image_shape_must_be_positive(shape):
 
 
 def test_an_image_that_is_too_small_raises():
-    with pytest.raises(ValueError, match="16x16 is the smallest"):
+    with pytest.raises(ValueError, match="at least 16x16"):
         create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), (8, 8, 1))
 
 
