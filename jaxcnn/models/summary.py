@@ -50,7 +50,9 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     with record_calls() as calls:
         variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
-    program = jax.make_jaxpr(partial(model.apply, train=False))(variables, images)
+    rngs = {"dropout": jax.random.key(0)}  # in training mode dropout is an operation too
+    apply = partial(model.apply, train=True, mutable=["batch_stats"], rngs=rngs)
+    program = jax.make_jaxpr(apply)(variables, images)
     outputs = {call.path[0]: call.output.shape[1:] for call in calls if len(call.path) == 1}
     layers: list[LayerSummary] = []
     for equation in program.jaxpr.eqns:
