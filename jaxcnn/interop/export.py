@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.errors import InputError
+from jaxcnn.files import write_file
 
 Variables = Mapping[str, Any]
 Network = Callable[[Variables, Array | np.ndarray], Array]
@@ -62,7 +63,7 @@ def export_network(
     if batch_size < 1:
         raise InputError(f"batch size {batch_size}: expected 1 or more")
     if path.exists():
-        raise InputError(f"{path} already exists: remove it or give another name")
+        raise InputError(f"{path} already exists: remove it or give another --output")
 
     def network(variables: Variables, images: Float[Array, "n h w c"]) -> Float[Array, "n classes"]:
         return apply_fn(variables, prepare_images(images, image_size), train=False)
@@ -75,14 +76,10 @@ def export_network(
             f"{path} is not written: its logits differ from the network's by {difference:.1e}, expected at most "
             f"{_TOLERANCE:.0e}; try another format"
         )
-    temporary = path.with_name(f".{path.name}")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_file(path, content)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): give another name") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written ({error.strerror}): give another --output") from error
     return difference
 
 

@@ -19,6 +19,7 @@ from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, flatten_config, open_
 _MAX_LAYERS = 8  # one row each
 _MAX_CHANNELS = 16  # two bars each
 _MISTAKES = 12
+_IN_THE_BOOK = ("loss", "accuracy")
 
 
 def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | None = None) -> Path:
@@ -129,15 +130,15 @@ def _curves(runs: Sequence[TrainedRun]) -> list[dict[str, str]]:
         embed_figure(
             f"{name.replace('_', ' ').capitalize()} by epoch",
             figures.draw_curves(first.config.recipe, [run.epochs for run in runs], metric=name),
-            _curve_words(runs),
+            _curve_words(runs, name),
         )
         for name in first.epochs[0].metric_names
     ]
 
 
-def _curve_words(runs: Sequence[TrainedRun]) -> str:
+def _curve_words(runs: Sequence[TrainedRun], metric: str) -> str:
     of_runs = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the range from minimum to maximum"
-    reference = "; dashed, open marks: the book" if runs[0].config.recipe.reference else ""
+    reference = "; dashed, open marks: the book" if runs[0].config.recipe.reference and metric in _IN_THE_BOOK else ""
     return f"Solid: {of_runs}{reference}."
 
 

@@ -220,7 +220,8 @@ class _Session:
             stop = max(placement.allgather(signals.received or 0))
             if isinstance(result, ChunkResult):
                 seconds += float(np.ravel(result.seconds)[0])
-                self._tell("on_chunk", self._chunks(active, result, step))
+                if self._active_writers:
+                    self._tell("on_chunk", self._chunks(active, result, step))
                 for number, bad_step in enumerate(np.ravel(result.diverged_at).tolist()):
                     if bad_step and number in active and not self.keep_going:
                         active.pop(number).diverge("the loss", step - result.steps_done + bad_step)

@@ -201,7 +201,7 @@ class _Clock(TimeRemainingColumn):
 def _table(title: str, headings: Sequence[str]) -> Table:
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     return table
 
 

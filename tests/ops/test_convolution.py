@@ -50,7 +50,9 @@ def of_lax(x, kernel, strides, padding):
     return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
-@settings(max_examples=12)  # each example compiles a dozen programs
+# Each example compiles a dozen programs. The examples are fixed, because XLA 0.10 aborts the process for a few second
+# derivatives of strided convolutions, its own ones too: "Window dimensions do not match RHS shape".
+@settings(max_examples=12, derandomize=True)
 @given(convolutions(types=st.just(np.float32)))
 def test_derivatives_equal_those_of_lax(case):
     x, kernel, _, strides, padding = case
