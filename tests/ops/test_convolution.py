@@ -51,7 +51,7 @@ def of_lax(x, kernel, strides, padding):
 
 
 # Each example compiles a dozen programs. The examples are fixed, because XLA 0.10 aborts the process for a few second
-# derivatives of strided convolutions, its own ones too: "Window dimensions do not match RHS shape".
+# derivatives of strided convolutions: "Window dimensions do not match RHS shape".
 @settings(max_examples=12, derandomize=True)
 @given(convolutions(types=st.just(np.float32)))
 def test_derivatives_equal_those_of_lax(case):
