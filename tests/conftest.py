@@ -130,7 +130,7 @@ def without_type_checks(monkeypatch):
 @pytest.fixture
 def restore_log_levels():
     """Restore the log levels that the command line sets, because other tests share the process."""
-    levels = {name: logging.getLogger(name).level for name in ("jaxcnn", "absl")}
+    levels = {name: logging.getLogger(name).level for name in ("jaxcnn", "absl", "PIL")}
     yield
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)

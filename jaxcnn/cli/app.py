@@ -56,8 +56,9 @@ def main(args: list[str] | None = None) -> int:
     args = sys.argv[1:] if args is None else args
     logging.basicConfig(format="%(message)s", handlers=[_StderrHandler()])
     logging.getLogger("jaxcnn").setLevel(logging.INFO)
-    warnings.filterwarnings("ignore", module="PIL")  # unreadable images raise errors
-    logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs a traceback of errors that it raises
+    warnings.filterwarnings("ignore", module="PIL")
+    for name in ("absl", "PIL"):  # Orbax and Pillow also log the errors that they raise
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if args == ["--version"]:
         sys.stdout.write(f"jaxcnn {jaxcnn.__version__}\n")
         return 0

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jaxcnn.data import find_images, read_image, read_pictures
-from jaxcnn.errors import InputError
+from jaxcnn.data import read_image, read_pictures
+from jaxcnn.data.image_files import read_each
+from jaxcnn.data.image_search import search_images
+from jaxcnn.errors import ImageError, InputError
 from jaxcnn.runs import TrainedRun
 from jaxcnn.runs.config import DataSpec
 
@@ -20,7 +23,7 @@ def show_predictions(
     paths: Sequence[Path],
     console: Console,
     *,
-    top: int = 3,
+    top: int | None = None,
     dark_on_light: bool | None = None,
     as_json: bool = False,
 ) -> None:
@@ -30,23 +33,52 @@ def show_predictions(
         run: the run with the network.
         paths: image files, and folders of them.
         console: where to print.
-        top: number of classes to show for each image.
+        top: number of classes to show for each image; None for three, or all if there are fewer.
         dark_on_light: whether the images are dark on a light background; None to find out. It must be None for a
             network that was trained on image files as they are: other images are read in the same way.
         as_json: whether to print one JSON object a line: file, classes.
 
     Raises:
-        InputError: if an image cannot be read, `top` is not a number of classes, or `dark_on_light` is given for a
-            network that was trained on image files.
+        ImageError: if images cannot be read, after the predictions for all others; it names all of them.
+        InputError: if `top` is not a number of classes, or `dark_on_light` is given for a network that was trained on
+            image files.
     """
     class_names = run.config.data.class_names
+    top = min(3, len(class_names)) if top is None else top
     if not 1 <= top <= len(class_names):
         raise InputError(f"--top {top}: expected 1 to {len(class_names)}, the number of classes")
     if not paths:
         raise InputError("no images given: expected image files, or folders of them")
-    files = [file for path in paths for file in find_images(path)]
-    images = _read(files, run.config.data, dark_on_light)
-    probabilities = run.predict(images)
+    files: list[Path] = []
+    faults: dict[str, str] = {}
+    left_out = {}
+    for path in paths:
+        try:
+            found = search_images(path)
+        except ImageError as error:
+            faults |= error.faults
+        else:
+            files += found.images
+            left_out[path] = found.left_out
+    images = None
+    while files and images is None:
+        try:
+            images = _read(files, run.config.data, dark_on_light)
+        except ImageError as error:
+            faults |= error.faults
+            files = [file for file in files if str(file) not in faults]
+    if images is not None:
+        _show(files, run.predict(images), run, console, top=top, as_json=as_json)
+        for path, others in left_out.items():
+            others.log(path)
+    if faults:
+        raise ImageError(faults)
+
+
+def _show(
+    files: Sequence[Path], probabilities: np.ndarray, run: TrainedRun, console: Console, *, top: int, as_json: bool
+) -> None:
+    class_names = run.config.data.class_names
     most_probable = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     found = [
         [(class_names[label], float(row[label])) for label in labels]
@@ -69,7 +101,7 @@ def _read(files: Sequence[Path], spec: DataSpec, dark_on_light: bool | None) -> 
     """The images in `files` as those of `spec`, (N, H, W, C)."""
     size, _, channels = spec.image_shape
     if spec.source is None or spec.source.startswith("idx:"):
-        return np.stack([read_image(file, size, dark_on_light=dark_on_light) for file in files])
+        return np.stack(list(read_each(partial(read_image, size=size, dark_on_light=dark_on_light), files)))
     if dark_on_light is not None:
         raise InputError("--background: the network was trained on image files as they are; leave it out")
     return read_pictures([(str(file), file) for file in files], size, channels=channels)

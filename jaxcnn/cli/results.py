@@ -36,7 +36,7 @@ def predict(
     run: RunPath,
     images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE...")],
     *,
-    top: int = 3,
+    top: Annotated[int | None, option("INT", "3, or all of fewer classes")] = None,
     background: Literal["auto", "dark", "light"] = "auto",
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:

@@ -15,7 +15,8 @@ from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.data.fashion_mnist import FASHION_MNIST_CLASSES, load_fashion_mnist, prepare_tfds
 from jaxcnn.data.idx import read_idx, write_idx
 from jaxcnn.data.image_arrays import read_pictures
-from jaxcnn.data.image_files import find_images, read_image
+from jaxcnn.data.image_files import read_image
+from jaxcnn.data.image_search import find_images
 from jaxcnn.data.loading import SOURCES, load_dataset, names_other_data
 
 __all__ = [

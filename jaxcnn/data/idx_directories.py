@@ -11,6 +11,7 @@ from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.fashion_mnist.spec import FASHION_MNIST_CLASSES, FILES, Arrays
 from jaxcnn.data.idx import find_idx, idx_sha256, read_idx
 from jaxcnn.data.image_arrays import resize_gray
+from jaxcnn.data.left_out import LeftOut
 from jaxcnn.errors import InputError
 
 KMNIST_CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
@@ -42,7 +43,8 @@ def load_idx(path: str | os.PathLike[str], image_size: int | None = None) -> Dat
 
     The class names are Fashion-MNIST's if the labels are equal to its labels, KMNIST's if the directory's name contains
     kmnist, and numbers from 0 otherwise. EMNIST's are read from emnist-SPLIT-mapping.txt if it exists, and are known
-    for its official splits.
+    for its official splits. The log names the IDX files that are not read: those of EMNIST next to MNIST's, and gzipped
+    ones next to the same file uncompressed.
 
     Args:
         path: the directory, followed by /emnist-SPLIT if it holds several splits of EMNIST.
@@ -56,31 +58,42 @@ def load_idx(path: str | os.PathLike[str], image_size: int | None = None) -> Dat
     """
     directory, split = _locate(Path(path))
     if split is None:
-        arrays = _read(directory, {name: file.name for name, file in FILES.items()})
+        file_names = {name: file.name for name, file in FILES.items()}
+        arrays = _read(directory, file_names)
         first, names = _classes(directory, arrays)
     else:
-        file_name = f"emnist-{split}-{{}}-ubyte".format
-        arrays = _read(
-            directory,
-            {
-                "train_images": file_name("train-images-idx3"),
-                "train_labels": file_name("train-labels-idx1"),
-                "test_images": file_name("test-images-idx3"),
-                "test_labels": file_name("test-labels-idx1"),
-            },
-        )
+        file_names = {
+            f"{part}_{kind}": f"emnist-{split}-{part}-{kind}-{rank}-ubyte"
+            for part in ("train", "test")
+            for kind, rank in (("images", "idx3"), ("labels", "idx1"))
+        }
+        arrays = _read(directory, file_names)
         first, names = _emnist_classes(directory, split, arrays)
         arrays |= {name: arrays[name].swapaxes(1, 2) for name in ("train_images", "test_images")}
     for name in ("train_images", "test_images"):
         images = arrays[name] if image_size is None else resize_gray(arrays[name], image_size)
         arrays[name] = np.ascontiguousarray(images)[..., None]
-    return Dataset(
+    dataset = Dataset(
         arrays["train_images"],
         arrays["train_labels"] - np.uint8(first),
         arrays["test_images"],
         arrays["test_labels"] - np.uint8(first),
         names,
     )
+    _left_out(directory, split, set(file_names.values())).log(Path(path))
+    return dataset
+
+
+def _left_out(directory: Path, split: str | None, read: set[str]) -> LeftOut:
+    """The IDX files in `directory` that repeat one of the files `read`, or are of another data set."""
+    left_out = LeftOut()
+    for name in sorted(path.name for path in directory.iterdir()):
+        plain = name.removesuffix(".gz")
+        if plain in read and name != plain and (directory / plain).exists():
+            left_out["gzipped, next to the same file uncompressed", name] += 1
+        elif split is None and (match := _EMNIST_FILE.fullmatch(name)):
+            left_out["EMNIST next to MNIST's files", f"emnist-{match[1]}"] += 1
+    return left_out
 
 
 def _locate(path: Path) -> tuple[Path, str | None]:

@@ -1,15 +1,16 @@
 """Reading many image files into one array, in parallel, with one size and one number of channels."""
 
+import contextlib
 import io
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxcnn.data.image_files import flatten, is_gray, open_image
+from jaxcnn.data.image_files import flatten, is_gray, open_image, read_each
 from jaxcnn.errors import InputError
 
 if TYPE_CHECKING:  # imported where it is used, to keep `import jaxcnn` fast
@@ -30,8 +31,8 @@ def read_pictures(
     The EXIF orientation is applied, transparency is replaced by black, and 16-bit images are scaled to 8 bits.
 
     Args:
-        pictures: at least one PNG, JPEG, GIF, BMP, TIFF, WebP, PGM or PPM file, each a name for error messages and a
-            path or contents.
+        pictures: at least one file of any format that Pillow decodes itself, each a name for error messages and a path
+            or contents. Only the first frame or page is read.
         image_size: height and width of the result: each image is cropped to its central square and resized bilinearly
             with antialiasing. None keeps the size, which must then be the same for all.
         channels: 1 for gray, 3 for RGB; None chooses gray if every file has a gray pixel format, else RGB.
@@ -40,7 +41,8 @@ def read_pictures(
         (N, H, W, C), uint8.
 
     Raises:
-        InputError: if a file cannot be read, or the sizes differ and `image_size` is None.
+        ImageError: if files cannot be read; it names all of them, and is an `InputError`.
+        InputError: if the sizes differ and `image_size` is None.
 
     Examples:
         >>> from PIL import Image
@@ -50,18 +52,11 @@ def read_pictures(
         >>> read_pictures(pictures).shape, read_pictures(pictures, 3).shape
         ((2, 2, 4, 3), (2, 3, 3, 3))
     """
-    first, *others = pictures
-
-    def read(picture: Picture) -> np.ndarray:
-        return _read_as(picture, image_size, channels, shape=first_array.shape, shape_of=first[0])
-
     # around the threads, which share the warning filters
-    with warnings.catch_warnings(action="ignore"):
-        first_array = _read(first, image_size, channels)
-        with _threads() as pool:
-            arrays = [first_array, *pool.map(read, others)]
+    with warnings.catch_warnings(action="ignore"), _map_in_threads() as map_items:
+        arrays = _read_all(pictures, image_size, channels, map_items=map_items)
     num_channels = channels or max(array.shape[2] for array in arrays)
-    images = np.empty((len(arrays), *first_array.shape[:2], num_channels), np.uint8)
+    images = np.empty((len(arrays), *arrays[0].shape[:2], num_channels), np.uint8)
     for image, array in zip(images, arrays, strict=True):
         image[:] = array  # broadcasts gray to RGB
     return images
@@ -81,11 +76,12 @@ def read_in_order(pictures: Sequence[Picture], image_size: int | None, shape: tu
         (N, *shape), uint8.
 
     Raises:
-        InputError: if a file cannot be read, or has another size.
+        InputError: as `read_pictures`, also if an image has another size.
     """
     images = np.empty((len(pictures), *shape), np.uint8)
-    for image, picture in zip(images, pictures, strict=True):
-        image[:] = _read_as(picture, image_size, shape[2], shape=shape, shape_of="the first image")
+    arrays = _read_all(pictures, image_size, shape[2], shape)
+    for image, array in zip(images, arrays, strict=True):
+        image[:] = array
     return images
 
 
@@ -101,15 +97,15 @@ def all_gray(pictures: Sequence[Picture]) -> bool:
     """Whether every file has a gray pixel format; reads only the headers.
 
     Raises:
-        InputError: if a file cannot be opened.
+        ImageError: if a file cannot be opened.
     """
+
+    def read(picture: Picture) -> bool:
+        return open_image(picture[1], picture[0], is_gray)
+
     parts = (pictures[start : start + _MAX_FUTURES] for start in range(0, len(pictures), _MAX_FUTURES))
-    with warnings.catch_warnings(action="ignore"), _threads() as pool:
-        return all(
-            gray
-            for part in parts
-            for gray in pool.map(lambda picture: open_image(picture[1], picture[0], is_gray), part)
-        )
+    with warnings.catch_warnings(action="ignore"), _map_in_threads() as map_items:
+        return all(all(list(read_each(read, part, map_items=map_items))) for part in parts)
 
 
 def resize_gray(images: np.ndarray, size: int) -> np.ndarray:
@@ -119,8 +115,14 @@ def resize_gray(images: np.ndarray, size: int) -> np.ndarray:
     return np.stack([np.asarray(_crop_and_resize(Image.fromarray(image), size)) for image in images])
 
 
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS))
+@contextlib.contextmanager
+def _map_in_threads() -> Iterator[Callable[..., Iterator[Any]]]:
+    """A `map` that uses several threads. On leaving, what has not begun is dropped."""
+    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS))
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _crop_and_resize(image: "PIL.Image.Image", size: int) -> "PIL.Image.Image":
@@ -146,14 +148,28 @@ def _read(picture: Picture, image_size: int | None, channels: int | None) -> np.
     return open_image(file, name, convert)
 
 
-def _read_as(
-    picture: Picture, image_size: int | None, channels: int | None, *, shape: tuple[int, ...], shape_of: str
-) -> np.ndarray:
-    """One image, (height, width, 1 or 3), uint8, with the height and width of `shape`, that of the image `shape_of`."""
-    array = _read(picture, image_size, channels)
-    if array.shape[:2] != shape[:2]:
-        raise InputError(
-            f"{shape_of} has {shape[1]} x {shape[0]} pixels and {picture[0]} has {array.shape[1]} x {array.shape[0]}: "
-            "expected images of one size; give an image size to resize them"
-        )
-    return array
+def _read_all(
+    pictures: Sequence[Picture],
+    image_size: int | None,
+    channels: int | None,
+    shape: tuple[int, ...] | None = None,
+    *,
+    map_items: Callable[..., Iterable[Any]] = map,
+) -> list[np.ndarray]:
+    """The images, each (height, width, 1 or 3), uint8, with the height and width of `shape`, or all of the same."""
+
+    def read(picture: Picture) -> tuple[str, np.ndarray]:
+        return picture[0], _read(picture, image_size, channels)
+
+    arrays = []
+    shape_of = "the first image"
+    for name, array in read_each(read, pictures, map_items=map_items):
+        if shape is None:
+            shape, shape_of = array.shape, name
+        if array.shape[:2] != shape[:2]:
+            raise InputError(
+                f"{shape_of} has {shape[1]} x {shape[0]} pixels and {name} has {array.shape[1]} x {array.shape[0]}: "
+                "expected images of one size; give an image size to resize them"
+            )
+        arrays.append(array)
+    return arrays

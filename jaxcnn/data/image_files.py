@@ -1,27 +1,28 @@
-"""Image files: finding them, opening them safely, and converting one to the format of Fashion-MNIST."""
+"""Image files: opening them safely, and converting one to the format of Fashion-MNIST."""
 
 import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from jaxcnn.errors import InputError
+from jaxcnn.errors import ImageError
 
 if TYPE_CHECKING:  # imported where it is used, to keep `import jaxcnn` fast
     import PIL.Image
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Pillow opens only these formats here: some of its others start external programs.
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
+# EPS starts Ghostscript, and IPTC can contain EPS. Pillow recognizes the others and does not decode them everywhere.
+_NOT_OPENED = frozenset({"EPS", "IPTC", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
 _MAX_PIXELS = 50_000_000
 _MAX_SIDE = 20_000
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # Pillow's modes with more than 8 bits
+_16_BITS = ("PPM", "PNG")  # formats whose images in mode I have 16 bits
 _GRAY_MODES = (*_DEEP_MODES, "1", "L", "LA", "La")
 
 
@@ -32,7 +33,7 @@ def read_image(path: str | os.PathLike[str], size: int = 28, *, dark_on_light: b
     a light background; pad to a square with the median of the border; resize by averaging.
 
     Args:
-        path: a PNG, JPEG, GIF, BMP, TIFF, WebP, PGM or PPM file.
+        path: a file of any format that Pillow decodes itself. Only the first frame or page is read.
         size: height and width of the result, in pixels.
         dark_on_light: whether the object is darker than the background; None infers it: the background is light if the
             median of the border is above 127.
@@ -41,8 +42,9 @@ def read_image(path: str | os.PathLike[str], size: int = 28, *, dark_on_light: b
         (size, size, 1), uint8.
 
     Raises:
-        InputError: if the file cannot be read, is of another format, or has several frames, float pixels, more than 50
-            million pixels or a side of more than 20,000. Sizes are checked before memory is allocated.
+        ImageError: if the file cannot be read, is of another format, or has pixels of unknown range (floats, integers
+            of 32 bits), more than 50 million pixels or a side of more than 20,000. Sizes are checked before memory is
+            allocated. It is an `InputError`.
     """
     from PIL import Image
 
@@ -50,7 +52,7 @@ def read_image(path: str | os.PathLike[str], size: int = 28, *, dark_on_light: b
     with warnings.catch_warnings(action="ignore"):
         gray = open_image(path, str(path), lambda image: np.asarray(flatten(image, "L", background="white")))
     if max(gray.shape) > _MAX_SIDE:
-        raise InputError(f"{path} has a side of more than {_MAX_SIDE:,} pixels, too long to pad to a square: crop it")
+        raise _fault(str(path), f"a side of more than {_MAX_SIDE:,} pixels", "crop to a shorter side")
     border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     if dark_on_light or (dark_on_light is None and np.median(border) > 127):
         gray, border = 255 - gray, 255 - border
@@ -74,24 +76,55 @@ def open_image(
         read: is called with the open image.
 
     Raises:
-        InputError: if the file cannot be read, is of another format, or has several frames, float pixels or more than
-            50 million pixels. Sizes are checked before memory is allocated.
+        ImageError: if the file cannot be read, is of another format, or has pixels of unknown range or more than 50
+            million pixels. Sizes are checked before memory is allocated.
     """
     from PIL import Image
 
     try:
-        with Image.open(file, formats=_FORMATS) as image:
-            _check(name, image)
+        with Image.open(file, formats=_formats()) as image:
+            if image.width * image.height > _MAX_PIXELS:
+                raise Image.DecompressionBombError
+            if image.mode == "F" or (image.mode == "I" and image.format not in _16_BITS):
+                raise _fault(name, "floats or 32-bit integers of unknown range", "save with 8 or 16 bits")
             return read(image)
-    except InputError:
+    except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise InputError(f"{name} has more than {_MAX_PIXELS:,} pixels: resize it") from error
+        raise _fault(name, f"more than {_MAX_PIXELS:,} pixels", "resize to fewer") from error
     except Exception as error:
-        reason = getattr(error, "strerror", None) or "it is damaged or of another format"
-        raise InputError(
-            f"{name} cannot be read as an image ({reason}): expected PNG, JPEG, GIF, BMP, TIFF, WebP, PGM or PPM"
-        ) from error
+        reason = getattr(error, "strerror", None) or "damaged, or of another format"
+        raise _fault(name, reason, "expected PNG, JPEG, WebP or another format that Pillow decodes") from error
+
+
+def read_each(
+    read: Callable[[Item], Result], items: Iterable[Item], *, map_items: Callable[..., Iterable[Any]] = map
+) -> Iterator[Result]:
+    """Yield what `read` returns for each item that can be read; then raise one error for all others.
+
+    Args:
+        read: may raise an `ImageError`.
+        items: the items.
+        map_items: how to apply a function to all items: `map`, or that of a pool of threads.
+
+    Raises:
+        ImageError: at the end, if an item could not be read; it names all of them.
+    """
+
+    def attempt(item: Item) -> Result | ImageError:
+        try:
+            return read(item)
+        except ImageError as error:
+            return error
+
+    faults: dict[str, str] = {}
+    for result in map_items(attempt, items):
+        if isinstance(result, ImageError):
+            faults |= result.faults
+        else:
+            yield result
+    if faults:
+        raise ImageError(faults)
 
 
 def flatten(image: "PIL.Image.Image", mode: str, *, background: str) -> "PIL.Image.Image":
@@ -118,37 +151,21 @@ def is_gray(image: "PIL.Image.Image") -> bool:
     return image.mode in _GRAY_MODES
 
 
-def find_images(path: str | os.PathLike[str]) -> list[Path]:
-    """The image file `path`, or the image files in the folder `path`, found by suffix and sorted by name.
-
-    Hidden files, whose names begin with a dot, are skipped.
-
-    Raises:
-        InputError: if `path` does not exist or is a folder without images.
-    """
-    path = Path(path)
-    try:
-        if not path.is_dir():
-            path.stat()
-            return [path]
-        images = sorted(
-            file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
-        )
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}): expected an image or a folder of images"
-        ) from error
-    if not images:
-        raise InputError(f"{path} holds no images: expected files named .png, .jpg and so on")
-    return images
+def _fault(name: str, reason: str, remedy: str) -> ImageError:
+    return ImageError({name: f"cannot be read as an image ({reason}): {remedy}"})
 
 
-def _check(name: str, image: "PIL.Image.Image") -> None:
-    """Raise an `InputError` if the image is not safe to decode or not supported."""
-    if image.width * image.height > _MAX_PIXELS:
-        raise InputError(f"{name} has more than {_MAX_PIXELS:,} pixels: resize it")
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise InputError(f"{name} has {frames} frames: expected one; save a single frame as an image")
-    if image.mode == "F":
-        raise InputError(f"{name} has float pixels of unknown range: save it with 8 or 16 bits")
+def readable_suffixes() -> frozenset[str]:
+    """The suffixes of image files, in lower case, such as ".png"; those of Pillow's plug-ins included."""
+    from PIL import Image
+
+    formats = {*_formats(), "MPO"}  # a JPEG with further pictures, which Pillow opens as JPEG
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats)
+
+
+def _formats() -> list[str]:
+    """Pillow's names of the formats that are opened."""
+    from PIL import Image
+
+    Image.init()
+    return [name for name in Image.ID if name not in _NOT_OPENED]

@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +12,14 @@ import numpy as np
 from jaxcnn.data.data_sources import Batch, StoredSource
 from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.data.image_arrays import Picture, all_gray, infer_shape, read_in_order, read_pictures
-from jaxcnn.data.image_files import find_images
-from jaxcnn.errors import InputError
+from jaxcnn.data.image_files import read_each
+from jaxcnn.data.image_search import Found, list_folder, search_images
+from jaxcnn.data.left_out import LeftOut
+from jaxcnn.errors import InputError, list_differences
 
-_TEST_NAMES = ("test", "val", "validation", "valid")
+_TRAIN_NAMES = ("train", "training")
+_TEST_NAMES = ("test", "testing", "val", "validation", "valid")
+_SPLIT_WORDS = {*_TRAIN_NAMES, *_TEST_NAMES, "dev", "eval"}
 _HOLD_OUT_EVERY = 5  # one of so many files is for testing
 _MAX_CLASSES = 256  # labels are uint8
 
@@ -29,10 +35,11 @@ def load_folder(
 ) -> Dataset | StreamedDataset:
     """Load the images in `directory`/train/CLASS and `directory`/test/CLASS, or in `directory`/CLASS.
 
-    The test folder may also be called val, validation or valid; the first that exists in this order is used. Without
-    train and test folders, every fifth file of each class, sorted by name, is held out for testing. Classes are the
-    folders, sorted by name. Examples alternate between the classes, so that the first ones cover all classes. Hidden
-    files, hidden folders and files without an image suffix are skipped.
+    The train folder may also be called training, and the test folder testing, val, validation or valid, in lower or
+    upper case; the first that exists in this order is used. Without train and test folders, every fifth file of each
+    class, sorted by name, is held out for testing. Classes are the folders, sorted by name, in Unicode's composed form
+    (NFC). Their images are found by `find_images`, also in subfolders. Examples alternate between the classes, so that
+    the first ones cover all classes. One line of the log says how many files and folders are left out, and why.
 
     Args:
         directory: the folder of the data set.
@@ -46,22 +53,12 @@ def load_folder(
 
     Raises:
         InputError: if there are not 2 to 256 classes, a class has no images or too few to hold one out, train and test
-            have different classes, a file cannot be read, or the sizes differ and `image_size` is None. Streamed files
-            raise the last two when they are read.
+            have different classes, two folders have the same name in NFC, files cannot be read, or the sizes differ
+            and `image_size` is None. Streamed files raise the last two when they are read.
     """
     directory = Path(directory)
-    folders = _folders(directory)
-    test_folder = next((folders[name] for name in _TEST_NAMES if name in folders), None)
-    if "train" in folders and test_folder is not None:
-        train, test = _find_classes(folders["train"]), _find_classes(test_folder)
-        if train.keys() != test.keys():
-            differing = ", ".join(sorted(train.keys() ^ test.keys()))
-            raise InputError(
-                f"{folders['train']} and {test_folder} differ in the classes {differing}: expected the same folders in "
-                "both"
-            )
-    else:
-        train, test = _hold_out(directory, _find_classes(directory))
+    left_out = LeftOut()
+    train, test = _find_splits(directory, left_out)
     (pictures, labels), (test_pictures, test_labels) = _alternate(train), _alternate(test)
     channels = None  # determined while the files are read
     if limit is not None:  # the channels are those of all files
@@ -70,12 +67,15 @@ def load_folder(
         test_pictures, test_labels = test_pictures[:limit], test_labels[:limit]
     shape = None if max_bytes is None else _shape_above(max_bytes, pictures + test_pictures, image_size, channels)
     if shape is not None:
-        return StreamedDataset(
+        dataset = StreamedDataset(
             _stored(pictures, labels, image_size, shape), _stored(test_pictures, test_labels, image_size, shape),
             tuple(train), shape,
         )  # fmt: skip
-    images = read_pictures(pictures + test_pictures, image_size, channels=channels)
-    return Dataset(images[: len(pictures)], labels, images[len(pictures) :], test_labels, tuple(train))
+    else:
+        images = read_pictures(pictures + test_pictures, image_size, channels=channels)
+        dataset = Dataset(images[: len(pictures)], labels, images[len(pictures) :], test_labels, tuple(train))
+    left_out.log(directory)
+    return dataset
 
 
 def _infer_channels(pictures: Sequence[Picture]) -> int:
@@ -103,25 +103,76 @@ def _stored(
     return StoredSource(len(pictures), fetch)
 
 
-def _folders(directory: Path) -> dict[str, Path]:
-    """The folders in `directory` by name, sorted."""
+def _find_splits(directory: Path, left_out: LeftOut) -> tuple[Files, Files]:
+    """The files for training and for testing; counts what is left out in `left_out`."""
+    folders = _folders(directory, left_out)
+    names = {name.casefold(): name for name in folders}
+    train, test = (
+        next((names[name] for name in split if name in names), None) for split in (_TRAIN_NAMES, _TEST_NAMES)
+    )
+    if train is None or test is None:
+        for folder in folders.values():
+            _check_class(folder)
+        return _hold_out(directory, _find_classes(directory, folders, left_out))
+    left_out.update(("folder beside train and test", name) for name in folders if name not in (train, test))
+    splits = [_find_classes(folders[name], _folders(folders[name], left_out), left_out) for name in (train, test)]
+    if splits[0].keys() != splits[1].keys():
+        differences = list_differences(**{train: splits[0].keys(), test: splits[1].keys()})
+        raise InputError(
+            f"{folders[train]} and {folders[test]} have different classes ({differences}): expected the same folders "
+            "in both"
+        )
+    return splits[0], splits[1]
+
+
+def _folders(directory: Path, left_out: LeftOut) -> dict[str, Path]:
+    """The folders in `directory` by name, in NFC, sorted; counts the other content in `left_out`."""
+    listed = _list(directory)
+    left_out += listed.left_out
+    left_out.update(("outside of the class folders", image.suffix.lower()) for image in listed.images)
+    folders: dict[str, Path] = {}
+    for folder in listed.folders:
+        name = unicodedata.normalize("NFC", folder.name)
+        if name in folders:
+            raise InputError(
+                f"{directory} has two folders for the class {name!r}, in different Unicode forms "
+                f"({folders[name].name!a} and {folder.name!a}): move all images into one of them"
+            )
+        folders[name] = folder
+    return dict(sorted(folders.items()))
+
+
+def _list(directory: Path) -> Found:
     try:
-        folders = sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return list_folder(directory)
     except OSError as error:
         raise InputError(
             f"{directory} cannot be read ({error.strerror}): expected a folder with one folder of images per class"
         ) from error
-    return {path.name: path for path in folders}
 
 
-def _find_classes(directory: Path) -> Files:
-    folders = _folders(directory)
+def _check_class(folder: Path) -> None:
+    """Raise an `InputError` if `folder` is not a class, but a split that has no counterpart or another name."""
+    if _SPLIT_WORDS.intersection(re.split("[^a-z]+", folder.name.casefold())):
+        listed = _list(folder)
+        if listed.folders and not listed.images:
+            raise InputError(
+                f"{folder} holds folders instead of images, like one of two splits: name both of them train and test"
+            )
+
+
+def _find_classes(directory: Path, folders: dict[str, Path], left_out: LeftOut) -> Files:
+    """The files in each of `folders`, which are the classes in `directory`."""
     if not 2 <= len(folders) <= _MAX_CLASSES:
         raise InputError(
             f"{directory} holds {len(folders)} folders: expected 2 to {_MAX_CLASSES}, one per class, or train and test "
             "with such folders"
         )
-    return {name: find_images(folder) for name, folder in folders.items()}
+    classes = {}
+    for name, found in zip(folders, read_each(search_images, folders.values()), strict=True):
+        classes[name] = found.images
+        left_out += found.left_out
+    return classes
 
 
 def _hold_out(directory: Path, classes: Files) -> tuple[Files, Files]:

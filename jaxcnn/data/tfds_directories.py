@@ -13,6 +13,7 @@ import numpy as np
 from jaxcnn.data.data_sources import Batch, StoredSource
 from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.data.image_arrays import Picture, infer_shape, read_in_order, read_pictures
+from jaxcnn.data.left_out import LeftOut
 from jaxcnn.data.tfds_records import (
     input_errors,
     is_tfrecord,
@@ -36,8 +37,9 @@ def load_tfds(
 ) -> Dataset | StreamedDataset:
     """Load a prepared directory whose examples hold an Image and a ClassLabel.
 
-    The splits are train and test, or train and validation if there is no test. If the examples hold several images or
-    labels, TFDS's supervised keys choose among them. The images keep the order in which TFDS stores them.
+    The splits are train and test, or train and validation if there is no test. The log names all others. If the
+    examples hold several images or labels, TFDS's supervised keys choose among them. The images keep the order in which
+    TFDS stores them.
 
     Args:
         directory: the directory of a version, with dataset_info.json in it, or its parent.
@@ -64,18 +66,39 @@ def load_tfds(
                 "validation"
             )
         image_key, label_key = _keys(builder.info, version)
+        left_out = LeftOut(
+            {
+                ("split beside train and test", name): builder.info.splits[name].num_examples
+                for name in splits
+                if name not in ("train", test_name)
+            }
+        )
         train, test = (_Split(builder, name, image_key, label_key, limit) for name in ("train", test_name))
-        if max_bytes is not None and not is_tfrecord(builder):
-            shape = infer_shape((picture for picture, _ in train.parsed()), image_size, train.channels)
-            if (train.num_examples + test.num_examples) * math.prod(shape) > max_bytes:
-                return StreamedDataset(
-                    train.streamed(image_size, shape), test.streamed(image_size, shape), train.class_names, shape
-                )
-        pictures, labels = train.read()
-        test_pictures, test_labels = test.read()
+        dataset = _streamed_above(max_bytes, train, test, image_size)
+        if dataset is None:
+            dataset = _resident(train, test, image_size).streamed_above(max_bytes)
+    left_out.log(version)
+    return dataset
+
+
+def _streamed_above(
+    max_bytes: int | None, train: "_Split", test: "_Split", image_size: int | None
+) -> StreamedDataset | None:
+    """The data set, read from disk on demand, if its format allows this and its images take more than `max_bytes`."""
+    if max_bytes is None or train.is_tfrecord:
+        return None
+    shape = infer_shape((picture for picture, _ in train.parsed()), image_size, train.channels)
+    if (train.num_examples + test.num_examples) * math.prod(shape) <= max_bytes:
+        return None
+    return StreamedDataset(
+        train.streamed(image_size, shape), test.streamed(image_size, shape), train.class_names, shape
+    )
+
+
+def _resident(train: "_Split", test: "_Split", image_size: int | None) -> Dataset:
+    (pictures, labels), (test_pictures, test_labels) = train.read(), test.read()
     images = read_pictures(pictures + test_pictures, image_size, channels=train.channels)
-    dataset = Dataset(images[: len(labels)], labels, images[len(labels) :], test_labels, train.class_names)
-    return dataset.streamed_above(max_bytes)
+    return Dataset(images[: len(labels)], labels, images[len(labels) :], test_labels, train.class_names)
 
 
 def _find_version(directory: Path) -> Path:
@@ -132,6 +155,11 @@ class _Split:
         )
         self._num_classes = builder.info.features[label_key].num_classes
         self._decoders = {image_key: tfds.decode.SkipDecoding()}
+
+    @property
+    def is_tfrecord(self) -> bool:
+        """Whether the examples have no random access."""
+        return is_tfrecord(self._builder)
 
     @property
     def num_examples(self) -> int:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -15,7 +16,7 @@ import optax
 from flax import linen as nn
 
 from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset, names_other_data
-from jaxcnn.errors import InputError
+from jaxcnn.errors import InputError, list_differences
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, get_recipe
 from jaxcnn.training import TrainState, create_train_state
 
@@ -34,7 +35,7 @@ class DataSpec:
 
     Attributes:
         source: as for `data.load_dataset`; None for Fashion-MNIST.
-        class_names: the name of each class.
+        class_names: the name of each class, in Unicode's composed form (NFC).
         image_shape: height, width and channels of the images.
         num_examples: number of training and of test images, up to the run's limit; None if it was not recorded.
     """
@@ -43,6 +44,10 @@ class DataSpec:
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
     num_examples: tuple[int, ...] | None
+
+    def __post_init__(self) -> None:
+        names = tuple(unicodedata.normalize("NFC", name) for name in self.class_names)
+        object.__setattr__(self, "class_names", names)
 
 
 ARRAYS = "arrays"
@@ -139,11 +144,15 @@ class RunConfig:
         Raises:
             InputError: if it has not.
         """
-        if (dataset.class_names, dataset.image_shape) != (self.data.class_names, self.data.image_shape):
-            raise InputError(
-                f"--data: {dataset.num_classes} classes and images of shape {dataset.image_shape}; the run was trained "
-                f"on {len(self.data.class_names)} classes and images of shape {self.data.image_shape}"
-            )
+        spec = replace(self.data, class_names=dataset.class_names)
+        faults = []
+        if spec != self.data:
+            names = list_differences(data=spec.class_names, run=self.data.class_names)
+            faults.append(f"other classes than the run ({names or 'the same names in another order'})")
+        if dataset.image_shape != self.data.image_shape:
+            faults.append(f"images of shape {dataset.image_shape}, the run {self.data.image_shape}")
+        if faults:
+            raise InputError(f"--data has {'; '.join(faults)}: give the data that the run was trained on")
 
     @classmethod
     def from_json(cls, config: dict[str, Any]) -> "RunConfig":

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcnn.errors import InputError, InUseError, RunError
+from jaxcnn.errors import InputError, InUseError, RunError, list_differences
 from jaxcnn.files import write_file
 from jaxcnn.platform import is_primary_process
 from jaxcnn.training import EpochResult
@@ -27,6 +28,7 @@ FORMAT = 2
 1: config.json holds no network, and only the settings of the recipe that the command line can change.
 """
 
+_CLASSES = "data class_names"
 _NOT_COMPARED = {"source place"}  # a file can be moved; its content is compared
 _OPTIONS = {
     "num_epochs": "--epochs",
@@ -213,6 +215,8 @@ def check_same_config(path: Path, config: dict[str, Any]) -> None:
         InputError: if it has others, with the differences; or if its settings cannot be read.
     """
     found, config = flatten_config(read_config(path)), flatten_config({"format": FORMAT, **config})
+    if _CLASSES in found:  # of a run before names were composed
+        found[_CLASSES] = [unicodedata.normalize("NFC", name) for name in found[_CLASSES]]
     if found["format"] < FORMAT:
         raise InputError(
             f"{path} was written by an older jaxcnn (format {found['format']}, here {FORMAT}), which recorded fewer "
@@ -220,12 +224,16 @@ def check_same_config(path: Path, config: dict[str, Any]) -> None:
         )
     keys = [key for key in {**found, **config} if found.get(key) != config.get(key) and key not in _NOT_COMPARED]
     if keys:
-        differences = ", ".join(
-            f"{_OPTIONS.get(key, key)} {found.get(key)} there and {config.get(key)} here" for key in keys
-        )
+        differences = ", ".join(_describe_difference(key, found.get(key), config.get(key)) for key in keys)
         raise InputError(
             f"{path} has a run with other settings: {differences}; give the same settings or another directory"
         )
+
+
+def _describe_difference(key: str, there: Any, here: Any) -> str:
+    if key == _CLASSES and there and here:
+        return f"classes ({list_differences(there=there, here=here) or 'in another order'})"
+    return f"{_OPTIONS.get(key, key)} {there} there and {here} here"
 
 
 def flatten_config(config: dict[str, Any]) -> dict[str, Any]:

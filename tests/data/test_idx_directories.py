@@ -1,4 +1,5 @@
 import gzip
+import logging
 import string
 from pathlib import Path
 
@@ -125,6 +126,21 @@ def test_the_path_selects_one_of_several_splits(tmp_path):
     assert load_idx(tmp_path / "emnist-digits").num_classes == 10
     with pytest.raises(InputError, match="has no emnist-bymerge-train-images-idx3-ubyte"):
         load_idx(tmp_path / "emnist-bymerge")
+
+
+def test_the_log_names_files_that_are_not_read(tmp_path, caplog):
+    write(tmp_path, [0, 1])
+    write(tmp_path, [0, 1], split="digits")
+    (tmp_path / "train-labels-idx1-ubyte.gz").touch()
+    with caplog.at_level(logging.INFO):
+        assert load_idx(tmp_path).num_classes == 2
+    assert caplog.messages == [
+        f"{tmp_path}: left out 4 emnist-digits (EMNIST next to MNIST's files); "
+        "1 train-labels-idx1-ubyte.gz (gzipped, next to the same file uncompressed)"
+    ]
+    caplog.clear()
+    assert load_idx(tmp_path / "emnist-digits").num_classes == 10
+    assert caplog.messages == []
 
 
 def test_a_directory_may_have_the_name_of_a_split(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from jaxcnn import InputError
-from jaxcnn.data.image_arrays import read_pictures, resize_gray
+from jaxcnn.data.image_arrays import all_gray, read_in_order, read_pictures, resize_gray
 
 GRAY = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
 COLOR = np.stack([GRAY, 255 - GRAY, GRAY // 2], axis=-1)
@@ -32,10 +32,40 @@ def test_saved_images_read_back(images, kind):
     np.testing.assert_array_equal(read, images.reshape(*images.shape[:3], -1))
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16"])
-def test_gray_pixel_formats_give_one_channel(mode):
-    white = Image.fromarray(np.full((2, 2), 65535, np.uint16)) if mode == "I;16" else Image.new(mode, (2, 2), "white")
-    np.testing.assert_array_equal(read_pictures([picture(white)]), np.full((1, 2, 2, 1), 255, np.uint8))
+SHADES = np.array([[0, 100], [200, 255]], np.uint8)
+PALETTE = Image.fromarray(np.array([[0, 1], [1, 2]], np.uint8), "P")
+PALETTE.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+RED, GREEN, BLUE = [255, 0, 0], [0, 255, 0], [0, 0, 255]
+
+
+@pytest.mark.parametrize(
+    ("file", "pixels"),
+    [
+        (picture(Image.fromarray(SHADES > 99)), [0, 255, 255, 255]),
+        (picture(SHADES), [0, 100, 200, 255]),
+        (picture(Image.merge("LA", [Image.fromarray(SHADES), Image.new("L", (2, 2), 51)])), [0, 20, 40, 51]),
+        (picture(SHADES.astype(np.uint16) * 257), [0, 100, 200, 255]),
+        (picture(SHADES.astype(np.uint16) * 257, kind="TIFF"), [0, 100, 200, 255]),
+        (picture(SHADES.astype(np.int32) * 257, kind="PPM"), [0, 100, 200, 255]),
+        (picture(PALETTE), [RED, GREEN, GREEN, BLUE]),
+        (picture(PALETTE, transparency=0), [[0, 0, 0], GREEN, GREEN, BLUE]),
+        (picture(PALETTE, kind="GIF", transparency=1), [RED, [0, 0, 0], [0, 0, 0], BLUE]),
+        (picture(Image.new("CMYK", (1, 1), (0, 255, 255, 0)), kind="JPEG"), [RED]),
+        (picture(Image.new("RGBA", (1, 1), (255, 0, 0, 51))), [[51, 0, 0]]),
+    ],
+    ids=["1", "L", "LA", "16 bits", "16-bit TIFF", "16-bit PGM", "P", "P tRNS", "GIF", "CMYK", "RGBA"],
+)
+def test_every_pixel_format_gives_its_colors(file, pixels):
+    images = read_pictures([file])
+    assert images.shape[-1] == np.size(pixels[0])
+    np.testing.assert_array_equal(images.reshape(len(pixels), -1), np.reshape(pixels, (len(pixels), -1)))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "TIFF", "MPO", "WEBP"])
+def test_the_first_frame_or_page_is_read(kind):
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue", "lime")]
+    images = read_pictures([picture(frames[0], kind=kind, save_all=True, append_images=frames[1:])])
+    np.testing.assert_allclose(images.astype(int), np.broadcast_to(RED, (1, 8, 8, 3)), atol=2)
 
 
 def test_one_color_image_gives_all_three_channels():
@@ -49,13 +79,6 @@ def test_the_number_of_channels_can_be_set():
     np.testing.assert_array_equal(
         read_pictures([picture(COLOR)], channels=1)[0, ..., 0], np.asarray(Image.fromarray(COLOR).convert("L"))
     )
-
-
-def test_transparency_becomes_black():
-    alpha = np.full((4, 6), 255, np.uint8)
-    alpha[0] = 0
-    expected = np.where(alpha[..., None] == 255, COLOR, 0)
-    np.testing.assert_array_equal(read_pictures([picture(np.dstack([COLOR, alpha]))])[0], expected)
 
 
 def test_the_exif_orientation_is_applied():
@@ -95,11 +118,23 @@ def test_images_keep_their_order():
     np.testing.assert_array_equal(read_pictures([picture(image) for image in images])[:, 0, 0, 0], np.arange(200))
 
 
-def test_a_damaged_image_is_named():
+def test_all_damaged_images_are_named():
     _, file = picture(GRAY)
     damaged = io.BytesIO(file.getvalue()[:-30])
-    with pytest.raises(InputError, match="the third cannot be read as an image"):
-        read_pictures([picture(GRAY), picture(GRAY), ("the third", damaged), picture(GRAY)])
+    pictures = [
+        ("the first", damaged),
+        picture(GRAY),
+        ("the third", damaged),
+        picture(GRAY),
+        ("words", io.BytesIO(b"x")),
+    ]
+    with pytest.raises(InputError, match=r"^the first, the third, words cannot be read as an image") as raised:
+        read_pictures(pictures)
+    assert str(raised.value).count("cannot be read") == 1
+    with pytest.raises(InputError, match=r"^the first, the third, words cannot be read as an image"):
+        read_in_order(pictures, None, (4, 6, 1))
+    with pytest.raises(InputError, match=r"^words cannot be read as an image"):
+        all_gray(pictures)  # which reads only the headers
 
 
 def test_warnings_of_pillow_are_ignored_in_all_threads():

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jaxcnn import InputError
-from jaxcnn.data import find_images, read_image
+from jaxcnn.data import read_image
+from jaxcnn.data.image_files import read_each, readable_suffixes
+from jaxcnn.errors import ImageError
 
 SQUARE = np.zeros((56, 56), np.uint8)
 SQUARE[16:40, 16:40] = 200
@@ -19,7 +21,7 @@ def save(path, array, **options):
     return path
 
 
-@pytest.mark.parametrize("ending", ["png", "jpg", "gif", "bmp", "tif", "webp", "pgm"])
+@pytest.mark.parametrize("ending", ["png", "jpg", "jfif", "mpo", "gif", "bmp", "tif", "webp", "pgm", "jp2", "tga"])
 def test_every_format_is_read(tmp_path, ending):
     image = read_image(save(tmp_path / f"picture.{ending}", SQUARE))
     assert (image.dtype, image.shape) == (np.uint8, (28, 28, 1))
@@ -66,12 +68,21 @@ def test_the_exif_orientation_is_applied(tmp_path):
     np.testing.assert_array_equal(image[..., 0], corner[::-1, ::-1])
 
 
-def test_find_images_sorts_and_skips_hidden_files(tmp_path):
-    for name in ("b.png", "a.JPG", "notes.txt", "._b.png", ".png"):
-        (tmp_path / name).touch()
-    assert [path.name for path in find_images(tmp_path)] == ["a.JPG", "b.png"]
-    assert find_images(tmp_path / "b.png") == [tmp_path / "b.png"]
-    assert find_images(str(tmp_path)) == find_images(tmp_path)
+def test_suffixes_are_those_that_pillow_decodes():
+    assert {".jfif", ".mpo", ".jpg", ".png", ".apng", ".webp", ".avif", ".jp2", ".tif"} <= readable_suffixes()
+    assert not {".eps", ".pdf", ".h5", ".mpg", ".heic", ".txt"} & readable_suffixes()
+
+
+def test_read_each_yields_the_good_and_names_all_others():
+    def read(number):
+        if number % 2:
+            raise ImageError({f"{number}.png": "cannot be read"})
+        return number
+
+    results = read_each(read, range(5))
+    assert [next(results), next(results), next(results)] == [0, 2, 4]
+    with pytest.raises(ImageError, match=r"^1\.png, 3\.png cannot be read$"):
+        next(results)
 
 
 def png(array):
@@ -90,19 +101,11 @@ def of_size(width, height):
     return png(SQUARE)[:8] + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png(SQUARE)[33:]
 
 
-def animation():
-    buffer = io.BytesIO()
-    frames = [Image.fromarray(SQUARE + step) for step in (0, 50)]
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
-    return buffer.getvalue()
-
-
 UNUSABLE = {
     "empty": b"",
     "truncated": png(SQUARE)[:-40],
     "an HTML page": b"<!DOCTYPE html><title>404</title>",
     "PostScript, which would start a program": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
-    "animated": animation(),
     "declared to have 100 million pixels": of_size(10_000, 10_000),
     "declared to have 4 billion pixels": of_size(65_535, 65_535),
 }
@@ -117,22 +120,15 @@ def test_an_unusable_image_is_refused(tmp_path, record_fault, what):
     record_fault(f"an image that is {what}", "an `InputError` of one line", str(raised.value))
 
 
-def test_float_pixels_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"picture\.tif has float pixels of unknown range.*8 or 16 bits"):
-        read_image(save(tmp_path / "picture.tif", SQUARE.astype(np.float32)))
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_pixels_of_unknown_range_are_refused(tmp_path, dtype):
+    with pytest.raises(InputError, match=r"picture\.tif cannot be read .*of unknown range\): save with 8 or 16 bits"):
+        read_image(save(tmp_path / "picture.tif", SQUARE.astype(dtype)))
 
 
-@pytest.mark.parametrize(("what", "name"), [("does not exist", "nowhere"), ("is an empty folder", "empty")])
-def test_a_path_without_images_is_refused(tmp_path, record_fault, what, name):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError) as raised:
-        find_images(tmp_path / name)
-    record_fault(f"an image path that {what}", "an `InputError` of one line", str(raised.value))
-
-
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(
-    kind=st.sampled_from(["PNG", "GIF", "BMP", "TIFF", "PPM", "JPEG", "WEBP"]),
+    kind=st.sampled_from(["PNG", "GIF", "BMP", "TIFF", "PPM", "JPEG", "WEBP", "MPO", "JPEG2000", "TGA", "ICO"]),
     position=st.floats(0, 1),
     value=st.integers(0, 255),
 )
@@ -153,5 +149,5 @@ def test_any_wrong_byte_is_read_or_refused(tmp_path_factory, kind, position, val
 
 def test_an_image_too_long_to_pad_is_refused(tmp_path):
     Image.new("L", (20_001, 1)).save(tmp_path / "line.png")
-    with pytest.raises(InputError, match="has a side of more than 20,000 pixels, too long to pad to a square: crop it"):
+    with pytest.raises(InputError, match=r"a side of more than 20,000 pixels.*: crop to a shorter side"):
         read_image(tmp_path / "line.png")

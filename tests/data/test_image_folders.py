@@ -1,4 +1,5 @@
 import errno
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from jaxcnn import InputError
-from jaxcnn.data import Dataset, StreamedDataset
+from jaxcnn.data import Dataset, StreamedDataset, image_search
 from jaxcnn.data.image_folders import load_folder
 
 
@@ -68,12 +69,6 @@ def test_a_folder_written_from_arrays_reads_back(tmp_path_factory, images, seed)
             np.testing.assert_array_equal(read[read_labels == label], images[labels == label])
 
 
-@pytest.mark.parametrize("name", ["val", "validation", "valid"])
-def test_other_names_of_the_test_folder(split, name):
-    (split / "test").rename(split / name)
-    assert shades(load_folder(split).test_images) == [15, 25]
-
-
 def test_the_name_test_takes_precedence(split):
     write(split / "val", {"dog": [99], "cat": [99]})
     assert shades(load_folder(split).test_images) == [15, 25]
@@ -90,13 +85,66 @@ def test_a_class_may_be_called_train(folder):
     assert load_folder(write(folder, {"train": range(5), "ship": range(5)})).class_names == ("ship", "train")
 
 
-def test_hidden_and_other_files_are_skipped(split):
-    (split / "README.md").touch()
-    (split / "train" / "labels.csv").touch()
-    (split / "train" / ".cache").mkdir()
-    (split / "train" / "cat" / "notes.txt").touch()
-    (split / "train" / "cat" / "._000.png").touch()
-    assert load_folder(split).train_labels.tolist() == [0, 1, 0, 1, 0]
+def test_every_image_of_a_class_is_read(split):
+    Image.new("L", (3, 3), 13).save(split / "train" / "cat" / "003.jfif", "JPEG")
+    write(split / "train" / "cat", {"more": [14]})
+    data = load_folder(split)
+    assert shades(data.train_images) == [10, 20, 11, 21, 12, 13, 14]
+    assert data.class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("max_bytes", [None, 0])
+def test_one_line_says_what_is_left_out(split, caplog, max_bytes):
+    write(split, {"val": [0]})
+    for name in ("labels.csv", "photo.jpg", "cat/notes.txt", "cat/._000.png", "dog/1.heic", ".git/a", "__MACOSX/b.png"):
+        (split / "train" / name).parent.mkdir(exist_ok=True)
+        (split / "train" / name).touch()
+    with caplog.at_level(logging.INFO):
+        assert load_folder(split, max_bytes=max_bytes).class_names == ("cat", "dog")
+    (line,) = caplog.messages
+    start, *reasons = line.replace(": left out ", "; ").split("; ")
+    assert start == str(split)
+    assert sorted(reasons) == [
+        "1 .csv, 1 .txt, 1 .heic (not read by Pillow)",
+        "1 .git, 1 __MACOSX (folder of another program)",
+        "1 .jpg (outside of the class folders)",
+        "1 .png (hidden)",
+        "1 val (folder beside train and test)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "names", [("training", "testing"), ("Train", "Test"), ("TRAIN", "Val"), ("train", "validation"), ("train", "valid")]
+)
+def test_splits_have_common_names_in_any_case(split, names):
+    for old, new in zip(("train", "test"), names, strict=True):
+        (split / old).rename(split / new)
+    assert shades(load_folder(split).test_images) == [15, 25]
+
+
+@pytest.mark.parametrize("names", [("seg_train", "seg_pred"), ("train", "holdout"), ("part 1", "test")])
+def test_splits_with_other_names_are_no_classes(split, names):
+    for old, new in zip(("train", "test"), names, strict=True):
+        (split / old).rename(split / new)
+    with pytest.raises(InputError, match=r"holds folders instead of images.*name both of them train and test"):
+        load_folder(split)
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+def test_class_names_are_composed_in_both_splits(folder):
+    write(folder / "train", {DECOMPOSED: [1], "b": [2]})
+    write(folder / "test", {COMPOSED: [3], "b": [4]})
+    data = load_folder(folder)
+    assert data.class_names == ("b", COMPOSED)
+    assert (shades(data.train_images), shades(data.test_images)) == ([2, 1], [4, 3])
+
+
+def test_folders_that_differ_only_in_unicode_form_are_refused(folder):
+    write(folder, {DECOMPOSED: range(5), COMPOSED: range(5)})
+    with pytest.raises(InputError, match=r"two folders for the class 'caf\xe9'.*'cafe\\u0301' and 'caf\\xe9'\): move"):
+        load_folder(folder)
 
 
 def test_one_color_image_makes_all_images_color(split):
@@ -113,15 +161,21 @@ def test_different_sizes_are_named_or_resized(split):
     assert load_folder(split, 4).image_shape == (4, 4, 1)
 
 
-def test_a_damaged_file_is_named(split):
-    (split / "train" / "dog" / "001.png").write_bytes(b"\x89PNG")
-    with pytest.raises(InputError, match=r"dog.001\.png cannot be read as an image"):
-        load_folder(split)
+@pytest.mark.parametrize("limit", [None, 9])
+def test_all_damaged_files_are_named_without_other_lines(split, caplog, limit):
+    for name in ("train/dog/001.png", "train/cat/000.png", "test/cat/000.png", "train/cat/notes.txt"):
+        (split / name).write_bytes(b"\x89PNG")
+    names = r"train/cat/000\.png, .*train/dog/001\.png, .*test/cat/000\.png cannot be read as an image"
+    with caplog.at_level(logging.INFO), pytest.raises(InputError, match=names):
+        load_folder(split, limit=limit)
+    assert caplog.messages == []
 
 
 def test_different_classes_are_named(split):
     write(split / "train", {"cow": [1]})
-    with pytest.raises(InputError, match="differ in the classes cow: expected the same folders in both"):
+    with pytest.raises(
+        InputError, match=r"have different classes \('cow' only in train\): expected the same folders in both"
+    ):
         load_folder(split)
 
 
@@ -163,7 +217,7 @@ def test_a_path_that_is_not_a_folder_is_refused(folder, monkeypatch):
     def denied(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "iterdir", denied)
+    monkeypatch.setattr(image_search.os, "scandir", denied)
     with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
         load_folder(folder)
 

@@ -1,4 +1,5 @@
 import io
+import logging
 import shutil
 import sys
 
@@ -48,6 +49,17 @@ def test_tfrecords_are_read_without_tensorflow(colors, as_tfrecord):
 
 def test_validation_replaces_a_missing_test_split(tmp_path):
     assert_colors(load_tfds(prepare(tmp_path, {"train": EXAMPLES, "validation": EXAMPLES[:2]})))
+
+
+def test_the_log_names_other_splits(tmp_path, caplog):
+    version = prepare(
+        tmp_path, {"train": EXAMPLES, "test": EXAMPLES[:2], "validation": EXAMPLES, "extra": EXAMPLES[:1]}
+    )
+    for max_bytes in (None, 0):
+        caplog.clear()
+        with caplog.at_level(logging.INFO, logger="jaxcnn"):
+            load_tfds(version, max_bytes=max_bytes)
+        assert caplog.messages == [f"{version}: left out 3 validation, 1 extra (split beside train and test)"]
 
 
 def test_missing_splits_are_refused(tmp_path):
@@ -125,7 +137,9 @@ def test_a_damaged_image_is_named(tmp_path):
         return {"image": io.BytesIO(b"GIF89a"), "label": label, "note": ""}
 
     version = prepare(tmp_path, {"train": EXAMPLES, "test": EXAMPLES}, example=example)
-    with pytest.raises(InputError, match=r"1\.0\.0 \(train, example 0\) cannot be read as an image"):
+    with pytest.raises(
+        InputError, match=r"1\.0\.0 \(train, example 0\), .*\(test, example 2\) cannot be read as an image"
+    ):
         load_tfds(version)
 
 
