@@ -19,11 +19,11 @@ def list_names(names: Sequence[str]) -> str:
     return ", ".join(names[:_MAX_NAMES]) + more
 
 
-def list_differences(**names: Collection[str]) -> str:
+def list_differences(names: dict[str, Collection[str]]) -> str:
     """The names that only one of two collections has, in quotes, which show spaces and unusual characters.
 
     Examples:
-        >>> list_differences(train=["cat", "cow"], test=["cat", "dog ", "pig"])
+        >>> list_differences({"train": ["cat", "cow"], "test": ["cat", "dog ", "pig"]})
         "'cow' only in train; 'dog ', 'pig' only in test"
     """
     (first, ones), (second, others) = names.items()

@@ -117,7 +117,7 @@ def _find_splits(directory: Path, left_out: LeftOut) -> tuple[Files, Files]:
     left_out.update(("folder beside train and test", name) for name in folders if name not in (train, test))
     splits = [_find_classes(folders[name], _folders(folders[name], left_out), left_out) for name in (train, test)]
     if splits[0].keys() != splits[1].keys():
-        differences = list_differences(**{train: splits[0].keys(), test: splits[1].keys()})
+        differences = list_differences({train: splits[0].keys(), test: splits[1].keys()})
         raise InputError(
             f"{folders[train]} and {folders[test]} have different classes ({differences}): expected the same folders "
             "in both"

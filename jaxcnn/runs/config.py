@@ -146,8 +146,8 @@ class RunConfig:
         """
         spec = replace(self.data, class_names=dataset.class_names)
         faults = []
-        if spec != self.data:
-            names = list_differences(data=spec.class_names, run=self.data.class_names)
+        if spec.class_names != self.data.class_names:
+            names = list_differences({"the data": spec.class_names, "the run": self.data.class_names})
             faults.append(f"other classes than the run ({names or 'the same names in another order'})")
         if dataset.image_shape != self.data.image_shape:
             faults.append(f"images of shape {dataset.image_shape}, the run {self.data.image_shape}")

@@ -232,7 +232,7 @@ def check_same_config(path: Path, config: dict[str, Any]) -> None:
 
 def _describe_difference(key: str, there: Any, here: Any) -> str:
     if key == _CLASSES and there and here:
-        return f"classes ({list_differences(there=there, here=here) or 'in another order'})"
+        return f"classes ({list_differences({'the run': there, 'the data': here}) or 'in another order'})"
     return f"{_OPTIONS.get(key, key)} {there} there and {here} here"
 
 

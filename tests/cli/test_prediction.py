@@ -1,14 +1,43 @@
-import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
 
-from jaxcnn import InputError
+from jaxcnn import cli
 from jaxcnn.cli.prediction import show_predictions
+from jaxcnn.errors import ImageError
 from jaxcnn.runs import TrainedRun
+
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
+
+
+@pytest.fixture(scope="module")
+def opened(finished_run):
+    return TrainedRun.open(finished_run)
+
+
+def brightness(run, images):
+    """Predict the last class as probable as the image is bright; the others share the rest."""
+    last = images.mean(axis=(1, 2, 3)) / 255
+    others = len(run.config.data.class_names) - 1
+    return np.stack([*[(1 - last) / others] * others, last], axis=1)
+
+
+@pytest.fixture
+def use(opened, monkeypatch):
+    """A function that replaces the run of a command by one of these classes, which needs no computation."""
+
+    def replace_run(class_names, source=None):
+        spec = replace(opened.config.data, class_names=class_names, source=source)
+        run = replace(opened, config=replace(opened.config, data=spec))
+        monkeypatch.setattr(TrainedRun, "open", lambda _: run)
+        monkeypatch.setattr(TrainedRun, "predict", brightness)
+        return run
+
+    return replace_run
 
 
 @pytest.fixture
@@ -18,32 +47,71 @@ def pictures(sample, tmp_path):
     return tmp_path
 
 
-def shown(run, paths, **options):
-    console = Console(file=io.StringIO(), width=120)
-    show_predictions(run, paths, console, **options)
-    return console.file.getvalue()
-
-
-def test_the_background_of_images_is_found(finished_run, pictures, sample):
-    run = TrainedRun.open(finished_run)
-    lines = [json.loads(line) for line in shown(run, [pictures], top=10, as_json=True).splitlines()]
+def test_the_background_of_images_is_found(finished_run, pictures, sample, capsys):
+    assert cli.main(["predict", str(finished_run), str(pictures), "--top", "10", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["file"] for line in lines] == [str(pictures / f"{number}.png") for number in range(3)]
-    expected = run.predict(sample.test_images[:3])
+    expected = TrainedRun.open(finished_run).predict(sample.test_images[:3])
     for line, row in zip(lines, expected, strict=True):
         found = [line["classes"][name] for name in sample.class_names]
         np.testing.assert_allclose(found, row, rtol=1e-5)
         assert list(line["classes"].values()) == sorted(found, reverse=True)
 
 
-def test_the_most_probable_classes_are_shown(finished_run, pictures):
-    text = shown(TrainedRun.open(finished_run), [pictures / "0.png"], top=2)
-    assert "LeNet with batch norm after 2 epochs" in text
-    assert text.count(" 0.") == 2
+@pytest.mark.parametrize(("class_names", "count"), [(("a", "b"), 2), (tuple("abcde"), 3)])
+def test_three_classes_are_shown_or_all_if_fewer(use, pictures, capsys, class_names, count):
+    use(class_names)
+    assert cli.main(["predict", "run", str(pictures / "0.png"), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["classes"]) == count
+    assert cli.main(["predict", "run", str(pictures / "0.png")]) == 0
+    shown = capsys.readouterr().out
+    assert "LeNet with batch norm after 2 epochs" in shown
+    assert shown.count(" 0.") == shown.count("top ") == count
 
 
-def test_no_images_and_an_invalid_top_raise(finished_run, pictures):
-    run = TrainedRun.open(finished_run)
-    with pytest.raises(InputError, match="no images given"):
-        show_predictions(run, [], Console())
-    with pytest.raises(InputError, match="--top 0: expected 1 to 10"):
-        show_predictions(run, [pictures], Console(), top=0)
+@pytest.mark.parametrize("top", ["0", "3"])
+def test_a_top_that_is_not_a_number_of_classes_raises(use, assert_refused, top):
+    use(("a", "b"))
+    assert_refused(["predict", "run", "0.png", "--top", top], f"`jaxcnn predict RUN 0.png --top {top}` of two classes")
+
+
+@pytest.mark.parametrize("source", [None, "folder:pets"])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_all_good_images_are_predicted_before_an_error(
+    use, pictures, monkeypatch, capsys, caplog, source, options, record_fault
+):
+    use(("dark", "light"), source)
+    (pictures / "1.png").write_bytes(b"words")
+    (pictures / "notes.heic").touch()
+    (pictures / "empty").mkdir()
+    monkeypatch.chdir(pictures)
+    assert cli.main(["predict", "run", ".", "nowhere.png", "2.png", "empty", *options]) == 2
+    out, err = capsys.readouterr()
+    good = [line for line in out.splitlines() if "dark" in line]
+    assert len(good) == 3
+    for line, number in zip(good, (0, 2, 2), strict=True):
+        assert f"{number}.png" in line
+        if options:
+            assert sum(json.loads(line)["classes"].values()) == pytest.approx(1)
+    assert caplog.messages == [".: left out 1 .heic (not read by Pillow)"]
+    record_fault("`jaxcnn predict RUN` with three unusable of six images", "all others are predicted; exit code 2", err)
+
+
+def test_only_unusable_images_give_one_line(use, pictures, assert_refused, caplog):
+    use(("dark", "light"))
+    for number in range(3):
+        (pictures / f"{number}.png").write_bytes(b"words")
+    (pictures / "notes.heic").touch()
+    assert_refused(["predict", "run", "."], "`jaxcnn predict RUN` with a folder of files that are not images")
+    assert caplog.messages == []
+
+
+def test_no_images_raise(use, assert_refused):
+    use(("dark", "light"))
+    assert_refused(["predict", "run"], "`jaxcnn predict RUN` with no image")
+
+
+def test_a_script_gets_the_faults_of_images(use, tmp_path):
+    with pytest.raises(ImageError, match="nowhere cannot be read") as raised:
+        show_predictions(use(("dark", "light")), [tmp_path / "nowhere"], Console())
+    assert list(raised.value.faults) == [str(tmp_path / "nowhere")]

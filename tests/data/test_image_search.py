@@ -40,8 +40,8 @@ def test_one_line_says_what_is_left_out(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         find_images(tmp_path)
     assert caplog.messages == [
-        f"{tmp_path}: left out 2 .git (folder of another program); 2 .heic, 1 .txt, 1 without a suffix (not read by Pillow); "
-        "1 .png (hidden)"
+        f"{tmp_path}: left out 2 .git (folder of another program); "
+        "2 .heic, 1 .txt, 1 without a suffix (not read by Pillow); 1 .png (hidden)"
     ]
     caplog.clear()
     find_images(tmp_path / "1.png")

@@ -107,3 +107,16 @@ def test_params_sha256_covers_values_names_types_and_shapes():
         {**variables(1.0), "params": {"other": {"kernel": np.ones((2, 3))}}},
     ]
     assert len({one, *map(params_sha256, changed)}) == 1 + len(changed)
+
+
+def test_other_classes_than_the_run_s_are_named(tmp_path):
+    def claim(*names):
+        with RunDirectory(tmp_path, {"data": {"class_names": list(names)}}):
+            pass
+
+    claim("cat", "cafe\u0301")
+    claim("cat", "caf\u00e9")  # the same name in another Unicode form
+    with pytest.raises(
+        InputError, match=r"other settings: classes \('cat' only in the run; 'dog' only in the data\); give"
+    ):
+        claim("dog", "caf\u00e9")
