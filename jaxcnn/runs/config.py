@@ -144,11 +144,11 @@ class RunConfig:
         Raises:
             InputError: if it has not.
         """
-        spec = replace(self.data, class_names=dataset.class_names)
+        names = replace(self.data, class_names=dataset.class_names).class_names
         faults = []
-        if spec.class_names != self.data.class_names:
-            names = list_differences({"the data": spec.class_names, "the run": self.data.class_names})
-            faults.append(f"other classes than the run ({names or 'the same names in another order'})")
+        if names != self.data.class_names:
+            differences = list_differences({"the data": names, "the run": self.data.class_names})
+            faults.append(f"other classes than the run ({differences or 'the same names in another order'})")
         if dataset.image_shape != self.data.image_shape:
             faults.append(f"images of shape {dataset.image_shape}, the run {self.data.image_shape}")
         if faults:

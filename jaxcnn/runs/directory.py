@@ -215,8 +215,8 @@ def check_same_config(path: Path, config: dict[str, Any]) -> None:
         InputError: if it has others, with the differences; or if its settings cannot be read.
     """
     found, config = flatten_config(read_config(path)), flatten_config({"format": FORMAT, **config})
-    if _CLASSES in found:  # of a run before names were composed
-        found[_CLASSES] = [unicodedata.normalize("NFC", name) for name in found[_CLASSES]]
+    if isinstance(found.get(_CLASSES), list):  # older runs hold names as their folders have them
+        found[_CLASSES] = [unicodedata.normalize("NFC", str(name)) for name in found[_CLASSES]]
     if found["format"] < FORMAT:
         raise InputError(
             f"{path} was written by an older jaxcnn (format {found['format']}, here {FORMAT}), which recorded fewer "
@@ -231,7 +231,7 @@ def check_same_config(path: Path, config: dict[str, Any]) -> None:
 
 
 def _describe_difference(key: str, there: Any, here: Any) -> str:
-    if key == _CLASSES and there and here:
+    if key == _CLASSES and isinstance(there, list) and isinstance(here, list):
         return f"classes ({list_differences({'the run': there, 'the data': here}) or 'in another order'})"
     return f"{_OPTIONS.get(key, key)} {there} there and {here} here"
 

@@ -60,9 +60,10 @@ def test_a_run_resumes_with_the_same_data_only(run, folder, tmp_path, capsys):
     assert "already finished" in capsys.readouterr().out
     (folder / "red").rename(folder / "crimson")
     assert cli.main([*command, "--data", f"folder:{folder}"]) == 2
-    assert "has a run with other settings: data " in capsys.readouterr().err
+    differences = "('red' only in the run; 'crimson' only in the data)"
+    assert f"has a run with other settings: classes {differences}; give" in capsys.readouterr().err
     assert cli.main(["evaluate", str(run), "--data", f"folder:{folder}"]) == 2
-    assert "the run was trained on 3 classes" in capsys.readouterr().err
+    assert "other classes than the run ('crimson' only in the data; 'red' only in the run)" in capsys.readouterr().err
 
 
 def test_a_run_without_recorded_counts_is_not_resumed(run, folder, capsys):
