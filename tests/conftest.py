@@ -74,16 +74,22 @@ def prepared_once(sample, tmp_path_factory) -> Path:
     return to
 
 
+@pytest.fixture(scope="session")
+def sample_files() -> dict[str, spec.IdxFile]:
+    """The names, shapes and checksums of the sample's files."""
+    arrays = {name: data.read_idx(SAMPLE / f"{file.name}.gz") for name, file in spec.FILES.items()}
+    return {name: spec.IdxFile(spec.FILES[name].name, array.shape, idx_sha256(array)) for name, array in arrays.items()}
+
+
 @pytest.fixture
-def sample_as_fashion_mnist(monkeypatch, tmp_path):
+def sample_as_fashion_mnist(sample_files, monkeypatch, tmp_path):
     """Replace Fashion-MNIST by the sample, also for its verification, and use an empty home directory."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-    for name, file in spec.FILES.items():
-        array = data.read_idx(SAMPLE / f"{file.name}.gz")
-        monkeypatch.setitem(spec.FILES, name, spec.IdxFile(file.name, array.shape, idx_sha256(array)))
+    for name, file in sample_files.items():
+        monkeypatch.setitem(spec.FILES, name, file)
     monkeypatch.setenv("JAXCNN_DATA_DIR", str(SAMPLE))
 
 

@@ -24,9 +24,13 @@ def assert_colors(data):
             np.testing.assert_array_equal(image, (RED, BLUE)[label])
 
 
-@pytest.mark.parametrize("path", ["fashion_mnist", "fashion_mnist/3.0.1"])
-def test_examples_keep_the_stored_order(prepared, sample, path):
-    data = load_tfds(prepared / path)
+def test_the_directory_is_that_of_the_version_or_its_parent(colors):
+    assert_colors(load_tfds(colors))
+    assert_colors(load_tfds(str(colors.parent)))
+
+
+def test_examples_keep_the_stored_order(prepared, sample):
+    data = load_tfds(prepared / "fashion_mnist")
     assert data.class_names == FASHION_MNIST_CLASSES
     for part in ("train", "test"):
         images, labels = sample.split(part)
@@ -35,9 +39,7 @@ def test_examples_keep_the_stored_order(prepared, sample, path):
         np.testing.assert_array_equal(data.split(part)[1], labels[order])
 
 
-def test_a_color_data_set_is_read(colors):
-    assert_colors(load_tfds(colors))
-    assert_colors(load_tfds(str(colors.parent)))
+def test_images_are_resized_on_request(colors):
     assert load_tfds(colors, 4).image_shape == (4, 4, 3)
 
 

@@ -1,8 +1,8 @@
 import logging
 import os
-import subprocess
-import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -53,20 +53,16 @@ def test_an_unknown_home_directory_logs_a_warning(gzipped, monkeypatch, caplog):
     assert "cannot be written: the home directory is unknown" in caplog.text
 
 
-def test_processes_can_fill_the_cache_concurrently(raw, cache_files, arrays, caplog):
-    code = """
-import sys
-from pathlib import Path
-from jaxcnn.data import read_idx
-from jaxcnn.data.fashion_mnist import cache, spec
-arrays = {name: read_idx(Path(sys.argv[1]) / file.name) for name, file in spec.FILES.items()}
-for _ in range(50):
-    cache.fill_cache(arrays)
-"""
-    process = subprocess.Popen([sys.executable, "-c", code, str(raw)], stderr=subprocess.PIPE)
-    while process.poll() is None:
-        cache.fill_cache(arrays)
-    assert process.communicate()[1] == b""  # no warning, no traceback
+def test_processes_can_fill_the_cache_concurrently(cache_files, arrays, monkeypatch, caplog):
+    """Threads stand for processes: each has its own process id, of which temporary names are made."""
+    monkeypatch.setattr(cache.os, "getpid", threading.get_ident)
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(25):
+            filled = [pool.submit(cache.fill_cache, arrays) for _ in range(4)]
+            while not all(future.done() for future in filled):
+                if len(list(cache_files.glob("*ubyte"))) == 4:  # readers see complete files at any time
+                    read_idx_files(cache_files)
+            assert [future.result() for future in filled] == [None] * 4
     assert caplog.text == ""
     assert {path.name for path in cache_files.iterdir()} == {file.name for file in FILES.values()}
     assert (read_idx_files(cache_files)["train_images"] == arrays["train_images"]).all()
