@@ -26,7 +26,7 @@ from jaxcnn.training import TrainState, create_train_state, train_step
 
 _VARIABLES = re.compile("(JAX|XLA|TFDS|CUDA|NVIDIA|OMP)[A-Z_0-9]*|XDG_CACHE_HOME")
 _BATCH_SIZE, _NUM_STEPS = 256, 10
-_TOLERANCE = 0.05  # the default precision of products on GPUs and TPUs has an error of about 0.01
+_TOLERANCE = 0.05  # GPUs and TPUs compute products in less than the precision of float32 by default
 
 
 @later
