@@ -13,6 +13,7 @@ import tyro
 import jaxcnn
 from jaxcnn import platform
 from jaxcnn.cli import results, training
+from jaxcnn.cli.doctor import doctor
 from jaxcnn.cli.overview import show_recipes, show_summary
 from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 
@@ -32,6 +33,7 @@ _COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
     "predict": results.predict,
     "report": results.report,
     "export": results.export,
+    "doctor": doctor,
 }
 
 

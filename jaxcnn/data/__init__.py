@@ -12,7 +12,12 @@ Augmentation           random flips and shifts
 from jaxcnn.data.augmentation import Augmentation
 from jaxcnn.data.data_sources import ArraySource, DataSource, StoredSource
 from jaxcnn.data.dataset import Dataset, StreamedDataset
-from jaxcnn.data.fashion_mnist import FASHION_MNIST_CLASSES, load_fashion_mnist, prepare_tfds
+from jaxcnn.data.fashion_mnist import (
+    FASHION_MNIST_CLASSES,
+    find_fashion_mnist,
+    load_fashion_mnist,
+    prepare_tfds,
+)
 from jaxcnn.data.idx import read_idx, write_idx
 from jaxcnn.data.image_arrays import read_pictures
 from jaxcnn.data.image_files import read_image
@@ -21,6 +26,6 @@ from jaxcnn.data.loading import SOURCES, load_dataset, names_other_data
 
 __all__ = [
     "FASHION_MNIST_CLASSES", "SOURCES", "ArraySource", "Augmentation", "DataSource", "Dataset", "StoredSource",
-    "StreamedDataset", "find_images", "load_dataset", "load_fashion_mnist", "names_other_data", "prepare_tfds",
-    "read_idx", "read_image", "read_pictures", "write_idx",
+    "StreamedDataset", "find_fashion_mnist", "find_images", "load_dataset", "load_fashion_mnist", "names_other_data",
+    "prepare_tfds", "read_idx", "read_image", "read_pictures", "write_idx",
 ]  # fmt: skip

@@ -131,10 +131,10 @@ def _conv2d_as_product(x: Array, kernel: Array, strides: Pair, padding: PaddingP
 
 
 # XLA's CPU compiler converts a convolution to the layout of its fast kernels, NHWC with HWIO, only outside loops. The
-# gradients that JAX derives from this layout have another one, so inside a compiled loop they run as naive loops: a
-# LeNet step takes about three times as long. Transposition swaps axes: the kernel's input and output channels for dx,
-# the images' batch and channels for dkernel. The tangents below are the same sums with these axes swapped in advance,
-# so the gradients derived from them have the fast layout.
+# gradients that JAX derives from this layout have another one, so inside a compiled loop they run as naive loops.
+# Transposition swaps axes: the kernel's input and output channels for dx, the images' batch and channels for dkernel.
+# The tangents below are the same sums with these axes swapped in advance, so the gradients derived from them have the
+# fast layout.
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _conv2d(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
     return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))

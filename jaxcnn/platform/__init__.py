@@ -1,7 +1,7 @@
 """The machine: devices, memory, compiled programs and the processes of a job."""
 
 from jaxcnn.platform.compilation import enable_compilation_cache, enable_deterministic_ops
-from jaxcnn.platform.devices import Device, describe_devices, find_devices, set_num_cpu_devices
+from jaxcnn.platform.devices import Device, describe_devices, find_accelerators, find_devices, set_num_cpu_devices
 from jaxcnn.platform.distributed import (
     init_distributed,
     is_primary_process,
@@ -17,6 +17,7 @@ __all__ = [
     "describe_devices",
     "enable_compilation_cache",
     "enable_deterministic_ops",
+    "find_accelerators",
     "find_devices",
     "init_distributed",
     "is_primary_process",

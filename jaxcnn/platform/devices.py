@@ -14,6 +14,7 @@ from jaxcnn.errors import InputError
 Device: TypeAlias = jax.Device  # pyright: ignore[reportInvalidTypeForm] -- a class, which JAX's types call a variable
 
 _LOGGER = logging.getLogger(__name__)
+_ACCELERATORS = {"NVIDIA GPU": "nvidia[0-9]*", "AMD GPU": "kfd", "TPU": "accel[0-9]*"}  # names of files in /dev
 _VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2", "sve": "SVE", "asimd": "NEON"}  # the widest first
 
 
@@ -39,6 +40,11 @@ def find_devices(name: str | None, count: int | None) -> tuple[Device, ...]:
             f"--num-devices {count}: expected 1 to {len(devices)}, the number of {devices[0].platform} devices here"
         )
     return devices[:count]
+
+
+def find_accelerators(directory: Path = Path("/dev")) -> list[str]:
+    """The kinds of accelerators whose device files are in `directory`, whether or not JAX can use them."""
+    return [kind for kind, pattern in _ACCELERATORS.items() if any(directory.glob(pattern))]
 
 
 def set_num_cpu_devices(count: int | None = None) -> None:

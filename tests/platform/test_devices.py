@@ -2,7 +2,7 @@ import jax
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.platform import describe_devices, find_devices
+from jaxcnn.platform import describe_devices, find_accelerators, find_devices
 
 
 def test_a_platform_is_found_by_its_name():
@@ -25,3 +25,11 @@ def test_more_devices_than_there_are_raise(count):
 def test_a_device_is_described_in_words():
     assert describe_devices(find_devices("cpu", 1)).startswith("cpu, ")
     assert describe_devices(find_devices("cpu", 3)).endswith(", 3 devices")
+
+
+@pytest.mark.parametrize(
+    ("file", "kinds"), [("nvidia0", ["NVIDIA GPU"]), ("kfd", ["AMD GPU"]), ("accel0", ["TPU"]), ("nvidiactl", [])]
+)
+def test_accelerators_are_found_by_their_files(tmp_path, file, kinds):
+    (tmp_path / file).touch()
+    assert find_accelerators(tmp_path) == kinds

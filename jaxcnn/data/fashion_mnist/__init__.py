@@ -3,7 +3,7 @@
 `load_fashion_mnist` tries each place where the data set may be; `spec` holds its file names, shapes and checksums.
 """
 
-from jaxcnn.data.fashion_mnist.loading import load_fashion_mnist, prepare_tfds
+from jaxcnn.data.fashion_mnist.loading import find_fashion_mnist, load_fashion_mnist, prepare_tfds
 from jaxcnn.data.fashion_mnist.spec import FASHION_MNIST_CLASSES
 
-__all__ = ["FASHION_MNIST_CLASSES", "load_fashion_mnist", "prepare_tfds"]
+__all__ = ["FASHION_MNIST_CLASSES", "find_fashion_mnist", "load_fashion_mnist", "prepare_tfds"]

@@ -69,10 +69,28 @@ def prepare_tfds(to: str | os.PathLike[str], source: str | os.PathLike[str] | No
     return tfds_format.prepare_tfds(to, lambda: _load_arrays(source))
 
 
+def find_fashion_mnist() -> Path | None:
+    """The directory on this machine that `load_fashion_mnist` reads; None if it would fetch the data.
+
+    Raises:
+        InputError: if $JAXCNN_DATA_DIR is set and has no Fashion-MNIST.
+    """
+    if (directory := _given_directory()) is not None:
+        read_directory(directory)
+        return directory
+    for find in _DIRECTORIES.values():
+        try:
+            read_directory(find())
+        except (InputError, OSError):
+            continue
+        return find()
+    return None
+
+
 def _load_arrays(source: str | os.PathLike[str] | None) -> Arrays:
-    directory = (os.environ.get("JAXCNN_DATA_DIR") or None) if source is None else source
+    directory = _given_directory() if source is None else Path(source)
     if directory is not None:
-        return read_directory(Path(directory))
+        return read_directory(directory)
     reasons = []
     for place, read in _places():
         try:
@@ -88,11 +106,16 @@ def _load_arrays(source: str | os.PathLike[str] | None) -> Arrays:
     )
 
 
+def _given_directory() -> Path | None:
+    """The directory $JAXCNN_DATA_DIR, if it is set."""
+    directory = os.environ.get("JAXCNN_DATA_DIR")
+    return Path(directory) if directory else None
+
+
 def _places() -> Iterator[tuple[str, Callable[[], Arrays]]]:
     """The name of each place and a function that reads it, in the order in which they are tried."""
-    yield "the cache", lambda: read_directory(cache.cache_directory())
-    yield "TFDS's directory", lambda: read_directory(_tfds_data_directory())
-    yield "Debian's directory", lambda: read_directory(fetching.DEBIAN_DIRECTORY)
+    for place, find in _DIRECTORIES.items():
+        yield place, lambda find=find: read_directory(find())
     for place, fetch in (
         ("TFDS's download", fetching.fetch_through_tfds),
         ("Debian's package", fetching.fetch_debian_package),
@@ -103,6 +126,13 @@ def _places() -> Iterator[tuple[str, Callable[[], Arrays]]]:
 def _tfds_data_directory() -> Path:
     directory = os.environ.get("TFDS_DATA_DIR")
     return Path(directory) if directory else cache.home_directory() / "tensorflow_datasets"
+
+
+_DIRECTORIES: dict[str, Callable[[], Path]] = {
+    "the cache": cache.cache_directory,
+    "TFDS's directory": _tfds_data_directory,
+    "Debian's directory": lambda: fetching.DEBIAN_DIRECTORY,
+}
 
 
 def _fetch(place: str, fetch: Callable[[Path], Path]) -> Arrays:

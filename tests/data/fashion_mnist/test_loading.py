@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.data import FASHION_MNIST_CLASSES, load_fashion_mnist
+from jaxcnn.data import FASHION_MNIST_CLASSES, find_fashion_mnist, load_fashion_mnist
 from jaxcnn.data.fashion_mnist import fetching
 from jaxcnn.data.fashion_mnist.directories import read_directory
 from jaxcnn.data.fashion_mnist.spec import FILES
@@ -50,6 +50,17 @@ def test_places_are_tried_in_order(raw, gzipped, cache_files, monkeypatch, caplo
     assert str(cache_files) in read_from()
     monkeypatch.setenv("JAXCNN_DATA_DIR", str(gzipped))
     assert str(gzipped) in read_from()
+
+
+def test_the_directory_is_found_without_the_network(raw, gzipped, tmp_path, monkeypatch):
+    assert find_fashion_mnist() is None
+    shutil.copytree(raw, tmp_path / "home" / "tensorflow_datasets")
+    assert find_fashion_mnist() == tmp_path / "home" / "tensorflow_datasets"
+    monkeypatch.setenv("JAXCNN_DATA_DIR", str(gzipped))
+    assert find_fashion_mnist() == gzipped
+    monkeypatch.setenv("JAXCNN_DATA_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="nowhere"):
+        find_fashion_mnist()
 
 
 def test_debians_directory_is_read_and_fills_the_cache(gzipped, cache_files, arrays):
