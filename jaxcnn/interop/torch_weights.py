@@ -83,7 +83,7 @@ def variables_from_torch(
         )
     remaining = iter(given.items())
     for tensor in tensors:
-        name, array = next(remaining, (None, None))
+        name, array = next(remaining, ("", None))
         if array is None:
             raise InputError(
                 f"{tensor} is missing: expected {len(tensors)} tensors for {network}, got {len(given)}; {_SAME_LAYERS}"

@@ -97,7 +97,7 @@ def draw_pictures(images: UInt8[np.ndarray, "n h w c"], titles: Sequence[str], *
         figure = Figure(figsize=(6, 1.9 * rows))
         for axes, image, title in zip(_grid(figure, rows, columns, len(images)), images, titles, strict=True):
             _show(axes, image)
-            axes.set_title("\n".join(textwrap.fill(line, 26) for line in title.splitlines()), fontsize=8)
+            axes.set_title("\n".join(textwrap.fill(line, 22) for line in title.splitlines()), fontsize=8)
         return as_svg(figure)
 
 

@@ -161,9 +161,11 @@ def _mistakes(
     if not len(worst):
         return []
     ((images, _),) = dataset.test.batches([worst])
+    predicted, true = (
+        [class_names[int(label)] for label in labels[worst]] for labels in (evaluation.predicted, evaluation.labels)
+    )
     titles = [
-        f"{class_names[evaluation.predicted[row]]} {confidence[row]:.2f}\nis {class_names[evaluation.labels[row]]}"
-        for row in worst
+        f"{one} {share:.2f}\nis {other}" for one, share, other in zip(predicted, confidence[worst], true, strict=True)
     ]
     return [
         embed_figure(

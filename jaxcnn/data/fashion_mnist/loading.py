@@ -12,6 +12,7 @@ from jaxcnn.data.fashion_mnist import cache, fetching, tfds_format
 from jaxcnn.data.fashion_mnist.directories import NotFoundError, read_directory, read_idx_files
 from jaxcnn.data.fashion_mnist.spec import FASHION_MNIST_CLASSES, Arrays
 from jaxcnn.errors import InputError
+from jaxcnn.files import expand_path
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def prepare_tfds(to: str | os.PathLike[str], source: str | os.PathLike[str] | No
 def _load_arrays(source: str | os.PathLike[str] | None) -> Arrays:
     directory = (os.environ.get("JAXCNN_DATA_DIR") or None) if source is None else source
     if directory is not None:
-        return read_directory(Path(directory))
+        return read_directory(expand_path(directory))
     reasons = []
     for place, read in _places():
         try:
@@ -102,7 +103,7 @@ def _places() -> Iterator[tuple[str, Callable[[], Arrays]]]:
 
 def _tfds_data_directory() -> Path:
     directory = os.environ.get("TFDS_DATA_DIR")
-    return Path(directory) if directory else cache.home_directory() / "tensorflow_datasets"
+    return expand_path(directory) if directory else cache.home_directory() / "tensorflow_datasets"
 
 
 def _fetch(place: str, fetch: Callable[[Path], Path]) -> Arrays:
