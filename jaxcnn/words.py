@@ -9,7 +9,8 @@ def count_of(number: int | float, what: str) -> str:
         ('1 epoch', '10,000 images', '2 classes', '0.5 epochs')
     """
     ending = "es" if what.endswith("s") else "s"
-    return f"{number:,} {what}{ending if number != 1 else ''}"
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{shown} {what}{ending if number != 1 else ''}"
 
 
 def printable(text: str) -> str:

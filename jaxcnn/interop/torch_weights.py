@@ -14,6 +14,7 @@ from flax.traverse_util import unflatten_dict
 
 from jaxcnn.errors import InputError
 from jaxcnn.interop.torch_layout import Path, Tensor, Variables, by_path, find_tensors, initial_statistics
+from jaxcnn.words import count_of
 
 _SAME_LAYERS = "give the weights of a module with the same layers, for the same image_shape"
 _SAME_ORDER = "give the tensors in the order of module.state_dict()"
@@ -86,7 +87,7 @@ def variables_from_torch(
         name, array = next(remaining, ("", None))
         if array is None:
             raise InputError(
-                f"{tensor} is missing: expected {len(tensors)} tensors for {network}, got {len(given)}; {_SAME_LAYERS}"
+                f"{tensor} is missing: expected {count_of(len(tensors), 'tensor')} for {network}, got {len(given)}; {_SAME_LAYERS}"
             )
         _check_name(name, tensor, network)
         if array.shape != tensor.shape and not _is_row(array, tensor):
@@ -99,7 +100,7 @@ def variables_from_torch(
         variables[tensor.path] = jnp.asarray(value)
     for name, array in remaining:
         raise InputError(
-            f"{name} {array.shape} is left over after {tensors[-1]}: expected {len(tensors)} tensors for {network}, "
+            f"{name} {array.shape} is left over after {tensors[-1]}: expected {count_of(len(tensors), 'tensor')} for {network}, "
             f"got {len(given)}; {_SAME_LAYERS}"
         )
     return unflatten_dict(variables)
@@ -136,7 +137,9 @@ def variables_to_torch(
     if names is not None:
         keys = [name for name in names if name.rpartition(".")[2] != "num_batches_tracked"]
         if len(keys) != len(tensors):
-            raise InputError(f"{len(keys)} names: expected {len(tensors)}, one for each tensor of {network}")
+            raise InputError(
+                f"{count_of(len(keys), 'name')}: expected {len(tensors)}, one for each tensor of {network}"
+            )
         for key, tensor in zip(keys, tensors, strict=True):
             _check_name(key, tensor, network)
     given = by_path(variables)

@@ -339,8 +339,8 @@ def test_a_name_that_is_too_long_raises(assert_refused, command):
 def test_choices_are_accepted_in_any_case():
     given = app._parse(["export", "run", "--format", "ONNX"])
     assert "'onnx'" in str(given)
-    given = app._parse([*"train lenet --dtype=BFloat16 --platform CPU --log-to TensorBoard".split(), "--log_to=JSONL"])
-    assert all(f"'{word}'" in str(given) for word in ("bfloat16", "cpu", "tensorboard", "jsonl"))
+    given = app._parse(["train", "lenet", "--dtype=BFloat16", "--platform", "CPU", "--log_to", "TensorBoard"])
+    assert all(f"'{word}'" in str(given) for word in ("bfloat16", "cpu", "tensorboard"))
 
 
 def test_all_options_with_choices_are_known(capsys, monkeypatch):
