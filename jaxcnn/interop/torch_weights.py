@@ -82,12 +82,12 @@ def variables_from_torch(
             f"{first} and all other running statistics are missing: give module.state_dict(), which has them, or "
             "reset_statistics=True for the initial ones"
         )
-    remaining = iter(given.items())
+    expected, remaining = count_of(len(tensors), "tensor"), iter(given.items())
     for tensor in tensors:
         name, array = next(remaining, ("", None))
         if array is None:
             raise InputError(
-                f"{tensor} is missing: expected {count_of(len(tensors), 'tensor')} for {network}, got {len(given)}; {_SAME_LAYERS}"
+                f"{tensor} is missing: expected {expected} for {network}, got {len(given)}; {_SAME_LAYERS}"
             )
         _check_name(name, tensor, network)
         if array.shape != tensor.shape and not _is_row(array, tensor):
@@ -100,8 +100,8 @@ def variables_from_torch(
         variables[tensor.path] = jnp.asarray(value)
     for name, array in remaining:
         raise InputError(
-            f"{name} {array.shape} is left over after {tensors[-1]}: expected {count_of(len(tensors), 'tensor')} for {network}, "
-            f"got {len(given)}; {_SAME_LAYERS}"
+            f"{name} {array.shape} is left over after {tensors[-1]}: expected {expected} for {network}, got {len(given)}; "
+            f"{_SAME_LAYERS}"
         )
     return unflatten_dict(variables)
 

@@ -312,8 +312,7 @@ def test_help_fits_a_line_of_eighty(command, monkeypatch, capsys):
 )  # fmt: skip
 def test_every_path_has_its_home_directory(command, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    later = app._parse(command.split())
-    given = f"{later.args} {later.keywords}"
+    given = str(app._parse(command.split()))
     assert "~" not in given
     assert given.count(f"{tmp_path}/") == command.count("~/")
 

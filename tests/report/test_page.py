@@ -104,7 +104,7 @@ def test_any_names_and_colors_are_drawn(color_run, tmp_path):
 
 
 def test_a_full_disk_keeps_the_old_page(color_run, tmp_path, monkeypatch):
-    page_file = tmp_path / "page.html"
+    (run, dataset), page_file = color_run, tmp_path / "page.html"
     page_file.write_text("the old page")
 
     def fail(path, content):
@@ -112,7 +112,7 @@ def test_a_full_disk_keeps_the_old_page(color_run, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(InputError, match=r"page.html cannot be written \(No space left on device\): give another"):
-        write_report(*color_run, page_file)
+        write_report(run, dataset, page_file)
     assert page_file.read_text() == "the old page"
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
