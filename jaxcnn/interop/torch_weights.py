@@ -100,8 +100,8 @@ def variables_from_torch(
         variables[tensor.path] = jnp.asarray(value)
     for name, array in remaining:
         raise InputError(
-            f"{name} {array.shape} is left over after {tensors[-1]}: expected {expected} for {network}, got {len(given)}; "
-            f"{_SAME_LAYERS}"
+            f"{name} {array.shape} is left over after {tensors[-1]}: expected {expected} for {network}, "
+            f"got {len(given)}; {_SAME_LAYERS}"
         )
     return unflatten_dict(variables)
 
