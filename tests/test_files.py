@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from jaxcnn.files import write_file
+from jaxcnn import InputError
+from jaxcnn.files import expand_path, write_file
 
 
 def test_text_and_bytes_are_written_and_replaced(tmp_path):
@@ -29,3 +32,22 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
 def test_a_missing_directory_raises(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_file(tmp_path / "missing" / "file", "text")
+
+
+@pytest.mark.parametrize("name", [".", "/", "folder"])
+def test_a_directory_is_not_replaced(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_file(Path(name), "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_path_is_expanded_or_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand_path("~/x") == tmp_path / "x"
+    assert expand_path("x/~") == Path("x/~")
+    with pytest.raises(InputError, match="~nosuchuser/x begins with an unknown home directory: write the whole path"):
+        expand_path("~nosuchuser/x")
+    with pytest.raises(InputError, match=r"x cannot be used \(File name too long\): give another path"):
+        expand_path("x" * 300)

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
 import optax
 
 from jaxcnn import layers, ops
+from jaxcnn.report import default_pyplot
 
+plt = default_pyplot()
 FIGURES = Path("runs/chapter")
 FIGURES.mkdir(parents=True, exist_ok=True)
 

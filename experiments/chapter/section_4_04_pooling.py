@@ -10,10 +10,11 @@
 from pathlib import Path
 
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 
 from jaxcnn import ops
+from jaxcnn.report import default_pyplot
 
+plt = default_pyplot()
 FIGURES = Path("runs/chapter")
 FIGURES.mkdir(parents=True, exist_ok=True)
 

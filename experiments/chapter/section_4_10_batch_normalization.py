@@ -17,11 +17,12 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
 
 from jaxcnn import data, layers, ops, recipes, training
+from jaxcnn.report import default_pyplot
 
+plt = default_pyplot()
 FIGURES = Path("runs/chapter")
 FIGURES.mkdir(parents=True, exist_ok=True)
 jnp.set_printoptions(precision=4, suppress=True)

@@ -1,5 +1,6 @@
 """The entry point: parse, call, and end with one line if something is wrong."""
 
+import contextlib
 import io
 import logging
 import re
@@ -7,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr
+from itertools import pairwise
 
 import tyro
 
@@ -15,6 +17,7 @@ from jaxcnn import platform
 from jaxcnn.cli import results, training
 from jaxcnn.cli.doctor import doctor
 from jaxcnn.cli.overview import show_recipes, show_summary
+from jaxcnn.cli.streams import tolerant_streams
 from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 
 _RENAMED = {
@@ -24,6 +27,9 @@ _RENAMED = {
     "--to": "--format, or --output for jaxcnn data prepare",
     "--out": "--output",
 }
+_CHOICES = {"--platform", "--dtype", "--format", "--background", "--log-to"}
+"""Options with a list of values, which are words in lower case."""
+
 _COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
     "list": show_recipes,
     "summary": show_summary,
@@ -55,7 +61,14 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         The exit code: 0; 1 if a run could not continue; 2 for invalid input; 128 plus its number for a signal.
     """
-    args = sys.argv[1:] if args is None else args
+    with tolerant_streams():
+        try:
+            return _run(sys.argv[1:] if args is None else args)
+        except BrokenPipeError:  # the reader of the help has ended
+            return 0
+
+
+def _run(args: list[str]) -> int:
     logging.basicConfig(format="%(message)s", handlers=[_StderrHandler()])
     logging.getLogger("jaxcnn").setLevel(logging.INFO)
     warnings.filterwarnings("ignore", module="PIL")
@@ -84,14 +97,22 @@ def _parse(args: list[str]) -> Callable[[], None]:
     for option in (arg.partition("=")[0] for arg in args):
         if option in _RENAMED:
             raise InputError(f"{option} has a new name: give {_RENAMED[option]}")
-    printed = io.StringIO()
+    printed, words = io.StringIO(), [_in_lower_case(*two) for two in pairwise(["", *args])]
     try:
         with redirect_stderr(printed):
-            return _make_app().cli(prog="jaxcnn", description="Convolutional networks in functional JAX.", args=args)
+            return _make_app().cli(prog="jaxcnn", description="Convolutional networks in functional JAX.", args=words)
     except SystemExit as ended:
         if ended.code != 2:
             raise
         raise InputError(f"{_first_part(printed.getvalue())}; see {_help_command(args)}") from ended
+
+
+def _in_lower_case(before: str, word: str) -> str:
+    """`word`, in lower case if it is the value of an option with a list of values."""
+    option, equals, value = word.partition("=")
+    if before.replace("_", "-") in _CHOICES:
+        return word.lower()
+    return f"{option}={value.lower()}" if equals and option.replace("_", "-") in _CHOICES else word
 
 
 def _first_part(box: str) -> str:
@@ -113,7 +134,8 @@ def _help_command(args: list[str]) -> str:
 
 def _end(why: Exception | str, code: int) -> int:
     """Print why, in one line, whatever names it contains."""
-    sys.stderr.write(f"jaxcnn: {' '.join(str(why).splitlines())}\n")
+    with contextlib.suppress(BrokenPipeError, AttributeError):  # nobody reads it, or the shell has closed it
+        sys.stderr.write(f"jaxcnn: {' '.join(str(why).splitlines())}\n")
     return code
 
 

@@ -13,9 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from jaxcnn import platform
 from jaxcnn.cli.training import later
@@ -23,6 +21,7 @@ from jaxcnn.data import find_fashion_mnist
 from jaxcnn.errors import InputError
 from jaxcnn.models import LeNet
 from jaxcnn.training import TrainState, create_train_state, train_step
+from jaxcnn.writers import PlainConsole
 
 _VARIABLES = re.compile("(JAX|XLA|TFDS|CUDA|NVIDIA|OMP)[A-Z_0-9]*|XDG_CACHE_HOME")
 _BATCH_SIZE, _NUM_STEPS = 256, 10
@@ -35,12 +34,12 @@ def doctor() -> None:
 
     A bug report should hold the output.
     """
-    console = Console()
+    console = PlainConsole()
     for name, describe in _FACTS.items():
         row = Table.grid(padding=(0, 1, 0, 0))
         row.add_column(width=8)
         row.add_column(overflow="fold")
-        row.add_row(name, Text(describe()))
+        row.add_row(name, describe())
         console.print(row)
 
 

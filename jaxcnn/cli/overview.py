@@ -10,12 +10,13 @@ from rich.table import Table
 from jaxcnn.cli.training import later
 from jaxcnn.models import summarize
 from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE, get_recipe
+from jaxcnn.writers import PlainConsole, say, show_table
 
 
 @later
 def show_recipes() -> None:
     """Show the recipes."""
-    print_recipes(Console())
+    print_recipes(PlainConsole())
 
 
 def print_recipes(console: Console) -> None:
@@ -38,9 +39,9 @@ def print_recipes(console: Console) -> None:
             f"{last.train_accuracy:.3f}",
             f"{last.test_accuracy:.3f}",
         )
-    console.print(table)
-    console.print(f"The book: {SOURCE}.", highlight=False)
-    console.print(f"{HOW_THE_RUNS_WERE_MADE}\n", highlight=False)
+    show_table(console, table)
+    say(console, f"The book: {SOURCE}.", wrap=True)
+    say(console, f"{HOW_THE_RUNS_WERE_MADE}\n", wrap=True)
     table = Table(
         title="the same networks with modern training", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
@@ -56,7 +57,7 @@ def print_recipes(console: Console) -> None:
             f"{recipe.label_smoothing:g}",
             "as they are" if recipe.augmentation is None else str(recipe.augmentation),
         )
-    console.print(table)
+    show_table(console, table)
 
 
 @later
@@ -66,7 +67,7 @@ def show_summary(name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metava
     Args:
         name: the recipe, such as lenet; or your own, as FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE.
     """
-    recipe, console = get_recipe(name), Console()
+    recipe, console = get_recipe(name), PlainConsole()
     layers = summarize(recipe.model, (recipe.image_size, recipe.image_size, 1))
     size = f"{recipe.image_size}x{recipe.image_size}"
     table = Table(title=f"{recipe.title} for images of {size}", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -79,9 +80,13 @@ def show_summary(name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metava
     table.add_section()
     total = (sum(layer.num_parameters for layer in layers), sum(layer.flops for layer in layers))
     table.add_row("total", "", *(f"{count:,}" for count in total))
-    console.print(table)
-    console.print("FLOPs: of convolutions and dense layers, for one image; a multiplication and an addition are two.")
+    show_table(console, table)
+    say(
+        console,
+        "FLOPs: of convolutions and dense layers, for one image; a multiplication and an addition are two.",
+        wrap=True,
+    )
     if recipe.reference_shapes:
-        console.print(f"Shapes in the book: {' -> '.join(recipe.reference_shapes.split())}", highlight=False)
+        say(console, f"Shapes in the book: {' -> '.join(recipe.reference_shapes.split())}", wrap=True)
     if recipe.note:
-        console.print(f"How the book trained it: {recipe.note}", highlight=False)
+        say(console, f"How the book trained it: {recipe.note}", wrap=True)

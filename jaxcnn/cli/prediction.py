@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from jaxcnn.data import read_image, read_pictures
@@ -16,6 +15,8 @@ from jaxcnn.data.image_search import search_images
 from jaxcnn.errors import ImageError, InputError
 from jaxcnn.runs import TrainedRun
 from jaxcnn.runs.config import DataSpec
+from jaxcnn.words import count_of
+from jaxcnn.writers import say, show_table
 
 
 def show_predictions(
@@ -86,15 +87,15 @@ def _show(
     ]
     if as_json:
         for file, classes in zip(files, found, strict=True):
-            console.print_json(json.dumps({"file": str(file), "classes": dict(classes)}), indent=None)
+            say(console, json.dumps({"file": str(file), "classes": dict(classes)}))
         return
-    table = Table(title=f"{run.config.recipe.title} after {len(run.epochs)} epochs", box=None)
-    table.add_column("image", overflow="fold")
+    table = Table(title=f"{run.config.recipe.title} after {count_of(len(run.epochs), 'epoch')}", box=None)
+    table.add_column("image")
     for number in range(1, top + 1):
         table.add_column(f"top {number}")
     for file, classes in zip(files, found, strict=True):
-        table.add_row(escape(str(file)), *(f"{name} {probability:.3f}" for name, probability in classes))
-    console.print(table)
+        table.add_row(str(file), *(f"{name} {probability:.3f}" for name, probability in classes))
+    show_table(console, table)
 
 
 def _read(files: Sequence[Path], spec: DataSpec, dark_on_light: bool | None) -> np.ndarray:

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
-from rich.table import Table
 
 from jaxcnn import interop, platform, reproduction, runs
+from jaxcnn.cli.evaluation import show_evaluation
 from jaxcnn.cli.prediction import show_predictions
-from jaxcnn.cli.training import later, option
+from jaxcnn.cli.training import later, option, print_line
+from jaxcnn.words import count_of
+from jaxcnn.writers import PlainConsole
 
 RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Data = Annotated[str | None, option("DIR", "the run's own")]
@@ -18,7 +19,7 @@ Format = Literal["stablehlo", "onnx", "safetensors"]
 
 @later
 def evaluate(run: RunPath, *, data: Data = None) -> None:
-    """Test the network of a run: accuracy by class, calibration, confusion.
+    """Test the network of a run: accuracy, loss, calibration, classes and confusions.
 
     Args:
         run: the directory of the run.
@@ -28,7 +29,8 @@ def evaluate(run: RunPath, *, data: Data = None) -> None:
     platform.configure_malloc()
     platform.enable_compilation_cache()
     dataset = runs.load_data(trained.config, data)
-    _show_evaluation(trained, trained.evaluate(dataset), dataset.class_names, Console())
+    title = f"{trained.config.recipe.title} after {count_of(len(trained.epochs), 'epoch')}"
+    show_evaluation(title, trained.evaluate(dataset), dataset.class_names, PlainConsole())
 
 
 @later
@@ -52,7 +54,7 @@ def predict(
     trained = runs.TrainedRun.open(run)
     platform.enable_compilation_cache()
     dark_on_light = {"auto": None, "dark": False, "light": True}[background]
-    show_predictions(trained, images, Console(), top=top, dark_on_light=dark_on_light, as_json=json)
+    show_predictions(trained, images, PlainConsole(), top=top, dark_on_light=dark_on_light, as_json=json)
 
 
 @later
@@ -69,12 +71,12 @@ def report(
     from jaxcnn.report import write_report, write_reproduction_report  # here, because matplotlib imports slowly
 
     if run.is_file() or (run / reproduction.RESULTS_FILE).is_file():
-        _say(f"wrote {write_reproduction_report(run, output)}")
+        print_line(f"wrote {write_reproduction_report(run, output)}")
         return
     first, *_ = runs.open_runs(run)
     dataset = runs.load_data(first.config, data)
     platform.enable_compilation_cache()
-    _say(f"wrote {write_report(run, dataset, output)}")
+    print_line(f"wrote {write_report(run, dataset, output)}")
 
 
 @later
@@ -105,29 +107,4 @@ def export(
         about={"network": recipe.title, "steps": str(int(trained.state.step))},
     )  # fmt: skip
     size = path.stat().st_size / 1e6
-    _say(f"wrote {path}, {size:.1f} MB; its logits differ from the run's by {difference:.1e}")
-
-
-def _show_evaluation(
-    run: runs.TrainedRun, evaluation: runs.Evaluation, class_names: tuple[str, ...], console: Console
-) -> None:
-    """A line with accuracy, loss and calibration; then a row for each class: its accuracy, and the predictions."""
-    console.print(
-        f"{run.config.recipe.title} after {len(run.epochs)} epochs, on {len(evaluation.labels):,} test images: "
-        f"accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}, "
-        f"calibration error {evaluation.calibration_error():.4f}",
-        highlight=False,
-    )
-    table = Table(title="rows: true class; columns: predicted class", box=None, padding=(0, 1, 0, 0))
-    table.add_column("class", no_wrap=True)
-    table.add_column("accuracy", justify="right")
-    for name in class_names:
-        table.add_column(name[:4], justify="right", no_wrap=True)
-    for label, (name, row) in enumerate(zip(class_names, evaluation.confusion, strict=True)):
-        share = f"{row[label] / row.sum():.3f}" if row.sum() else "-"
-        table.add_row(name, share, *("[dim]·[/dim]" if count == 0 else str(count) for count in row))
-    console.print(table)
-
-
-def _say(words: str) -> None:
-    Console().print(words, highlight=False, soft_wrap=True, markup=False)
+    print_line(f"wrote {path}, {size:.1f} MB; its logits differ from the run's by {difference:.1e}")

@@ -1,18 +1,19 @@
 """Commands that train: train, reproduce; and data prepare."""
 
+import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Literal, ParamSpec
+from typing import Annotated, Any, Literal, ParamSpec
 
 import tyro
-from rich.console import Console
 
 from jaxcnn import recipes, reproduction, runs, writers
 from jaxcnn.data import load_dataset, load_fashion_mnist, prepare_tfds
 from jaxcnn.errors import InputError
+from jaxcnn.files import expand_path
 from jaxcnn.platform import (
     configure_malloc,
     enable_compilation_cache,
@@ -40,13 +41,25 @@ _RECIPE, _ALL = "the recipe's", "all"
 
 
 def later(command: Callable[P, None]) -> Callable[P, Callable[[], None]]:
-    """Make `command` return what to call, so that all arguments are parsed before anything is done."""
+    """Make `command` return what to call, so that all arguments are parsed, and paths expanded, before it begins."""
 
     @wraps(command)
     def bind(*args: P.args, **kwargs: P.kwargs) -> Callable[[], None]:
-        return partial(command, *args, **kwargs)
+        expanded = {name: _with_expanded_paths(value) for name, value in kwargs.items()}
+        return partial(command, *map(_with_expanded_paths, args), **expanded)
 
     return bind
+
+
+def _with_expanded_paths(value: Any) -> Any:
+    """An argument in which each path has been expanded, also in a tuple or a group of options."""
+    if isinstance(value, Path):
+        return expand_path(value)
+    if isinstance(value, tuple):
+        return tuple(map(_with_expanded_paths, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: _with_expanded_paths(getattr(value, each.name)) for each in fields(value)})
+    return value
 
 
 @dataclass(frozen=True)
@@ -181,8 +194,8 @@ def train(
         (config,) = configs.values()
         runs.train(config, dataset, root, keep_going=training.keep_going, **options)
     if is_primary_process():
-        first = next(iter(configs))
-        _say(f"next: jaxcnn evaluate {first}\n      jaxcnn report {root}")
+        evaluate, report = (["jaxcnn", "evaluate", str(next(iter(configs)))], ["jaxcnn", "report", str(root)])
+        print_line(f"next: {shlex.join(evaluate)}\n      {shlex.join(report)}")
 
 
 @later
@@ -220,7 +233,7 @@ def reproduce(
     configure_malloc()
     dataset = load_fashion_mnist(data)
     enable_compilation_cache()
-    reproduction.reproduce(configs, dataset, output, Console())
+    reproduction.reproduce(configs, dataset, output, writers.PlainConsole())
 
 
 @later
@@ -233,7 +246,7 @@ def prepare_data(
         output: the TFDS data directory, for tfds.data_source('fashion_mnist', data_dir=OUTPUT).
         data: directory of Fashion-MNIST.
     """
-    _say(f"prepared {prepare_tfds(output, data)}")
+    print_line(f"prepared {prepare_tfds(output, data)}")
 
 
 _WRITERS: dict[str, Callable[[], runs.Writer]] = {
@@ -252,5 +265,6 @@ def _learning_rates(text: str) -> tuple[float, ...]:
         ) from error
 
 
-def _say(words: str) -> None:
-    Console().print(words, highlight=False, soft_wrap=True, markup=False)
+def print_line(words: str) -> None:
+    """Print words literally, in one line."""
+    writers.say(writers.PlainConsole(), words)

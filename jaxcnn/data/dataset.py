@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from jaxcnn.data.array_conversion import images_to_uint8, labels_to_uint8, number_classes
 from jaxcnn.data.data_sources import ArraySource, Batch, DataSource
 from jaxcnn.errors import InputError
+from jaxcnn.words import count_of
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ def _check_limit(count: int | None) -> None:
 
 def _describe(name: str, num_train: int, image_shape: tuple[int, ...], num_test: int, num_classes: int) -> str:
     shape = "x".join(map(str, image_shape))
-    return f"{name}(train {num_train:,} x {shape}, test {num_test:,}, {num_classes} classes)"
+    return f"{name}(train {num_train:,} x {shape}, test {num_test:,}, {count_of(num_classes, 'class')})"
 
 
 def _validate_split(split: str, images: np.ndarray, labels: np.ndarray, *, num_classes: int) -> None:
@@ -220,5 +221,6 @@ def _validate_split(split: str, images: np.ndarray, labels: np.ndarray, *, num_c
         raise InputError(f"no {split} images: expected at least one")
     if labels.max() >= num_classes:
         raise InputError(
-            f"{split} label {labels.max()} with {num_classes} classes: expected labels from 0 to {num_classes - 1}"
+            f"{split} label {labels.max()} with {count_of(num_classes, 'class')}: expected labels from 0 to "
+            f"{num_classes - 1}"
         )

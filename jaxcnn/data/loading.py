@@ -12,6 +12,7 @@ from jaxcnn.data.idx_directories import load_idx
 from jaxcnn.data.image_folders import load_folder
 from jaxcnn.data.tfds_directories import load_tfds
 from jaxcnn.errors import InputError
+from jaxcnn.files import expand_path
 
 Loader = Callable[[Path, int | None, int | None, int | None], Dataset | StreamedDataset]
 
@@ -91,7 +92,4 @@ def _directory(source: str, path: str) -> Path:
     """The directory after the prefix, with ~ expanded, which a shell leaves in place after a colon."""
     if not path:
         raise InputError(f"{source!r} names no directory: write it after the colon")
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise InputError(f"{source!r} begins with an unknown home directory: write the whole path") from error
+    return expand_path(path)

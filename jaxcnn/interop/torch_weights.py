@@ -1,6 +1,7 @@
 """Conversion of PyTorch weights to a network's variables, and back.
 
-Tensors are matched by order and shape, not by name. PyTorch is not imported, and no file is opened.
+Tensors are matched by order and shape. Their names only have to end in words that agree with their places, such as
+'bias' or 'running_mean'. PyTorch is not imported, and no file is opened.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,13 +14,21 @@ from flax.traverse_util import unflatten_dict
 
 from jaxcnn.errors import InputError
 from jaxcnn.interop.torch_layout import Path, Tensor, Variables, by_path, find_tensors, initial_statistics
+from jaxcnn.words import count_of
 
 _SAME_LAYERS = "give the weights of a module with the same layers, for the same image_shape"
+_SAME_ORDER = "give the tensors in the order of module.state_dict()"
 _SAVE_AGAIN = "save the weights again"
+_CHAPTER_WORDS = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_var": "running_var"}
+"""PyTorch's words for the tensors of the chapter's batch norm from scratch."""
 
 
 def variables_from_torch(
-    model: nn.Module, state_dict: Mapping[str, Any], image_shape: tuple[int, int, int]
+    model: nn.Module,
+    state_dict: Mapping[str, Any],
+    image_shape: tuple[int, int, int],
+    *,
+    reset_statistics: bool = False,
 ) -> Variables:
     """Convert the weights of a PyTorch module with the same layers to variables of `model`.
 
@@ -28,16 +37,19 @@ def variables_from_torch(
 
     Args:
         model: a network from `jaxcnn.models`, or any other built from `jaxcnn.layers` and Flax's BatchNorm.
-        state_dict: tensors or NumPy arrays, in the order of PyTorch's `module.state_dict()`. Its keys are used in error
-            messages only. Scalars, such as num_batches_tracked, are ignored. If it has no running statistics, because a
-            layer from scratch stores them elsewhere, the network's initial statistics are used.
+        state_dict: tensors or NumPy arrays, in the order of PyTorch's `module.state_dict()`. A key that ends in
+            'weight', 'bias', 'running_mean' or 'running_var' must agree with its place; other keys may be anything.
+            Scalars, such as num_batches_tracked, are ignored.
         image_shape: height, width and channels of one input image of the network.
+        reset_statistics: whether to begin with the network's initial running statistics, and ignore those given. The
+            chapter's batch norm from scratch stores them outside of the state_dict.
 
     Returns:
         {'params', 'batch_stats'} in the network's types. 'batch_stats' is absent without batch norm.
 
     Raises:
-        InputError: if a tensor is missing, left over, has another shape or is not finite. The message names the tensor.
+        InputError: if a tensor is missing, left over, in another place, of another shape, not finite or not a dense
+            tensor of real numbers. The message names the tensor.
 
     Examples:
         >>> import jax
@@ -60,16 +72,24 @@ def variables_from_torch(
     tensors, types = find_tensors(model, image_shape)
     params = [tensor for tensor in tensors if tensor.path[0] == "params"]
     variables: dict[Path, Any] = {}
-    if len(given) == len(params) < len(tensors):
+    if reset_statistics and len(params) < len(tensors):
         tensors = params
+        given = {name: array for name, array in given.items() if not _kind(name).startswith("running")}
         variables = initial_statistics(model, image_shape)
-    remaining = iter(given.items())
+    if len(given) == len(params) < len(tensors):
+        first = next(tensor for tensor in tensors if tensor.path[0] == "batch_stats")
+        raise InputError(
+            f"{first} and all other running statistics are missing: give module.state_dict(), which has them, or "
+            "reset_statistics=True for the initial ones"
+        )
+    expected, remaining = count_of(len(tensors), "tensor"), iter(given.items())
     for tensor in tensors:
-        name, array = next(remaining, (None, None))
+        name, array = next(remaining, ("", None))
         if array is None:
             raise InputError(
-                f"{tensor} is missing: expected {len(tensors)} tensors for {network}, got {len(given)}; {_SAME_LAYERS}"
+                f"{tensor} is missing: expected {expected} for {network}, got {len(given)}; {_SAME_LAYERS}"
             )
+        _check_name(name, tensor, network)
         if array.shape != tensor.shape and not _is_row(array, tensor):
             raise InputError(f"{name} {array.shape}: expected {tensor} for {network}; {_SAME_LAYERS}")
         dtype = types[tensor.path].dtype
@@ -80,7 +100,7 @@ def variables_from_torch(
         variables[tensor.path] = jnp.asarray(value)
     for name, array in remaining:
         raise InputError(
-            f"{name} {array.shape} is left over after {tensors[-1]}: expected {len(tensors)} tensors for {network}, "
+            f"{name} {array.shape} is left over after {tensors[-1]}: expected {expected} for {network}, "
             f"got {len(given)}; {_SAME_LAYERS}"
         )
     return unflatten_dict(variables)
@@ -108,7 +128,8 @@ def variables_to_torch(
         NumPy arrays in PyTorch's shapes and order. Convert them with `torch.from_numpy` for `load_state_dict`.
 
     Raises:
-        InputError: if `variables` do not belong to `model`, or the number of `names` differs from that of the tensors.
+        InputError: if `variables` do not belong to `model`, the number of `names` differs from that of the tensors, or
+            a name ends in a word such as 'bias' that contradicts its place.
     """
     network = type(model).__name__
     tensors, types = find_tensors(model, image_shape)
@@ -116,7 +137,11 @@ def variables_to_torch(
     if names is not None:
         keys = [name for name in names if name.rpartition(".")[2] != "num_batches_tracked"]
         if len(keys) != len(tensors):
-            raise InputError(f"{len(keys)} names: expected {len(tensors)}, one for each tensor of {network}")
+            raise InputError(
+                f"{count_of(len(keys), 'name')}: expected {len(tensors)}, one for each tensor of {network}"
+            )
+        for key, tensor in zip(keys, tensors, strict=True):
+            _check_name(key, tensor, network)
     given = by_path(variables)
     state_dict = {}
     for key, tensor in zip(keys, tensors, strict=True):
@@ -127,8 +152,25 @@ def variables_to_torch(
             raise InputError(
                 f"{'/'.join(tensor.path)} {value.shape}: expected {expected} for {network} on images {image_shape}"
             )
-        state_dict[key] = np.ascontiguousarray(tensor.to_torch(value))
+        state_dict[key] = np.array(tensor.to_torch(value), order="C")  # writable, as torch.from_numpy expects
     return state_dict
+
+
+def _kind(name: str) -> str:
+    """Return PyTorch's word at the end of a key, such as 'weight' or 'running_mean'; empty for other words."""
+    word = str(name).rpartition(".")[2]
+    kind = _CHAPTER_WORDS.get(word, word)
+    return kind if kind in _CHAPTER_WORDS.values() else ""
+
+
+def _check_name(name: str, tensor: Tensor, network: str) -> None:
+    """Check that a key does not end in the word of another tensor than `tensor`."""
+    kind, expected = _kind(name), _kind(tensor.name)
+    if kind in ("", expected):
+        return
+    if (kind, expected) == ("weight", "bias"):
+        raise InputError(f"{tensor} is missing before {name}: {network} has a bias there; {_SAME_LAYERS}")
+    raise InputError(f"{name}: expected {tensor} for {network}; {_SAME_ORDER}")
 
 
 def _is_row(array: np.ndarray, tensor: Tensor) -> bool:
@@ -138,14 +180,17 @@ def _is_row(array: np.ndarray, tensor: Tensor) -> bool:
 
 def _as_numpy(name: str, tensor: Any) -> np.ndarray:
     """Convert a PyTorch tensor on any device, or anything else that NumPy accepts, to an array."""
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu()
-        if str(tensor.dtype) == "torch.bfloat16":  # unknown to NumPy
-            tensor = tensor.float()
     try:
+        if hasattr(tensor, "detach"):
+            tensor = tensor.detach().cpu()
+            if str(tensor.dtype) == "torch.bfloat16":  # unknown to NumPy
+                tensor = tensor.float()
         array = np.asarray(tensor)
-    except ValueError as error:  # ragged lists
-        raise InputError(f"{name} has rows of different lengths: expected an array; {_SAVE_AGAIN}") from error
+    except (RuntimeError, TypeError, ValueError) as error:  # sparse, quantized or without data; ragged lists
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"{name} cannot be read ({reason}): expected a dense tensor of real numbers; {_SAVE_AGAIN}"
+        ) from error
     if not any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
         raise InputError(f"{name} has values of type {array.dtype}: expected real numbers; {_SAVE_AGAIN}")
     return array

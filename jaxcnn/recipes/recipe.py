@@ -18,6 +18,7 @@ from jaxcnn.recipes.description import describe, rebuild
 from jaxcnn.recipes.optimizers import check_schedule, find_optimizer, make_optimizer, make_schedule, steps_of
 from jaxcnn.training import FitOptions, Metric
 from jaxcnn.training.metrics import check_metrics
+from jaxcnn.words import count_of
 
 _ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat")
 _TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
@@ -218,7 +219,7 @@ class Recipe:
         usual = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
         words += [f"{name} {value}" for name, value in self.optimizer_options.items() if usual.get(name) != value]
         if self.warmup_epochs:
-            words.append(f"warm-up {self.warmup_epochs:g} epochs")
+            words.append(f"warm-up {count_of(self.warmup_epochs, 'epoch')}")
         if self.weight_decay:
             words.append(f"weight decay {self.weight_decay:g}")
         if self.clip_norm is not None:

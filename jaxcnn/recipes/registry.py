@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from jaxcnn.errors import InputError
+from jaxcnn.files import expand_path
 from jaxcnn.recipes.modern import MODERN_RECIPES
 from jaxcnn.recipes.recipe import Recipe, RecipeSource
 from jaxcnn.recipes.reference import RECIPES
@@ -57,7 +58,7 @@ def _load(name: str) -> Recipe:
     """Load the recipe at FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE."""
     place, _, attribute = name.rpartition(":")
     if place.endswith(".py"):
-        place = str(Path(place).expanduser().absolute())
+        place = str(expand_path(place).absolute())
     module = _run_file(Path(place)) if place.endswith(".py") else _import(place)
     recipe = getattr(module, attribute, None)
     if not isinstance(recipe, Recipe):

@@ -1,6 +1,7 @@
 """What runs came to, as one page to look at: figures drawn, and put together in HTML."""
 
+from jaxcnn.report.backend import default_pyplot  # before other modules import matplotlib
 from jaxcnn.report.page import write_report
 from jaxcnn.report.reproduction import write_reproduction_report
 
-__all__ = ["write_report", "write_reproduction_report"]
+__all__ = ["default_pyplot", "write_report", "write_reproduction_report"]

@@ -4,13 +4,12 @@ The colors are those of Okabe and Ito, which are distinct for all kinds of color
 give the same information, so a print in gray can be read too.
 """
 
-import io
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -18,12 +17,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jaxcnn.recipes import Recipe
+from jaxcnn.report.drawing import as_svg, drawing_style
 from jaxcnn.training import EpochResult
+
+COLOR = (3, 4)
+"""Numbers of channels of images that are drawn as RGB or RGBA."""
 
 _BLUE, _ORANGE, _BLACK = "#0072B2", "#D55E00", "#000000"
 _STYLE: dict[Any, Any] = {
     "font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
-    "legend.frameon": False, "svg.hashsalt": "jaxcnn", "figure.constrained_layout.use": True,
+    "legend.frameon": False, "figure.constrained_layout.use": True,
 }  # fmt: skip
 
 
@@ -42,7 +45,7 @@ def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochResult]], *, metric
         "test_accuracy": [epoch.test_accuracy for epoch in recipe.reference],
     }
     epochs = np.arange(1, min(map(len, runs)) + 1)
-    with rc_context(_STYLE):
+    with drawing_style(_STYLE):
         figure = Figure(figsize=(5, 3.4))
         axes = figure.subplots()
         for name, (color, mark, words) in lines.items():
@@ -62,13 +65,14 @@ def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochResult]], *, metric
         axes.set_ylabel("cross-entropy, nats" if metric == "loss" else metric.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def draw_confusion(confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str]) -> str:
     """Number of images for each pair of true class (row) and predicted class (column)."""
-    with rc_context({**_STYLE, "axes.grid": False, "axes.spines.left": False, "axes.spines.bottom": False}):
-        figure = Figure(figsize=(6, 5.4))
+    with drawing_style({**_STYLE, "axes.grid": False, "axes.spines.left": False, "axes.spines.bottom": False}):
+        side = max(6.0, 2 + 0.4 * len(class_names))
+        figure = Figure(figsize=(side, 0.9 * side))
         axes = figure.subplots()
         shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -83,62 +87,66 @@ def draw_confusion(confusion: Int[np.ndarray, "classes classes"], class_names: S
         axes.set_yticks(places, class_names)
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
-        return _svg(figure)
+        return as_svg(figure)
 
 
-def draw_pictures(images: UInt8[np.ndarray, "n h w"], titles: Sequence[str], *, columns: int = 4) -> str:
+def draw_pictures(images: UInt8[np.ndarray, "n h w c"], titles: Sequence[str], *, columns: int = 4) -> str:
     """Images in rows, each with a title."""
     rows = -(-len(images) // columns)
-    with rc_context(_STYLE):
+    with drawing_style(_STYLE):
         figure = Figure(figsize=(6, 1.9 * rows))
         for axes, image, title in zip(_grid(figure, rows, columns, len(images)), images, titles, strict=True):
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-            axes.set_title(title, fontsize=8)
-        return _svg(figure)
+            _show(axes, image)
+            axes.set_title("\n".join(textwrap.fill(line, 22) for line in title.splitlines()), fontsize=8)
+        return as_svg(figure)
 
 
 def draw_kernels(kernel: Float[np.ndarray, "h w c_in c_out"], *, max_kernels: int = 32) -> str:
-    """The kernels of a layer for its first input channel, all with the same scale around zero."""
-    shown = kernel[:, :, 0, :max_kernels]
-    count = shown.shape[-1]
-    columns = min(count, 8)
-    rows = -(-count // columns)
+    """The kernels of a layer, all with the same scale around zero.
+
+    Those of color images are drawn in color, and zero is gray. Others show their first input channel.
+    """
+    shown = kernel[:, :, :3] if kernel.shape[2] in COLOR else kernel[:, :, 0]
+    shown = np.moveaxis(shown[..., :max_kernels], -1, 0)
+    columns = min(len(shown), 8)
+    rows = -(-len(shown) // columns)
     largest = float(np.abs(shown).max()) or 1.0
-    with rc_context(_STYLE):
+    with drawing_style(_STYLE):
         figure = Figure(figsize=(6, 0.4 + 6 / columns * rows))
         colors, norm = "RdBu_r", Normalize(-largest, largest)
-        grid = _grid(figure, rows, columns, count)
-        for number, axes in enumerate(grid):
-            axes.imshow(shown[..., number], cmap=colors, norm=norm)
-        figure.colorbar(
-            ScalarMappable(norm, colors), ax=grid, location="bottom", fraction=0.08, pad=0.04, label="weight"
-        )
-        return _svg(figure)
+        grid = _grid(figure, rows, columns, len(shown))
+        for axes, weights in zip(grid, shown, strict=True):
+            axes.imshow(norm(weights) if weights.ndim == 3 else weights, cmap=colors, norm=norm)
+        if shown.ndim == 3:
+            figure.colorbar(
+                ScalarMappable(norm, colors), ax=grid, location="bottom", fraction=0.08, pad=0.04, label="weight"
+            )
+        return as_svg(figure)
 
 
 def draw_feature_maps(
-    image: UInt8[np.ndarray, "h w"], maps: Sequence[tuple[str, Float[np.ndarray, "_ _ _"]]], *, channels: int = 8
+    image: UInt8[np.ndarray, "h w c"], maps: Sequence[tuple[str, Float[np.ndarray, "_ _ _"]]], *, channels: int = 8
 ) -> str:
     """An image, and below it the first channels of the output of each layer, one row a layer."""
-    with rc_context(_STYLE):
+    with drawing_style(_STYLE):
         figure = Figure(figsize=(6, 0.95 * (len(maps) + 1)))
         table = figure.subplots(len(maps) + 1, channels, squeeze=False)
         for axes in table.flat:
             axes.set_axis_off()
-        table[0, 0].imshow(image, cmap="gray", vmin=0, vmax=255)
+        _show(table[0, 0], image)
         table[0, 0].set_title("image", fontsize=8, loc="left")
         for row, (name, activation) in zip(table[1:], maps, strict=True):
             height, width, count = activation.shape
             row[0].set_title(f"{name}, {height}x{width}x{count}", fontsize=8, loc="left")
             for axes, channel in zip(row, np.moveaxis(activation, -1, 0), strict=False):
                 axes.imshow(channel, cmap="viridis")
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def draw_norm(gamma: Float[np.ndarray, " c"], beta: Float[np.ndarray, " c"]) -> str:
     """Scale and shift of a batch norm, channel by channel."""
     channels = np.arange(1, len(gamma) + 1)
-    with rc_context(_STYLE):
+    with drawing_style(_STYLE):
         figure = Figure(figsize=(5, 3))
         axes = figure.subplots()
         axes.axhline(0, color=_BLACK, linewidth=0.8)
@@ -148,7 +156,12 @@ def draw_norm(gamma: Float[np.ndarray, " c"], beta: Float[np.ndarray, " c"]) -> 
         axes.set_ylabel("value")
         axes.set_xticks(channels)
         axes.legend()
-        return _svg(figure)
+        return as_svg(figure)
+
+
+def _show(axes: Axes, image: UInt8[np.ndarray, "h w c"]) -> None:
+    """Draw an image: three or four channels as RGB or RGBA, others as their mean in gray."""
+    axes.imshow(image if image.shape[2] in COLOR else image.mean(axis=2), cmap="gray", vmin=0, vmax=255)
 
 
 def _grid(figure: Figure, rows: int, columns: int, count: int) -> list[Axes]:
@@ -157,9 +170,3 @@ def _grid(figure: Figure, rows: int, columns: int, count: int) -> list[Axes]:
     for axes in table.flat:
         axes.set_axis_off()
     return list(table.flat[:count])
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()

@@ -1,5 +1,6 @@
 """The page about runs."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from jaxcnn.report import figures
 from jaxcnn.report.activations import find_activations
 from jaxcnn.report.rendering import embed_figure, write_page
 from jaxcnn.runs import Evaluation, RunConfig, TrainedRun, flatten_config, open_runs
+from jaxcnn.words import printable
 
 _MAX_LAYERS = 8  # one row each
 _MAX_CHANNELS = 16  # two bars each
@@ -60,14 +62,15 @@ def _group(
     first = runs[0]
     recipe = first.config.recipe
     evaluation = first.evaluate(dataset)
+    class_names = [printable(name) for name in dataset.class_names]
     shown = [
         *_curves(runs),
         embed_figure(
-            "Confusion", figures.draw_confusion(evaluation.confusion, dataset.class_names),
+            "Confusion", figures.draw_confusion(evaluation.confusion, class_names),
             "Test images by true class (rows) and predicted class (columns).",
         ),
-        *_mistakes(evaluation, dataset),
-        *_inside(first, dataset),
+        *_mistakes(evaluation, dataset, class_names),
+        *_inside(first, dataset, class_names),
     ]  # fmt: skip
     return {
         "recipe": recipe,
@@ -79,7 +82,7 @@ def _group(
         ],
         "further": first.epochs[0].further_metrics,
         "evaluation": evaluation,
-        "by_class": list(zip(dataset.class_names, _by_class(evaluation), strict=True)),
+        "by_class": list(zip(class_names, _by_class(evaluation), strict=True)),
         "seconds": sum(epoch.seconds for epoch in first.epochs),
         "compile_seconds": sum(epoch.compile_seconds for epoch in first.epochs),
         "command": command_of(first.config),
@@ -117,10 +120,11 @@ def command_of(config: RunConfig) -> str:
         "limit": (config.limit, None),
         "dtype": (config.dtype, "float32"),
     }
-    words = [f"--{name} {value}" for name, (value, default) in options.items() if value != default]
-    return " ".join(
-        ["jaxcnn train", recipe.command_name, *words, *(["--deterministic"] if config.deterministic else [])]
-    )
+    words = ["jaxcnn", "train", recipe.command_name]
+    for name, (value, default) in options.items():
+        if value != default:
+            words += [f"--{name}", str(value)]
+    return shlex.join([*words, *(["--deterministic"] if config.deterministic else [])])
 
 
 def _curves(runs: Sequence[TrainedRun]) -> list[dict[str, str]]:
@@ -147,7 +151,9 @@ def _by_class(evaluation: Evaluation) -> list[float | None]:
     return [float(r / count) if count else None for r, count in zip(right, counts, strict=True)]
 
 
-def _mistakes(evaluation: Evaluation, dataset: Dataset | StreamedDataset) -> list[dict[str, str]]:
+def _mistakes(
+    evaluation: Evaluation, dataset: Dataset | StreamedDataset, class_names: Sequence[str]
+) -> list[dict[str, str]]:
     """The images with the most confident wrong predictions."""
     confidence = np.where(evaluation.predicted == evaluation.labels, 0.0, evaluation.probabilities.max(axis=1))
     worst = np.argsort(-confidence, kind="stable")[:_MISTAKES]
@@ -155,42 +161,43 @@ def _mistakes(evaluation: Evaluation, dataset: Dataset | StreamedDataset) -> lis
     if not len(worst):
         return []
     ((images, _),) = dataset.test.batches([worst])
+    predicted, true = (
+        [class_names[int(label)] for label in labels[worst]] for labels in (evaluation.predicted, evaluation.labels)
+    )
     titles = [
-        f"{dataset.class_names[evaluation.predicted[row]]} {confidence[row]:.2f}\n"
-        f"is {dataset.class_names[evaluation.labels[row]]}"
-        for row in worst
+        f"{one} {share:.2f}\nis {other}" for one, share, other in zip(predicted, confidence[worst], true, strict=True)
     ]
     return [
         embed_figure(
-            "The most confident mistakes", figures.draw_pictures(images[..., 0], titles),
+            "The most confident mistakes", figures.draw_pictures(images, titles),
             "Above each image: the predicted class with its probability, and the true class.",
         )
     ]  # fmt: skip
 
 
-def _inside(run: TrainedRun, dataset: Dataset | StreamedDataset) -> list[dict[str, str]]:
-    """Kernels, feature maps, and the first batch norm."""
+def _inside(run: TrainedRun, dataset: Dataset | StreamedDataset, class_names: Sequence[str]) -> list[dict[str, str]]:
+    """Kernels, feature maps, and the first batch norm, as far as the network has them."""
     ((image, (label,)),) = dataset.test.batches([np.arange(1)])
     activations = find_activations(run, image)
     params = {"/".join(path): np.asarray(leaf) for path, leaf in flatten_dict(run.state.params).items()}
-    first = next(path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4)
+    shown = []
+    for path in [path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4][:1]:
+        color = ", as colors with zero in gray" if params[f"{path}/kernel"].shape[2] in figures.COLOR else ""
+        words = f"The weights of {path}{color}, one square for each output channel."
+        shown.append(embed_figure("First-layer kernels", figures.draw_kernels(params[f"{path}/kernel"]), words))
     outermost = [
         (path, output[0].astype(np.float32))
         for path, output in activations.items()
         if "/" not in path and output.ndim == 4 and output.shape[1] > 1
     ]
-    chosen = np.unique(np.linspace(0, len(outermost) - 1, _MAX_LAYERS).round().astype(int))
-    shown = [
-        embed_figure(
-            "First-layer kernels", figures.draw_kernels(params[f"{first}/kernel"]),
-            f"The weights of {first}, one square for each output channel.",
-        ),
-        embed_figure(
-            "Feature maps", figures.draw_feature_maps(image[0, :, :, 0], [outermost[number] for number in chosen]),
-            f"The outputs of the layers for one test image, {dataset.class_names[label]}: the first channels of each "
-            "layer, each with its own scale.",
-        ),
-    ]  # fmt: skip
+    if outermost:
+        chosen = np.unique(np.linspace(0, len(outermost) - 1, _MAX_LAYERS).round().astype(int))
+        words = (
+            f"The outputs of the layers for one test image, {class_names[label]}: the first channels of each layer, "
+            "each with its own scale."
+        )
+        maps = figures.draw_feature_maps(image[0], [outermost[number] for number in chosen])
+        shown.append(embed_figure("Feature maps", maps, words))
     gamma, beta = params.get("norm1/scale"), params.get("norm1/bias")
     if gamma is not None and beta is not None and len(gamma) <= _MAX_CHANNELS:
         words = f"gamma {_numbers(gamma)}; beta {_numbers(beta)}."

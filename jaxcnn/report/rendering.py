@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxcnn.errors import InputError
 from jaxcnn.files import write_file
+from jaxcnn.words import count_of
 
 
 def write_page(template: str, content: Mapping[str, Any], out: Path) -> Path:
@@ -20,9 +21,10 @@ def write_page(template: str, content: Mapping[str, Any], out: Path) -> Path:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("jaxcnn.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["count_of"] = count_of
     page = environment.get_template(template).render(content)
     try:
-        write_file(out, page)
+        write_file(out, page.encode(errors="replace"))  # names of files can have bytes that are not UTF-8
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror}): give another --output") from error
     return out

@@ -15,7 +15,8 @@ from jaxcnn.reproduction.results import RESULTS_FILE, TABLE_FILE, Results, colle
 from jaxcnn.reproduction.tables import as_markdown, show_reproduction
 from jaxcnn.runs import Run, RunConfig, StopSignals, Writer, check_same_config, read_summary, train
 from jaxcnn.training import EpochResult
-from jaxcnn.writers import TerminalWriter
+from jaxcnn.words import count_of
+from jaxcnn.writers import TerminalWriter, say
 
 
 def plan(
@@ -94,10 +95,10 @@ def reproduce(configs: Mapping[Path, RunConfig], dataset: Dataset, root: Path, c
             try:
                 train(config, dataset, path, writers=watching)
             except InUseError:
-                _say(f"skipped {path}: in use by another process", console)
+                say(console, f"skipped {path}: in use by another process")
             except DivergedError as error:
                 diverged.append(error)
-                _say(str(error), console)
+                say(console, str(error))
             except StoppedError as error:
                 _write(root)
                 raise StoppedError(error.signal, "the same command resumes") from error
@@ -107,7 +108,7 @@ def reproduce(configs: Mapping[Path, RunConfig], dataset: Dataset, root: Path, c
     results = _write(root)
     show_reproduction(results, console)
     if diverged:
-        raise DivergedError(f"{len(diverged)} of {len(configs)} runs diverged; the first: {diverged[0]}")
+        raise DivergedError(f"{len(diverged)} of {count_of(len(configs), 'run')} diverged; the first: {diverged[0]}")
     return results
 
 
@@ -152,7 +153,3 @@ def _write(root: Path) -> Results:
             "command resumes them"
         ) from error
     return results
-
-
-def _say(words: str, console: Console) -> None:
-    console.print(words, highlight=False, soft_wrap=True, markup=False)

@@ -8,6 +8,8 @@ from rich.table import Table
 
 from jaxcnn.reproduction.comparison import Comparison, Experiment, compare
 from jaxcnn.reproduction.results import Results
+from jaxcnn.words import count_of
+from jaxcnn.writers.console import say, show_table
 
 _OVERVIEW = ("experiment", "reproduced", "runs", "final loss", "train accuracy", "test accuracy", "loss by epoch")
 _DETAILS = ("experiment", "metric", "book", "mean", "sd", "min to max", "agrees")
@@ -67,7 +69,7 @@ def notes(results: Results) -> list[str]:
         if experiment.runs and experiment.num_epochs < epochs:
             lines.append(f"{name}: {experiment.num_epochs} of {epochs} epochs are done")
         if experiment.runs and (limit := experiment.runs[0]["limit"]) is not None:
-            lines.append(f"{name}: trained on {limit:,} images, not on all")
+            lines.append(f"{name}: trained on {count_of(limit, 'image')}, not on all")
         lines += [
             f"{name}: seed {run['seed']} has {len(run['epochs'])} of {epochs} epochs "
             f"({run.get('status', 'unfinished')})"
@@ -105,7 +107,8 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """`rows` as a Markdown table. The first row is the heading."""
     heading, *others = rows
     lines = [heading, ["---"] * len(heading), *others]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    escaped = ([" ".join(cell.split()).replace("|", r"\|") for cell in cells] for cells in lines)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)
 
 
 CRITERION = """\
@@ -129,14 +132,14 @@ def show_reproduction(results: Results, console: Console) -> None:
             label = {1: name, 2: _runs(experiment)}.get(number, "")
             table.add_row(label, *cells, end_section=number == len(rows))
     if table.row_count:
-        console.print(table)
+        show_table(console, table)
     if len(modern := modern_rows(results)) > 1:
         table = _table("the same networks with modern training: test accuracy", modern[0])
         for row in modern[1:]:
             table.add_row(*row)
-        console.print(table)
+        show_table(console, table)
     for line in notes(results):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        say(console, line)
 
 
 def _table(title: str, headings: Sequence[str]) -> Table:
@@ -153,7 +156,7 @@ def _of_the_book(results: Results) -> list[Experiment]:
 def _runs(experiment: Experiment) -> str:
     if not experiment.runs:
         return "-"
-    return f"{len(experiment.runs)} x {experiment.num_epochs} epochs"
+    return f"{len(experiment.runs)} x {count_of(experiment.num_epochs, 'epoch')}"
 
 
 def _number(comparison: Comparison, value: float) -> str:

@@ -14,6 +14,8 @@ from rich.text import Text
 from jaxcnn.recipes import ReferenceEpoch
 from jaxcnn.runs import Run, Setup, Writer
 from jaxcnn.training import ChunkResult, EpochResult
+from jaxcnn.words import count_of
+from jaxcnn.writers.console import PlainConsole, say, show_table
 
 _BARS = "▁▂▃▄▅▆▇█"
 _NARROW = 76  # columns that a whole line of progress needs
@@ -27,7 +29,7 @@ class TerminalWriter(Writer):
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console()
+        self._console = console or PlainConsole()
         self._rates: list[float] = []
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -43,9 +45,9 @@ class TerminalWriter(Writer):
         self._rates = list(dict.fromkeys(run.config.recipe.learning_rate for run in runs))
         seeds = list(dict.fromkeys(run.config.seed for run in runs))
         words = [
-            f"{recipe.title} on {setup.num_examples:,} images of {recipe.image_size}x{recipe.image_size}",
+            f"{recipe.title} on {count_of(setup.num_examples, 'image')} of {recipe.image_size}x{recipe.image_size}",
             *(["streamed"] if setup.is_streamed else []),
-            f"{_count(recipe.num_epochs, 'epoch')} of batches of {recipe.batch_size}",
+            f"{count_of(recipe.num_epochs, 'epoch')} of batches of {recipe.batch_size}",
             recipe.describe_training(self._rates),
             f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",
             config.dtype,
@@ -103,8 +105,10 @@ class TerminalWriter(Writer):
         line = f"epoch {number}{at}: loss {loss}, acc {train.split()[0]}, test {test}, {_seconds(every)} s"
         reference = _reference(run, number)
         if reference is not None and len(every) == 1 and not at:
-            line += " [dim](book {}, {}, {})[/dim]".format(*_reference_cells(reference)[:3])
-        self._console.print(line, highlight=False)
+            book = ", ".join(_reference_cells(reference)[:3])
+            self._console.print(Text(f"{line} ") + Text(f"(book {book})", "dim"))
+        else:
+            self._say(line)
 
     def on_end(self, runs: Sequence[Run]) -> None:
         """Print the metrics of all runs, how each ended, and where they are."""
@@ -121,7 +125,7 @@ class TerminalWriter(Writer):
         if len(runs) == 1:
             (run,) = runs
             already = "" if was_started else "already "
-            epochs = f"{len(run.epochs)} of {run.config.recipe.num_epochs} epochs"
+            epochs = f"{len(run.epochs)} of {count_of(run.config.recipe.num_epochs, 'epoch')}"
             self._say(f"{already}{run.status} after {epochs}; the run is in {run.path}", wrap=False)
             return
         if trained:
@@ -141,7 +145,7 @@ class TerminalWriter(Writer):
         table = _table(title, ["epoch", *names, *(("min", "max") if len(runs) > 1 else ())])
         for number in range(1, max(len(run.epochs) for run in runs) + 1):
             results = [run.epochs[number - 1] for run in runs if len(run.epochs) >= number]
-            *cells, seconds = _cells(results)
+            *cells, seconds = (cell.replace(" ±", "\n±") for cell in _cells(results))
             if is_comparable:
                 reference = _reference(runs[0], number)
                 book = ["-"] * 4 if reference is None else _reference_cells(reference)
@@ -149,7 +153,7 @@ class TerminalWriter(Writer):
                 cells[:3] = [f"{one}{between}{other}" for one, other in zip(book[:3], cells[:3], strict=True)]
                 seconds = f"{book[3]}{between}{seconds}"
             table.add_row(str(number), *cells, seconds, *(_range(results) if len(runs) > 1 else ()))
-        self._console.print(table)
+        show_table(self._console, table)
 
     def _sweep(self, runs: Sequence[Run]) -> None:
         """A row for each learning rate, after the last epoch, and the one with the best mean test accuracy."""
@@ -161,13 +165,13 @@ class TerminalWriter(Writer):
         for rate, results in last.items():
             if results:
                 table.add_row(f"{rate:g}", str(len(results)), *_cells(results)[:3], *_range(results))
-        self._console.print(table)
+        show_table(self._console, table)
         best = max(
             (rate for rate in last if last[rate]),
             key=lambda rate: statistics.fmean(float(result.test_accuracy) for result in last[rate]),
         )
         accuracy = _cells(last[best])[2]
-        self._say(f"best: learning rate {best:g}, test accuracy {accuracy} ({_count(len(last[best]), 'seed')})")
+        self._say(f"best: learning rate {best:g}, test accuracy {accuracy} ({count_of(len(last[best]), 'seed')})")
 
     def _curves(self, runs: Sequence[Run]) -> None:
         """A row for each run: its last metrics, and the curve of its test accuracy."""
@@ -181,10 +185,10 @@ class TerminalWriter(Writer):
             curve = "".join(_BARS[round(height * (len(_BARS) - 1))] for height in heights)
             rate = [f"{run.config.recipe.learning_rate:g}"] if of_rate else []
             table.add_row(*rate, str(run.config.seed), *_cells(run.epochs[-1:])[:3], curve)
-        self._console.print(table)
+        show_table(self._console, table)
 
     def _say(self, words: str, *, wrap: bool = True) -> None:
-        self._console.print(words, highlight=False, markup=False, soft_wrap=not wrap)
+        say(self._console, words, wrap=wrap)
 
 
 class _Clock(TimeRemainingColumn):
@@ -201,7 +205,7 @@ class _Clock(TimeRemainingColumn):
 def _table(title: str, headings: Sequence[str]) -> Table:
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
-        table.add_column(heading, justify="right", overflow="fold")
+        table.add_column(heading, justify="right")
     return table
 
 
@@ -245,11 +249,7 @@ def _range(results: Sequence[EpochResult]) -> tuple[str, str]:
 
 
 def _these(count: int, what: str) -> str:
-    return f"this {what}" if count == 1 else _count(count, what)
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    return f"this {what}" if count == 1 else count_of(count, what)
 
 
 def _reference_cells(epoch: ReferenceEpoch) -> list[str]:

@@ -1,11 +1,12 @@
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
 from jaxcnn import __version__, cli
-from jaxcnn.cli import training
+from jaxcnn.cli import app, training
 from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE
 
 pytestmark = pytest.mark.usefixtures("restore_log_levels")
@@ -64,7 +65,7 @@ def test_train_records_all_settings(sample_requests, tmp_path, capsys):
         "jax": {"default_prng_impl": "threefry2x32", "enable_x64": False, "threefry_partitionable": True},
     }  # fmt: skip
     assert sample_requests == [None]
-    assert "finished after 1 of 1 epochs" in capsys.readouterr().out
+    assert "finished after 1 of 1 epoch" in capsys.readouterr().out
 
 
 def test_the_default_workdir_is_new_and_data_is_passed_on(sample_requests, tmp_path, monkeypatch):
@@ -110,7 +111,7 @@ def test_distributed_needs_a_workdir_and_addresses(sample_requests, tmp_path, ca
 def test_the_same_command_resumes(sample_requests, tmp_path, capsys):
     command = ["train", "lenet", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "run")]
     assert cli.main(command) == cli.main(command) == 0
-    assert "already finished after 1 of 1 epochs" in capsys.readouterr().out
+    assert "already finished after 1 of 1 epoch" in capsys.readouterr().out
     assert cli.main([*command, "--seed", "1"]) == 2
     assert "has a run with other settings: --seed 0 there and 1 here; give the same" in capsys.readouterr().err
 
@@ -265,3 +266,59 @@ def test_help_fits_a_line_of_eighty(command, monkeypatch, capsys):
         cli.main([*command.split(), "--help"])
     _usage, *lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train lenet --workdir=~/x", "reproduce --output=~/x --data ~/y", "data prepare --output=~/x --data=~/y",
+        "evaluate ~/x", "predict ~/x ~/a.png ~/b.png", "report ~/x --output=~/p",
+        "export ~/x --format onnx --output=~/p",
+    ],
+)  # fmt: skip
+def test_every_path_has_its_home_directory(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = str(app._parse(command.split()))
+    assert "~" not in given
+    assert given.count(f"{tmp_path}/") == command.count("~/")
+
+
+@pytest.mark.parametrize("command", ["train lenet --workdir=", "train lenet --data=", "summary ", "evaluate "])
+def test_an_unknown_home_directory_raises(assert_refused, command):
+    assert_refused(f"{command}~nosuchuser/x.py:recipe".split())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train lenet --workdir", "train lenet --data", "reproduce lenet --output", "data prepare --output", "evaluate",
+        "report run --output", "export run --format onnx --output",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_too_long_raises(assert_refused, command):
+    seen = "jaxcnn: NAME cannot be used (File name too long): give another path"
+    line = assert_refused([*command.split(), "x" * 300], f"`jaxcnn {command}` with a name of 300 characters", seen)
+    assert line == f"{seen.replace('NAME', 'x' * 300)}\n"
+
+
+def test_choices_are_accepted_in_any_case():
+    given = app._parse(["export", "run", "--format", "ONNX"])
+    assert "'onnx'" in str(given)
+    given = app._parse(["train", "lenet", "--dtype=BFloat16", "--platform", "CPU", "--log_to", "TensorBoard"])
+    assert all(f"'{word}'" in str(given) for word in ("bfloat16", "cpu", "tensorboard"))
+
+
+def test_all_options_with_choices_are_known(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    found = set()
+    for command in app._COMMANDS:
+        with pytest.raises(SystemExit):
+            cli.main([command, "--help"])
+        found |= set(re.findall(r"(--[a-z-]+) \{", capsys.readouterr().out))
+    assert found == app._CHOICES
+
+
+def test_the_next_commands_are_quoted(sample_requests, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training.runs, "train", lambda *_, **__: [])
+    assert cli.main(["train", "lenet", "--workdir", "my [red] run"]) == 0
+    assert "next: jaxcnn evaluate 'my [red] run'\n      jaxcnn report 'my [red] run'\n" in capsys.readouterr().out

@@ -66,6 +66,16 @@ def test_a_tilde_is_expanded(folder, monkeypatch):
         load_dataset("folder:~nobody-of-this-name/pictures")
 
 
+@pytest.mark.parametrize("variable", [None, "JAXCNN_DATA_DIR", "TFDS_DATA_DIR"])
+def test_a_tilde_is_expanded_for_fashion_mnist(gzipped, monkeypatch, variable):
+    monkeypatch.setenv("HOME", str(gzipped.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(gzipped.parent / "cache"))
+    place = f"~/{gzipped.name}"
+    if variable is not None:
+        monkeypatch.setenv(variable, place)
+    assert load_dataset(place if variable is None else None).num_classes == 10
+
+
 def test_an_unknown_prefix_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(
         InputError, match=r"the prefix 'zip' is unknown: expected folder:DIR, idx:DIR, tfds:DIR or a directory"

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from networks import OPTIMIZED
+from networks import OPTIMIZED, drawn_variables
 
+from jaxcnn import InputError, models
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.interop import variables_from_torch, variables_to_torch
 from jaxcnn.recipes import RECIPES
@@ -16,6 +17,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 import torch_networks  # noqa: E402 -- it needs PyTorch
 
 every_network = pytest.mark.parametrize("name", RECIPES)
+
+LENET = models.LeNet()
 
 REDUCED = {
     "lenet": 28, "alexnet": 67, "vgg": 32, "nin": 67, "googlenet": 16, "lenet_bn_scratch": 28, "lenet_bn": 28,
@@ -141,3 +144,40 @@ def count_entries(network):
                 lambda _, inputs, name=name: entries.update({name: inputs[0].numel() // inputs[0].shape[1]})
             )
     return entries
+
+
+def weights_with(bias):
+    """Tensors for LeNet, with `bias` for the first of them."""
+    weights = variables_to_torch(LENET, drawn_variables(LENET, (1, 28, 28, 1)), (28, 28, 1))
+    return {name: torch.from_numpy(array) for name, array in weights.items()} | {"conv1.bias": bias}
+
+
+@pytest.mark.parametrize(
+    ("kind", "bias"),
+    [
+        ("bfloat16", lambda ones: ones.bfloat16()),
+        ("gradients", lambda ones: ones.requires_grad_()),
+        ("a stride", lambda ones: ones.repeat_interleave(2)[::2]),
+    ],
+)
+def test_a_tensor_with_values_is_read(kind, bias):
+    variables = variables_from_torch(LENET, weights_with(bias(torch.ones(6))), (28, 28, 1))
+    np.testing.assert_array_equal(variables["params"]["conv1"]["bias"], np.ones(6))
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize(
+    ("kind", "bias"),
+    [
+        ("sparse", lambda ones: ones.to_sparse()),
+        ("quantized", lambda ones: torch.quantize_per_tensor(ones, 0.1, 0, torch.qint8)),
+        ("without data", lambda ones: ones.to("meta")),
+        ("complex", lambda ones: torch.complex(ones, ones).conj()),
+        ("a negative view", lambda ones: torch.complex(ones, -ones).conj().imag),
+        ("float8", lambda ones: ones.to(torch.float8_e4m3fn)),
+    ],
+)
+def test_a_tensor_without_real_values_raises(kind, bias):
+    with pytest.raises(InputError, match=r"conv1.bias .*expected (a dense tensor of )?real numbers") as raised:
+        variables_from_torch(LENET, weights_with(bias(torch.ones(6))), (28, 28, 1))
+    assert "\n" not in str(raised.value)

@@ -78,15 +78,62 @@ def test_custom_names_are_used(state_dict):
     jax.tree.map(np.testing.assert_array_equal, list(named.values()), list(state_dict.values()))
 
 
+def test_arrays_are_contiguous_and_writable(state_dict):
+    """As torch.from_numpy expects."""
+    assert all(array.flags.c_contiguous and array.flags.writeable for array in state_dict.values())
+
+
 def test_scalars_are_ignored(state_dict):
     assert variables_from_torch(LENET, {"num_batches_tracked": np.int64(7), **state_dict}, SHAPE)
 
 
-def test_missing_statistics_take_their_initial_values():
+def test_statistics_are_reset_on_request():
     out = variables_to_torch(NORMED, drawn_variables(NORMED, (1, *SHAPE)), SHAPE)
-    variables = variables_from_torch(NORMED, {name: a for name, a in out.items() if "running" not in name}, SHAPE)
-    np.testing.assert_array_equal(variables["batch_stats"]["norm1"]["var"], np.zeros(6))
-    np.testing.assert_array_equal(variables["params"]["norm1"]["scale"], out["norm1.weight"])
+    params = {name: array for name, array in out.items() if "running" not in name}
+    for weights in (params, out):
+        variables = variables_from_torch(NORMED, weights, SHAPE, reset_statistics=True)
+        np.testing.assert_array_equal(variables["batch_stats"]["norm1"]["var"], np.zeros(6))
+        np.testing.assert_array_equal(variables["params"]["norm1"]["scale"], out["norm1.weight"])
+
+
+def test_a_reset_without_batch_norm_changes_nothing(state_dict):
+    variables = variables_from_torch(LENET, state_dict, SHAPE, reset_statistics=True)
+    jax.tree.map(np.testing.assert_array_equal, variables, variables_from_torch(LENET, state_dict, SHAPE))
+
+
+def without(word):
+    return lambda weights: {name: array for name, array in weights.items() if word not in name}
+
+
+def swapped(weights):
+    names = {"norm1.running_mean": "norm1.running_var", "norm1.running_var": "norm1.running_mean"}
+    return {names.get(name, name): array for name, array in weights.items()}
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "message"),
+    [
+        ("without running statistics", without("running"), "norm1.running_mean (6,) and all other running statistics"),
+        ("sorted by name", lambda weights: dict(sorted(weights.items())), "conv1.bias: expected conv1.weight"),
+        ("with mean and variance swapped", swapped, "norm1.running_var: expected norm1.running_mean (6,)"),
+        ("without the bias of a convolution", without("conv2.bias"), "conv2.bias (16,) is missing before norm2.weight"),
+    ],
+)
+def test_tensors_in_other_places_raise(record_fault, what, change, message):
+    weights = change(variables_to_torch(NORMED, drawn_variables(NORMED, (1, *SHAPE)), SHAPE))
+    with pytest.raises(InputError) as raised:
+        variables_from_torch(NORMED, weights, SHAPE)
+    assert message in str(raised.value)
+    record_fault(f"weights {what}", "an `InputError` that names the tensor", str(raised.value))
+
+
+def test_the_words_of_the_chapter_are_known():
+    words = {"norm1.weight": "bn.gamma", "norm1.bias": "bn.beta", "norm1.running_mean": "bn.moving_mean"}
+    out = variables_to_torch(NORMED, drawn_variables(NORMED, (1, *SHAPE)), SHAPE)
+    assert variables_from_torch(NORMED, {words.get(name, name): array for name, array in out.items()}, SHAPE)
+    words |= {"norm1.weight": "bn.beta", "norm1.bias": "bn.gamma"}
+    with pytest.raises(InputError, match=r"bn.beta: expected norm1.weight \(6,\) for LeNet"):
+        variables_from_torch(NORMED, {words.get(name, name): array for name, array in out.items()}, SHAPE)
 
 
 def test_vectors_may_have_extra_axes_of_size_1():
@@ -108,6 +155,7 @@ def test_vectors_may_have_extra_axes_of_size_1():
         ("beyond float32", {"conv1.bias": np.full(6, 1e39)}),
         ("of complex numbers", {"conv1.bias": np.zeros(6, complex)}),
         ("of strings", {"conv1.bias": ["a"] * 6}),
+        ("of objects", {"conv1.bias": np.full(6, None)}),
         ("with ragged rows", {"conv1.bias": [[1], [1, 2]]}),
         ("missing", {"dense3.bias": None}),
         ("left over", {"more": np.zeros(3)}),
@@ -156,3 +204,9 @@ def test_variables_of_another_network_raise():
 def test_wrong_number_of_names_raises():
     with pytest.raises(InputError, match="2 names: expected 10, one for each tensor of LeNet"):
         variables_to_torch(LENET, drawn_variables(LENET, (1, *SHAPE)), SHAPE, names=["a", "b"])
+
+
+def test_names_in_other_places_raise(state_dict):
+    variables = variables_from_torch(LENET, state_dict, SHAPE)
+    with pytest.raises(InputError, match=r"conv1.bias: expected conv1.weight"):
+        variables_to_torch(LENET, variables, SHAPE, names=sorted(state_dict))

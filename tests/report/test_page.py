@@ -1,18 +1,25 @@
+import base64
+import errno
+import html
 import re
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from pages import Elements
 from PIL import Image
 
-from jaxcnn import InputError
-from jaxcnn.recipes import RECIPES
+from jaxcnn import InputError, runs
+from jaxcnn.data import Dataset
+from jaxcnn.recipes import RECIPES, get_recipe
 from jaxcnn.report import page, write_report
 from jaxcnn.report.activations import find_activations
 from jaxcnn.runs import RunConfig, TrainedRun
+from jaxcnn.runs.config import DataSpec
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -67,6 +74,49 @@ def test_paths_are_escaped(finished_run, sample, tmp_path):
     assert "&lt;img src=x onerror=alert(1)&gt;/one" in text
 
 
+@pytest.fixture(scope="module")
+def color_run(tmp_path_factory):
+    """A run on color images of classes whose names are text in some language for markup, and its data."""
+    images = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 3), np.uint8)
+    labels = np.arange(8, dtype=np.uint8) % 4
+    dataset = Dataset(images, labels, images, labels, ("$10_x^$", "[red] shirt", "<b>a & b</b>", "bell\a\udcff"))
+    folder = tmp_path_factory.mktemp("color")
+    (folder / "quick.py").write_text(
+        "from dataclasses import replace\n"
+        "from processes import RECIPE\n"
+        "recipe = replace(RECIPE, num_epochs=1, batch_size=8, title='Quick [v2] $x^$')\n"
+    )
+    runs.train(RunConfig(get_recipe(f"{folder / 'quick.py'}:recipe")), dataset, folder / "run")
+    return folder / "run", dataset
+
+
+def test_any_names_and_colors_are_drawn(color_run, tmp_path):
+    run, dataset = color_run
+    text = write_report(run, dataset, tmp_path / "page.html").read_text(encoding="utf-8")
+    sources = [attributes["src"] for tag, attributes in Elements(text).found if tag == "img"]
+    drawings = [ElementTree.fromstring(base64.b64decode(source.partition(",")[2])) for source in sources]
+    drawn = {element.text for drawing in drawings for element in drawing.iter() if element.tag.endswith("}text")}
+    names = {"$10_x^$", "[red] shirt", "<b>a & b</b>", "bell\ufffd\ufffd"}
+    assert names <= drawn
+    assert all(f"<td>{html.escape(name)}</td>" in text for name in names)
+    assert "Quick [v2] $x^$" in text
+    assert "after 1 epoch with batch size 8" in text
+
+
+def test_a_full_disk_keeps_the_old_page(color_run, tmp_path, monkeypatch):
+    (run, dataset), page_file = color_run, tmp_path / "page.html"
+    page_file.write_text("the old page")
+
+    def fail(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(InputError, match=r"page.html cannot be written \(No space left on device\): give another"):
+        write_report(run, dataset, page_file)
+    assert page_file.read_text() == "the old page"
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
 def test_a_directory_without_runs_raises(sample, tmp_path, record_fault):
     with pytest.raises(InputError) as raised:
         write_report(tmp_path, sample)
@@ -79,6 +129,12 @@ def test_the_command_has_all_changed_settings(finished_run):
     )
     expected = "jaxcnn train nin --learning-rate 0.1 --seed 2 --limit 8 --dtype bfloat16 --deterministic"
     assert page.command_of(config) == expected
+
+
+def test_the_command_is_quoted_for_a_shell(finished_run):
+    data = DataSpec("folder:/my pictures/$HOME", ("a",), (28, 28, 1), None)
+    config = RunConfig(RECIPES["nin"], data=data)
+    assert page.command_of(config) == "jaxcnn train nin --data 'folder:/my pictures/$HOME'"
 
 
 def test_activations_are_in_the_order_of_the_network(finished_run, sample):

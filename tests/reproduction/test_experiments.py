@@ -52,7 +52,7 @@ def test_finished_runs_are_kept_and_not_trained_again(sample, tmp_path, console,
     assert "the book's figures and ours" in text
     assert "lenet: 1 of 5 epochs are done" in text
     assert "lenet: trained on 64 images, not on all" in text
-    assert "| lenet | unfinished | 2 x 1 epochs |" in (tmp_path / "reproduction.md").read_text()
+    assert "| lenet | unfinished | 2 x 1 epoch |" in (tmp_path / "reproduction.md").read_text()
 
 
 def test_the_cheapest_experiment_comes_first(sample, tmp_path, console, monkeypatch):

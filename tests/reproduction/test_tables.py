@@ -5,6 +5,7 @@ from rich.console import Console
 
 from jaxcnn.recipes import RECIPES
 from jaxcnn.reproduction import as_markdown, compare, detail_rows, notes, overview_rows, show_reproduction
+from jaxcnn.reproduction.tables import markdown_table
 
 LAST = [{"train_loss": 0.60, "test_accuracy": 0.75}, {"train_loss": 0.62, "test_accuracy": 0.77}]
 
@@ -28,6 +29,10 @@ def test_details_have_each_metric_with_spread_and_verdict(results_of):
         ("lenet", "test acc", "0.760", "0.760", "0.014", "0.750 to 0.770", "yes"),
         ("lenet", "epoch loss", "", "-0.6%", "", "epochs 1 to 5", "yes"),
     ]
+
+
+def test_markdown_cells_are_escaped():
+    assert markdown_table([["a|b", "two\nlines"], ["1", "2"]]) == "| a\\|b | two lines |\n| --- | --- |\n| 1 | 2 |\n"
 
 
 def test_one_run_has_no_deviation_and_no_range(results_of):

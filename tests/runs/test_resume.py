@@ -202,8 +202,8 @@ def test_a_finished_run_is_shown_and_not_changed(sample, tmp_path):
     first = runs.train(config, sample, tmp_path / "run", writers=[TerminalWriter(console)])
     again = runs.train(config, sample, tmp_path / "run", writers=[TerminalWriter(console)])
     assert [epoch.as_json() for epoch in again] == [epoch.as_json() for epoch in first]
-    assert "finished after 1 of 1 epochs" in console.file.getvalue()
-    assert "already finished after 1 of 1 epochs" in console.file.getvalue()
+    assert "finished after 1 of 1 epoch" in console.file.getvalue()
+    assert "already finished after 1 of 1 epoch" in console.file.getvalue()
 
 
 def test_other_hyperparameters_are_not_resumed(sample, tmp_path, record_fault):

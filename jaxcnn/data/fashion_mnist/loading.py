@@ -12,6 +12,7 @@ from jaxcnn.data.fashion_mnist import cache, fetching, tfds_format
 from jaxcnn.data.fashion_mnist.directories import NotFoundError, read_directory, read_idx_files
 from jaxcnn.data.fashion_mnist.spec import FASHION_MNIST_CLASSES, Arrays
 from jaxcnn.errors import InputError
+from jaxcnn.files import expand_path
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def find_fashion_mnist() -> Path | None:
 
 
 def _load_arrays(source: str | os.PathLike[str] | None) -> Arrays:
-    directory = _given_directory() if source is None else Path(source)
+    directory = _given_directory() if source is None else expand_path(source)
     if directory is not None:
         return read_directory(directory)
     reasons = []
@@ -109,7 +110,7 @@ def _load_arrays(source: str | os.PathLike[str] | None) -> Arrays:
 def _given_directory() -> Path | None:
     """The directory $JAXCNN_DATA_DIR, if it is set."""
     directory = os.environ.get("JAXCNN_DATA_DIR")
-    return Path(directory) if directory else None
+    return expand_path(directory) if directory else None
 
 
 def _places() -> Iterator[tuple[str, Callable[[], Arrays]]]:
@@ -125,7 +126,7 @@ def _places() -> Iterator[tuple[str, Callable[[], Arrays]]]:
 
 def _tfds_data_directory() -> Path:
     directory = os.environ.get("TFDS_DATA_DIR")
-    return Path(directory) if directory else cache.home_directory() / "tensorflow_datasets"
+    return expand_path(directory) if directory else cache.home_directory() / "tensorflow_datasets"
 
 
 _DIRECTORIES: dict[str, Callable[[], Path]] = {
