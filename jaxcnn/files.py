@@ -1,6 +1,12 @@
-"""Files that are written completely or not at all."""
+"""Files that are written completely or not at all, and paths that libraries cannot misread."""
 
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+_PLAIN_PATH = re.compile(r"(?!//|/(gs|s3|az|hf)/|.*\.[._])[\w./ -]{1,500}", re.ASCII)
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -20,3 +26,20 @@ def write_file(path: Path, content: str | bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def plain_path(directory: Path) -> Iterator[Path]:
+    """A path to `directory` that Orbax cannot read as a pattern or as an address, if needed through a temporary link.
+
+    Orbax looks for files with `glob`, which reads [1] as a pattern. It takes gs: for a bucket, also within a path, and
+    shortens a/../b, where a can be a link. TensorStore refuses .__lock and what is not UTF-8. A long path leaves no
+    room for their files.
+    """
+    if _PLAIN_PATH.fullmatch(str(directory)):
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="jaxcnn-") as place:
+        link = Path(place) / "checkpoints"
+        link.symlink_to(directory, target_is_directory=True)
+        yield link

@@ -15,6 +15,7 @@ from jaxcnn.data import Dataset, StreamedDataset
 from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 from jaxcnn.platform import Device, describe_devices, is_primary_process, raise_lost_process
 from jaxcnn.runs.config import RunConfig
+from jaxcnn.runs.data_spec import data_sha256
 from jaxcnn.runs.directory import RunDirectory
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.run import Run, all_finite
@@ -60,10 +61,11 @@ class Session:
         first = next(iter(configs.values()))
         first.check_steps(num_examples)
         first.warn_if_not_portable()
+        contents = {"data_sha256": data_sha256(self.dataset)}
         runs: list[Run] = []
         with ExitStack() as locks:
             directories = [
-                locks.enter_context(RunDirectory(path, config.as_json())) for path, config in configs.items()
+                locks.enter_context(RunDirectory(path, config.as_json() | contents)) for path, config in configs.items()
             ]
             local = next(device for device in self.devices if device.process_index == jax.process_index())
             with jax.default_device(local), StopSignals() as signals:

@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,12 +13,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxcnn.files import plain_path
 from jaxcnn.training.state import TrainState
 
 _LOGGER = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 30  # maximum time that processes wait for each other to write
-_PLAIN_PATH = re.compile(r"(?!//|/(gs|s3|az|hf)/|.*\.[._])[\w./ -]{1,500}", re.ASCII)
 _INCOMPLETE = re.compile(r"(\d+)\.orbax-checkpoint-tmp.*")
 
 
@@ -63,15 +62,15 @@ class Checkpointer:
         self._is_read_back = jax.process_count() > 1
         self.directory = Path(directory).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
-        found = map(_INCOMPLETE.fullmatch, sorted(os.listdir(self.directory)))
-        self.interrupted = [int(name[1]) for name in found if name]
+        found = (_INCOMPLETE.fullmatch(path.name) for path in sorted(self.directory.iterdir()))
+        self.interrupted = [int(match[1]) for match in found if match]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=self._kept,
             async_options=ocp.AsyncOptions(timeout_secs=_WAIT_SECONDS) if jax.process_count() > 1 else None,
             cleanup_tmp_directories=cleanup_tmp,
         )
         with ExitStack() as closing:
-            self._path = closing.enter_context(_plain_path(self.directory))
+            self._path = closing.enter_context(plain_path(self.directory))
             self._manager = ocp.CheckpointManager(self._path, options=options)
             self._closing = closing.pop_all()
 
@@ -112,7 +111,7 @@ class Checkpointer:
             self._is_read_back = True
             try:
                 self._read(step, arrays)
-            except Exception as error:  # noqa: BLE001 -- Orbax raises many kinds
+            except Exception as error:
                 raise OSError(
                     f"checkpoint {step} in {self.directory} cannot be read back: {self._reason(error)}"
                 ) from error
@@ -212,23 +211,6 @@ class _NewestAndBest:
         best = None if self.best is None else self.best["step"]
         first = len(checkpoints) - self._newest
         return [number >= first or checkpoint.step == best for number, checkpoint in enumerate(checkpoints)]
-
-
-@contextmanager
-def _plain_path(directory: Path) -> Iterator[Path]:
-    """A path to `directory` that Orbax cannot read as a pattern or as an address, if needed through a temporary link.
-
-    Orbax looks for files with `glob`, which reads [1] as a pattern. It takes gs: for a bucket, also within a path, and
-    shortens a/../b, where a can be a link. TensorStore refuses .__lock and what is not UTF-8. A long path leaves no
-    room for their files.
-    """
-    if _PLAIN_PATH.fullmatch(str(directory)):
-        yield directory
-        return
-    with tempfile.TemporaryDirectory(prefix="jaxcnn-") as place:
-        link = Path(place) / "checkpoints"
-        link.symlink_to(directory, target_is_directory=True)
-        yield link
 
 
 def _is_not_of_orbax(record: logging.LogRecord) -> bool:

@@ -138,8 +138,8 @@ def test_a_link_before_two_dots_is_followed(start, tmp_path):
 
 
 def test_the_first_checkpoint_is_read_back(start, tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxcnn.training.checkpoints._plain_path", nullcontext)
-    with Checkpointer(tmp_path / "r[1]") as checkpoints, pytest.raises(OSError, match="0 in .* cannot be read back"):
+    monkeypatch.setattr("jaxcnn.training.checkpoints.plain_path", nullcontext)
+    with Checkpointer(tmp_path / "r[1]") as checkpoints, pytest.raises(OSError, match=r"0 in .* cannot be read back"):
         checkpoints.save(start)
 
 
@@ -148,7 +148,7 @@ def test_a_failed_write_is_raised_and_nothing_is_logged(start, tmp_path, caplog,
     with Checkpointer(tmp_path) as checkpoints:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
         try:
-            with pytest.raises(OSError, match="no checkpoint can be written in .*: File too large"):
+            with pytest.raises(OSError, match=r"no checkpoint can be written in .*: File too large"):
                 checkpoints.save(start)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
