@@ -30,16 +30,16 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def plain_path(directory: Path) -> Iterator[Path]:
-    """A path to `directory` that Orbax cannot read as a pattern or as an address, if needed through a temporary link.
+    """A path to `directory` that Orbax and TFDS cannot misread or refuse, if needed through a temporary link.
 
-    Orbax looks for files with `glob`, which reads [1] as a pattern. It takes gs: for a bucket, also within a path, and
-    shortens a/../b, where a can be a link. TensorStore refuses .__lock and what is not UTF-8. A long path leaves no
-    room for their files.
+    Both take a path below /gs or /s3 for a bucket. Orbax looks for files with `glob`, which reads [1] as a pattern; it
+    takes gs: for a bucket, also within a path; and it shortens a/../b, where a can be a link. TensorStore refuses
+    .__lock. TensorStore and array_record refuse what is not UTF-8. A long path leaves no room for their files.
     """
     if _PLAIN_PATH.fullmatch(str(directory)):
         yield directory
         return
     with tempfile.TemporaryDirectory(prefix="jaxcnn-") as place:
-        link = Path(place) / "checkpoints"
+        link = Path(place) / "link"
         link.symlink_to(directory, target_is_directory=True)
         yield link

@@ -58,13 +58,16 @@ def test_a_run_is_opened_with_other_random_generators(finished_run, sample):
     np.testing.assert_array_equal(run.predict(sample.test_images[:5]), expected)
 
 
-def test_unreadable_checkpoints_are_not_called_missing(finished_run, monkeypatch):
+def test_unreadable_checkpoints_are_not_called_missing(finished_run, monkeypatch, record_fault):
     def refuse(path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     monkeypatch.setattr(type(finished_run), "iterdir", refuse)
-    with pytest.raises(InputError, match=r"checkpoints cannot be read \(Permission denied\): change its permissions"):
+    with pytest.raises(InputError) as raised:
         TrainedRun.open(finished_run)
+    line = str(raised.value).replace(str(finished_run), "DIR")
+    assert line == "DIR/checkpoints cannot be read (Permission denied): change its permissions"
+    record_fault("prediction with a run whose checkpoints may not be read", "an `InputError` of one line", line)
 
 
 def change_config(path, **changes):

@@ -28,12 +28,15 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("difference", SETTINGS)
-def test_a_run_is_not_resumed_with_other_settings_of_jax(tmp_path, difference):
+def test_a_run_is_not_resumed_with_other_settings_of_jax(tmp_path, record_fault, difference):
     config = RunConfig(RECIPES["lenet"])
     with RunDirectory(tmp_path, config.as_json()):
         pass
-    with SETTINGS[difference](), pytest.raises(InputError, match=f"has a run with other settings: {difference} here;"):
+    with SETTINGS[difference](), pytest.raises(InputError) as raised:
         RunDirectory(tmp_path, config.as_json())
+    assert f"has a run with other settings: {difference} here;" in str(raised.value)
+    name = difference.partition(" there")[0].rpartition(" ")[0]
+    record_fault(f"a run resumed with another {name}", "refused with the difference", str(raised.value))
 
 
 def test_unrecorded_settings_of_jax_and_data_are_noted(tmp_path, caplog):
