@@ -1,9 +1,15 @@
-"""Paths as users write them, and files that are written completely or not at all."""
+"""Paths as users write them or as libraries need them, and files that are written completely or not at all."""
 
 import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from jaxcnn.errors import InputError
+
+_PLAIN_PATH = re.compile(r"(?!//|/(gs|s3|az|hf)/|.*\.[._])[\w./ -]{1,500}", re.ASCII)
 
 
 def expand_path(path: str | os.PathLike[str]) -> Path:
@@ -39,3 +45,20 @@ def write_file(path: Path, content: str | bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def plain_path(directory: Path) -> Iterator[Path]:
+    """A path to `directory` that Orbax and TFDS cannot misread or refuse, if needed through a temporary link.
+
+    Both take a path below /gs or /s3 for a bucket. Orbax looks for files with `glob`, which reads [1] as a pattern; it
+    takes gs: for a bucket, also within a path; and it shortens a/../b, where a can be a link. TensorStore refuses
+    .__lock. TensorStore and array_record refuse what is not UTF-8. A long path leaves no room for their files.
+    """
+    if _PLAIN_PATH.fullmatch(str(directory)):
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="jaxcnn-") as place:
+        link = Path(place) / "link"
+        link.symlink_to(directory, target_is_directory=True)
+        yield link

@@ -2,7 +2,6 @@
 
 import faulthandler
 import io
-import logging
 import multiprocessing
 import os
 import resource
@@ -79,6 +78,11 @@ def final_message(workdir, host=None):
     return _message_file(workdir, host).read_text()
 
 
+def stderr_file(workdir):
+    """What a process with `file_size` printed on stderr, in all its threads and up to its end."""
+    return workdir.with_name(f"{workdir.name}.stderr")
+
+
 def _message_file(workdir, host):
     return workdir.with_name(f"{workdir.name}.message{'' if host is None else host[1]}")
 
@@ -97,6 +101,7 @@ def _train(dataset, workdir, compiled, recipe, every, terminal, file_size, user,
         platform.init_distributed()
     with _message_file(workdir, host).open("w") as line:
         if file_size is not None:
+            os.dup2(os.open(stderr_file(workdir), os.O_CREAT | os.O_WRONLY), 2)
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
         if user is not None:
             os.setuid(user)
@@ -131,4 +136,3 @@ def _prepare(compiled):
     jax.config.update("jax_enable_compilation_cache", True)
     jax.config.update("jax_compilation_cache_dir", str(compiled))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    logging.getLogger("absl").setLevel(logging.CRITICAL)

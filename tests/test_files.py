@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.files import expand_path, write_file
+from jaxcnn.files import expand_path, plain_path, write_file
 
 
 def test_text_and_bytes_are_written_and_replaced(tmp_path):
@@ -51,3 +51,28 @@ def test_a_path_is_expanded_or_refused(tmp_path, monkeypatch):
         expand_path("~nosuchuser/x")
     with pytest.raises(InputError, match=r"x cannot be used \(File name too long\): give another path"):
         expand_path("x" * 300)
+
+
+@pytest.mark.parametrize("name", ["/runs/lenet-2", "/a b/.cache/x.y_z"])
+def test_a_plain_path_is_kept(name):
+    with plain_path(Path(name)) as path:
+        assert path == Path(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a[1]", "a*", "gs:", "a\n", "\udcff", "a/../b", "x.__lock", "é", "d" * 200 + "/" + "d" * 250]
+)
+def test_another_path_gets_a_link_while_it_is_used(tmp_path, name):
+    directory = tmp_path / name
+    directory.mkdir(parents=True)
+    with plain_path(directory) as path:
+        assert path.is_symlink()
+        assert path.samefile(directory)
+    assert not path.parent.exists()
+    assert directory.is_dir()
+
+
+@pytest.mark.parametrize("name", ["//tmp", "/gs/bucket", "/s3/bucket"])
+def test_a_path_that_names_a_bucket_gets_a_link(name):
+    with plain_path(Path(name)) as path:
+        assert path.readlink() == Path(name)

@@ -169,7 +169,7 @@ def train(
     config = runs.RunConfig(
         recipe, training.seed, hardware.platform, training.dtype, data.limit, hardware.deterministic
     )  # fmt: skip
-    root = saving.workdir or Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    root = saving.workdir or Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
     configs = runs.sweep(config, root, learning_rates=rates, num_seeds=training.seeds)
     every = runs.Interval.parse(saving.checkpoint_every)
     watching = [writers.TerminalWriter(), *(_WRITERS[kind]() for kind in dict.fromkeys(saving.log_to))]

@@ -4,6 +4,13 @@ import hashlib
 import logging
 import os
 import platform
+import re
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -11,14 +18,18 @@ from jaxcnn.data.fashion_mnist.cache import cache_directory
 from jaxcnn.platform.devices import cpu_instructions
 
 _LOGGER = logging.getLogger(__name__)
+_CACHE_WARNING = re.compile(r"Error (reading|writing) persistent compilation cache entry for '([\w.-]+)'")
 
 
 def enable_compilation_cache() -> None:
     """Let JAX keep compiled programs on disk, so that the next process starts at once.
 
     They are in jaxcnn's cache, in a directory for each kind of processor, because they contain its instructions. If
-    the user has given JAX a directory, or has turned the cache off, nothing is changed.
+    the user has given JAX a directory, or has turned the cache off, that is not changed. A damaged program is compiled
+    and written again.
     """
+    if getattr(warnings.showwarning, "func", None) is not _repair_or_show:
+        warnings.showwarning = partial(_repair_or_show, warnings.showwarning)
     if jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     try:
@@ -29,6 +40,29 @@ def enable_compilation_cache() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(directory))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def _repair_or_show(show: Callable[..., None], message: Warning | str, *where: Any) -> None:
+    """Remove the file that a warning of JAX's cache is about, or `show` another warning.
+
+    JAX keeps a file that it cannot read, and one that it could not write completely.
+    """
+    found = _CACHE_WARNING.match(str(message))
+    if found is None:
+        show(message, *where)
+        return
+    directory = Path(str(jax.config.values["jax_compilation_cache_dir"]))
+    for path in directory.glob(f"{found[2]}-*-cache"):
+        with suppress(OSError):
+            path.unlink()
+    _log_once(found[1], directory)
+
+
+@cache
+def _log_once(doing: str, directory: Path) -> None:
+    """Log an error of the cache."""
+    effect = "they are compiled again" if doing == "reading" else "the next process compiles them again"
+    _LOGGER.warning("error %s compiled programs in %s: %s", doing, directory, effect)
 
 
 def enable_deterministic_ops() -> None:

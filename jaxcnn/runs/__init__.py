@@ -1,19 +1,11 @@
 """Runs: a recipe trained into a directory, resumed, and opened again."""
 
 from jaxcnn.runs.config import RunConfig, sweep
-from jaxcnn.runs.directory import (
-    RunDirectory,
-    check_same_config,
-    flatten_config,
-    lock_directory,
-    params_sha256,
-    read_config,
-    read_metrics,
-    read_summary,
-)
+from jaxcnn.runs.directory import RunDirectory, lock_directory, params_sha256
 from jaxcnn.runs.evaluation import Evaluation
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.opened import TrainedRun, find_runs, load_data, open_runs
+from jaxcnn.runs.records import check_same_config, flatten_config, read_config, read_metrics, read_summary
 from jaxcnn.runs.run import Run
 from jaxcnn.runs.stopping import StopSignals
 from jaxcnn.runs.training import train, train_ensemble

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -15,9 +14,10 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset, names_other_data
+from jaxcnn.data import Dataset, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError, list_differences
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, get_recipe
+from jaxcnn.runs.data_spec import ARRAYS, FASHION_MNIST, DataSpec
 from jaxcnn.training import TrainState, create_train_state
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,35 +25,8 @@ _MIN_RATE, _MAX_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float
 _MAX_COUNT = int(np.iinfo(np.int32).max)  # counters on the device are int32
 
 DTYPES = ("float32", "bfloat16")
-_JAX_SETTINGS = ("default_prng_impl", "enable_x64", "threefry_partitionable")
+_JAX_SETTINGS = ("default_prng_impl", "enable_x64", "random_seed_offset", "threefry_partitionable")
 _HYPERPARAMETERS = {"image_size": int, "batch_size": int, "learning_rate": float, "num_epochs": int}
-
-
-@dataclass(frozen=True)
-class DataSpec:
-    """Description of a run's data set.
-
-    Attributes:
-        source: as for `data.load_dataset`; None for Fashion-MNIST.
-        class_names: the name of each class, in Unicode's composed form (NFC).
-        image_shape: height, width and channels of the images.
-        num_examples: number of training and of test images, up to the run's limit; None if it was not recorded.
-    """
-
-    source: str | None
-    class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    num_examples: tuple[int, ...] | None
-
-    def __post_init__(self) -> None:
-        names = tuple(unicodedata.normalize("NFC", name) for name in self.class_names)
-        object.__setattr__(self, "class_names", names)
-
-
-ARRAYS = "arrays"
-"""The source of a data set that was made of arrays; it cannot be loaded again."""
-
-FASHION_MNIST = DataSpec(None, FASHION_MNIST_CLASSES, (28, 28, 1), (60_000, 10_000))
 
 
 @dataclass(frozen=True)
@@ -164,6 +137,7 @@ class RunConfig:
         try:
             recipe = _recipe_of(config)
             others = {name: config[name] for name in ("seed", "dtype", "limit", "deterministic")}
+            others["data"] = replace(FASHION_MNIST, sha256=config.get("data_sha256"))
             if "data" in config:
                 recipe = recipe.without_reference()
                 data = config["data"]
@@ -174,6 +148,7 @@ class RunConfig:
                     tuple(map(str, data["class_names"])),
                     (height, width, channels),
                     None if counts is None else tuple(map(int, counts)),
+                    config.get("data_sha256"),
                 )
         except InputError:
             raise

@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import os
-import unicodedata
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -14,27 +14,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcnn.errors import InputError, InUseError, RunError, list_differences
+from jaxcnn.errors import InputError, InUseError, RunError
 from jaxcnn.files import write_file
 from jaxcnn.platform import is_primary_process
-from jaxcnn.training import EpochResult
+from jaxcnn.runs.records import FORMAT, check_same_config
 from jaxcnn.training.state import Variables
 
 _LOGGER = logging.getLogger(__name__)
-
-FORMAT = 2
-"""Format of a run directory; it increases when an older jaxcnn could not resume the run.
-
-1: config.json holds no network, and only the settings of the recipe that the command line can change.
-"""
-
-_CLASSES = "data class_names"
-_NOT_COMPARED = {"source place"}  # a file can be moved; its content is compared
-_OPTIONS = {
-    "num_epochs": "--epochs",
-    **{name: f"--{name.replace('_', '-')}" for name in ("batch_size", "learning_rate", "seed", "limit", "dtype")},
-}
-"""The option for an entry of the settings; the others belong to the recipe, or to JAX."""
+_HARMLESS = re.compile(r"\..*|lost\+found|.*\.(log|out|err|[oe]\d+)")
+"""Names of files that may be in a new directory: hidden files, and logs of the shell and of job schedulers."""
 
 
 class RunDirectory:
@@ -49,7 +37,7 @@ class RunDirectory:
     run, the primary one writes, and all of them need access to the directory.
 
     Args:
-        path: the directory: new, empty, or that of a run with the same settings.
+        path: the directory: new, empty except for logs and hidden files, or that of a run with the same settings.
         config: the settings, as config.json holds them.
 
     Raises:
@@ -78,11 +66,12 @@ class RunDirectory:
     def _claim(self, config: dict[str, Any]) -> None:
         """Write `config`, or check that it is there."""
         path = self.path
-        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            raise InputError(f"{path} cannot be read or written: change its permissions or give another --workdir")
+        for place in (path, self.checkpoints):
+            if not os.access(place, os.R_OK | os.W_OK | os.X_OK) and (place == path or place.exists()):
+                raise InputError(f"{place} cannot be read or written: change its permissions or give another --workdir")
         if (path / "config.json").exists():
             check_same_config(path, config)
-        elif any(other.name != ".config.json" for other in path.iterdir()):
+        elif not all(_HARMLESS.fullmatch(other.name) for other in path.iterdir()):
             raise InputError(f"{path} contains other files: a run needs its own directory; give another --workdir")
         else:
             self._write("config.json", json.dumps({"format": FORMAT, **config}, indent=2) + "\n")
@@ -155,99 +144,6 @@ def lock_directory(path: Path, *, wait: bool = False) -> int:
     except OSError as error:
         _LOGGER.warning("%s cannot be locked (%s): do not use it in another process", path, error.strerror)
     return descriptor
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The settings in the config.json of the run in `path`.
-
-    Raises:
-        InputError: if there is none, or it is not the config of a run, or one of a newer version.
-    """
-    try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is not a run: give a directory that jaxcnn train has made") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path / 'config.json'} cannot be read ({error}): give another directory") from error
-    if not (isinstance(config, dict) and isinstance(config.get("format"), int)):
-        raise InputError(f"{path / 'config.json'} does not describe a run: give another directory")
-    if config["format"] > FORMAT:
-        raise InputError(
-            f"{path} was written by a newer jaxcnn (format {config['format']}, here {FORMAT}): "
-            "update jaxcnn or give another directory"
-        )
-    return config
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines in the metrics.jsonl of the run in `path`, one for each finished epoch; none without the file.
-
-    Raises:
-        InputError: if it cannot be read.
-    """
-    try:
-        lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return [EpochResult.from_json(json.loads(line)).as_json() for line in lines]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise InputError(f"{path / 'metrics.jsonl'} cannot be read ({error}): give another directory") from error
-
-
-def read_summary(path: Path) -> dict[str, Any]:
-    """The content of the summary.json of the run in `path`; empty if the run has not ended.
-
-    Raises:
-        InputError: if it cannot be read.
-    """
-    try:
-        return dict(json.loads((path / "summary.json").read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path / 'summary.json'} cannot be read ({error}): give another directory") from error
-
-
-def check_same_config(path: Path, config: dict[str, Any]) -> None:
-    """Check that the run in `path` has the settings `config`.
-
-    Raises:
-        InputError: if it has others, with the differences; or if its settings cannot be read.
-    """
-    found, config = flatten_config(read_config(path)), flatten_config({"format": FORMAT, **config})
-    if isinstance(found.get(_CLASSES), list):  # older runs hold names as their folders have them
-        found[_CLASSES] = [unicodedata.normalize("NFC", str(name)) for name in found[_CLASSES]]
-    if found["format"] < FORMAT:
-        raise InputError(
-            f"{path} was written by an older jaxcnn (format {found['format']}, here {FORMAT}), which recorded fewer "
-            "settings: it can be evaluated, reported on and exported, but not resumed; give another directory"
-        )
-    keys = [key for key in {**found, **config} if found.get(key) != config.get(key) and key not in _NOT_COMPARED]
-    if keys:
-        differences = ", ".join(_describe_difference(key, found.get(key), config.get(key)) for key in keys)
-        raise InputError(
-            f"{path} has a run with other settings: {differences}; give the same settings or another directory"
-        )
-
-
-def _describe_difference(key: str, there: Any, here: Any) -> str:
-    if key == _CLASSES and isinstance(there, list) and isinstance(here, list):
-        return f"classes ({list_differences({'the run': there, 'the data': here}) or 'in another order'})"
-    return f"{_OPTIONS.get(key, key)} {there} there and {here} here"
-
-
-def flatten_config(config: dict[str, Any]) -> dict[str, Any]:
-    """`config` without nesting: the entries of an inner mapping have both names, separated by a space.
-
-    Examples:
-        >>> flatten_config({"seed": 0, "model": {"norm": {"momentum": 0.9}}})
-        {'seed': 0, 'model norm momentum': 0.9}
-    """
-    flat = {}
-    for key, value in config.items():
-        inner = flatten_config(value) if isinstance(value, dict) else {}
-        flat |= {f"{key} {name}": held for name, held in inner.items()} or {key: value}
-    return flat
 
 
 def params_sha256(variables: Variables) -> str:

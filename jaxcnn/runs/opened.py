@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from jaxcnn.data import Dataset, StreamedDataset, load_dataset
 from jaxcnn.errors import InputError
 from jaxcnn.platform import memory_budget, raise_file_limit
-from jaxcnn.runs.config import ARRAYS, RunConfig
-from jaxcnn.runs.directory import read_config, read_metrics, read_summary
+from jaxcnn.runs.config import RunConfig
+from jaxcnn.runs.data_spec import ARRAYS
 from jaxcnn.runs.evaluation import Evaluation
+from jaxcnn.runs.records import read_config, read_metrics, read_summary
 from jaxcnn.training import Checkpointer, EpochResult, TrainState, predict
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,15 +55,25 @@ def open_runs(path: Path | str) -> "list[TrainedRun]":
 def load_data(config: RunConfig, source: str | None = None) -> Dataset | StreamedDataset:
     """The data of a run, from `source` or from where the run had it; it is streamed if it is too large for the memory.
 
+    The log says if the images and labels where the run had them have changed.
+
     Raises:
         InputError: if it cannot be read, or has other classes or another image shape.
     """
     if source is None and config.data.source == ARRAYS:
         raise InputError("the run was trained on arrays, which cannot be loaded again: give --data")
     raise_file_limit()
-    place = source or config.data.source
-    dataset = load_dataset(place, image_size=config.recipe.image_size, max_bytes=memory_budget())
+    options = {"image_size": config.recipe.image_size, "max_bytes": memory_budget()}
+    if source is not None or config.data.source is None:
+        dataset = load_dataset(source, **options)
+    else:
+        try:
+            dataset = load_dataset(config.data.source, **options)
+        except InputError as error:
+            raise InputError(f"{error}; if the data of the run was moved, give its place with --data") from error
     config.check_data(dataset)
+    if source is None and not config.data.has_contents_of(dataset.limit(config.limit)):
+        _LOGGER.warning("%s has changed since the run was trained", config.data.source or "Fashion-MNIST")
     return dataset
 
 
@@ -92,17 +104,26 @@ class TrainedRun:
         """
         path = Path(path)
         try:
-            config = RunConfig.from_json(read_config(path))
+            settings = read_config(path)
+            config = RunConfig.from_json(settings)
         except InputError as error:
             raise error if str(path) in str(error) else InputError(f"{path} cannot be opened: {error}") from error
-        if not any((path / "checkpoints").glob("[0-9]*")):
-            raise InputError(f"{path} has no checkpoint: train until the first one is saved")
+        missing = InputError(f"{path} has no checkpoint: train until the first one is saved")
+        if not (path / "checkpoints").exists():
+            raise missing
+        prng_impl = settings.get("jax", {}).get("default_prng_impl", jax.config.values["jax_default_prng_impl"])
         try:
-            with Checkpointer(path / "checkpoints") as checkpoints:
+            with Checkpointer(path / "checkpoints") as checkpoints, jax.default_prng_impl(prng_impl):
+                if not checkpoints.steps():
+                    raise missing
                 zeros = config.zeros_state(_NUM_EXAMPLES, len(config.data.class_names), config.data.image_shape[2])
                 state, metadata = checkpoints.resume(zeros)
-        except OSError as error:
+        except FileNotFoundError as error:
             raise InputError(f"{error}: train the run again in another directory") from error
+        except OSError as error:
+            raise InputError(
+                f"{path / 'checkpoints'} cannot be read ({error.strerror or error}): change its permissions"
+            ) from error
         epochs = tuple(EpochResult.from_json(record) for record in metadata.get("epochs", ()))
         return cls(path, config, state, epochs, read_summary(path))
 

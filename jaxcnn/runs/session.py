@@ -15,6 +15,7 @@ from jaxcnn.data import Dataset, StreamedDataset
 from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 from jaxcnn.platform import Device, describe_devices, is_primary_process, raise_lost_process
 from jaxcnn.runs.config import RunConfig
+from jaxcnn.runs.data_spec import data_sha256
 from jaxcnn.runs.directory import RunDirectory
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.run import Run, all_finite
@@ -60,10 +61,11 @@ class Session:
         first = next(iter(configs.values()))
         first.check_steps(num_examples)
         first.warn_if_not_portable()
+        contents = {"data_sha256": data_sha256(self.dataset)}
         runs: list[Run] = []
         with ExitStack() as locks:
             directories = [
-                locks.enter_context(RunDirectory(path, config.as_json())) for path, config in configs.items()
+                locks.enter_context(RunDirectory(path, config.as_json() | contents)) for path, config in configs.items()
             ]
             local = next(device for device in self.devices if device.process_index == jax.process_index())
             with jax.default_device(local), StopSignals() as signals:
@@ -89,7 +91,7 @@ class Session:
                 finally:
                     with ExitStack() as endings:  # all writers end, even if one fails
                         for writer in self._active_writers:
-                            endings.callback(writer.on_end, runs)
+                            endings.callback(_tell, writer, "on_end", runs)
         endings = [run.ending for run in runs if run.ending is not None]
         if endings:
             raise min(endings, key=lambda ending: isinstance(ending, DivergedError))
@@ -173,23 +175,28 @@ class Session:
         return self.writers if is_primary_process() else ()
 
     def _tell(self, event: str, *arguments: object) -> None:
-        """Call the method `event` of all writers.
-
-        Raises:
-            RunError: if a writer raises OSError, which is not an error of the run's own files.
-        """
+        """Call the method `event` of all writers."""
         for writer in self._active_writers:
-            try:
-                getattr(writer, event)(*arguments)
-            except OSError as error:
-                raise RunError(
-                    f"{type(writer).__name__} failed ({error}): the run ends; solve this, and the same command resumes "
-                    "it from the last checkpoint"
-                ) from error
+            _tell(writer, event, *arguments)
 
     def _write_summaries(self, runs: Sequence[Run]) -> None:
         for run in runs:
             run.directory.write_summary(run.summary(self.devices))
+
+
+def _tell(writer: Writer, event: str, *arguments: object) -> None:
+    """Call the method `event` of `writer`.
+
+    Raises:
+        RunError: if it raises OSError, which is not an error of the run's own files.
+    """
+    try:
+        getattr(writer, event)(*arguments)
+    except OSError as error:
+        raise RunError(
+            f"{type(writer).__name__} failed ({error}): the run ends; solve this, and the same command resumes it from "
+            "the last checkpoint"
+        ) from error
 
 
 def _with_data(config: RunConfig, dataset: Dataset | StreamedDataset) -> RunConfig:

@@ -3,8 +3,9 @@
 import logging
 import os
 import re
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,18 +13,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxcnn.files import plain_path
 from jaxcnn.training.state import TrainState
 
 _LOGGER = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 30  # maximum time that processes wait for each other to write
+_INCOMPLETE = re.compile(r"(\d+)\.orbax-checkpoint-tmp.*")
 
 
 class Checkpointer:
     """The checkpoints of one run on disk: the newest, and the one with the best accuracy.
 
     Checkpoints are written in the background; leaving the context waits for them. A checkpoint gets its final name when
-    it is complete.
+    it is complete. A single process reads its first one back, so it notices early if a directory loses data.
 
     Args:
         directory: where the checkpoints are; made if it is missing.
@@ -31,7 +34,11 @@ class Checkpointer:
         cleanup_tmp: whether to remove incomplete checkpoints of earlier processes before the next one is saved.
 
     Attributes:
+        directory: where the checkpoints are.
         interrupted: the steps of incomplete checkpoints that were found.
+
+    Raises:
+        OSError: if the directory cannot be made or read.
 
     Examples:
         >>> import tempfile, optax
@@ -48,21 +55,24 @@ class Checkpointer:
     def __init__(self, directory: Path | str, *, max_to_keep: int = 2, cleanup_tmp: bool = False) -> None:
         from orbax import checkpoint as ocp  # here, because it imports more slowly than all of jaxcnn
 
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).addFilter(_is_not_of_orbax)
         self._args = ocp.args
         self._kept = _NewestAndBest(max_to_keep)
-        directory = Path(directory).absolute()
-        self.interrupted = [int(path.name.split(".")[0]) for path in sorted(directory.glob("*.orbax-checkpoint-tmp*"))]
+        self._is_read_back = jax.process_count() > 1
+        self.directory = Path(directory).absolute()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        found = (_INCOMPLETE.fullmatch(path.name) for path in sorted(self.directory.iterdir()))
+        self.interrupted = [int(match[1]) for match in found if match]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=self._kept,
             async_options=ocp.AsyncOptions(timeout_secs=_WAIT_SECONDS) if jax.process_count() > 1 else None,
             cleanup_tmp_directories=cleanup_tmp,
         )
-        self._manager = ocp.CheckpointManager(directory, options=options)
-
-    @property
-    def directory(self) -> Path:
-        """Where the checkpoints are."""
-        return Path(self._manager.directory)
+        with ExitStack() as closing:
+            self._path = closing.enter_context(plain_path(self.directory))
+            self._manager = ocp.CheckpointManager(self._path, options=options)
+            self._closing = closing.pop_all()
 
     def steps(self) -> list[int]:
         """The steps of the checkpoints."""
@@ -79,7 +89,8 @@ class Checkpointer:
             accuracy: decides which checkpoint is the best; None for a state that is kept only as one of the newest.
 
         Raises:
-            OSError: if this checkpoint, or the one before it in the background, cannot be written.
+            OSError: if this checkpoint, or the one before it in the background, cannot be written, or the first one
+                cannot be read back.
         """
         step = int(state.step)
         if accuracy is not None and (self._kept.best is None or accuracy > self._kept.best["accuracy"]):
@@ -95,6 +106,15 @@ class Checkpointer:
                 if later >= step:
                     self._manager.delete(later)
             self._manager.save(step, args=items)
+        if not self._is_read_back:
+            self.wait()
+            self._is_read_back = True
+            try:
+                self._read(step, arrays)
+            except Exception as error:
+                raise OSError(
+                    f"checkpoint {step} in {self.directory} cannot be read back: {self._reason(error)}"
+                ) from error
 
     def wait(self) -> None:
         """Wait until all saved states are on disk.
@@ -127,20 +147,29 @@ class Checkpointer:
             FileNotFoundError: if there is none.
         """
         self._manager.wait_until_finished()
-        abstract = jax.tree.map(_abstract, _arrays(state))
-        wanted = self._args.Composite(state=self._args.StandardRestore(abstract), history=self._args.JsonRestore())
         for step in reversed([step for step in self.steps() if max_step is None or step <= max_step]):
             try:
-                items = self._manager.restore(step, args=wanted)
+                arrays, history = self._read(step, _arrays(state))
+                best, metadata = history["best"], dict(history["history"])
             except Exception as error:  # noqa: BLE001 -- for a damaged file Orbax raises many kinds, even Exception
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-                _LOGGER.warning("checkpoint %d cannot be read and is skipped: %.200s", step, reason)
+                _LOGGER.warning("checkpoint %d cannot be read and is skipped: %s", step, self._reason(error))
                 continue
-            arrays = items["state"]
             key = jax.random.wrap_key_data(arrays["key"], impl=jax.random.key_impl(state.key))
-            self._kept.best = items["history"]["best"]
-            return state.replace(**{**arrays, "key": key}), items["history"]["history"]
+            self._kept.best = best
+            return state.replace(**{**arrays, "key": key}), metadata
         raise FileNotFoundError(f"no checkpoint that can be read in {self.directory}")
+
+    def _read(self, step: int, arrays: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arrays and the history of a checkpoint, with the shapes, types and shardings of `arrays`."""
+        abstract = jax.tree.map(_abstract, dict(arrays))
+        wanted = self._args.Composite(state=self._args.StandardRestore(abstract), history=self._args.JsonRestore())
+        items = self._manager.restore(step, args=wanted)
+        return items["state"], items["history"]
+
+    def _reason(self, error: Exception) -> str:
+        """The beginning of the first line of an error of Orbax."""
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return line.replace(str(self._path), str(self.directory))[:200]
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -151,7 +180,7 @@ class Checkpointer:
             code = re.search(r"os_error_code='(\d+)'", str(error))
             if jax.process_count() > 1 and code is None and isinstance(error, ValueError):
                 raise  # from another process, not from the disk
-            reason = os.strerror(int(code[1])) if code else getattr(error, "strerror", None) or str(error)
+            reason = os.strerror(int(code[1])) if code else getattr(error, "strerror", None) or self._reason(error)
             raise OSError(f"no checkpoint can be written in {self.directory}: {reason}") from error
 
     def __enter__(self) -> "Checkpointer":
@@ -160,7 +189,7 @@ class Checkpointer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._writing():
+        with self._closing, self._writing():
             self._manager.close()
 
 
@@ -182,6 +211,14 @@ class _NewestAndBest:
         best = None if self.best is None else self.best["step"]
         first = len(checkpoints) - self._newest
         return [number >= first or checkpoint.step == best for number, checkpoint in enumerate(checkpoints)]
+
+
+def _is_not_of_orbax(record: logging.LogRecord) -> bool:
+    """Whether a log record does not come from Orbax, which logs in its threads what it raises as well."""
+    error = record.exc_info[1] if record.exc_info else None
+    frames = traceback.walk_tb(error.__traceback__) if error else ()
+    files = [record.pathname, *(frame.f_code.co_filename for frame, _ in frames)]
+    return record.levelno < logging.WARNING or not any("orbax" in Path(file).parts for file in files)
 
 
 def _arrays(state: TrainState) -> dict[str, Any]:

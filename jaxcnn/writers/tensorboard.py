@@ -1,6 +1,7 @@
 """Metrics of each chunk and epoch in TensorBoard."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,19 +22,29 @@ class TensorBoardWriter(Writer):
 
     def __init__(self) -> None:
         try:
-            import tensorboardX
+            from tensorboardX import event_file_writer, summary
+            from tensorboardX.proto.event_pb2 import (  # Protobuf makes them when they are imported
+                Event,  # pyright: ignore[reportAttributeAccessIssue]
+                SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+            )
         except ImportError as error:
             raise InputError(
                 "--log-to tensorboard: tensorboardX is not installed; pip install 'jaxcnn[tensorboard]'"
             ) from error
         logging.getLogger("tensorboardX").setLevel(logging.ERROR)  # it warns of every NaN
-        self._make = tensorboardX.SummaryWriter
+        self._make = event_file_writer.EventsWriter  # SummaryWriter writes in a thread, whose errors it only prints
+        self._scalar = summary.scalar
+        self._event, self._session = Event, SessionLog
         self._files: dict[Run, Any] = {}
 
     def on_start(self, runs: Sequence[Run], setup: Setup) -> None:  # noqa: ARG002
         """Open an event file for each run."""
         for run in runs:
-            self._files[run] = self._make(str(run.path / "tensorboard"), purge_step=run.step + 1, flush_secs=1)
+            directory = run.path.absolute() / "tensorboard"  # tensorboardX takes s3: at the start for a bucket
+            directory.mkdir(exist_ok=True)
+            self._files[run] = self._make(str(directory / "events"), f".{time.time_ns()}")
+            started = self._session(status=self._session.START)  # hides points of later steps in earlier files
+            self._files[run].write_event(self._event(step=run.step + 1, session_log=started))
 
     def on_chunk(self, results: Mapping[Run, ChunkResult]) -> None:
         """Add a point to each curve of a chunk."""
@@ -55,4 +66,6 @@ class TensorBoardWriter(Writer):
 
     def _write(self, run: Run, group: str, scalars: Mapping[str, Any], step: int) -> None:
         for name, value in scalars.items():
-            self._files[run].add_scalar(f"{group}/{name}", float(value), step)
+            summary = self._scalar(f"{group}/{name}", float(value))
+            self._files[run].write_event(self._event(wall_time=time.time(), step=step, summary=summary))
+        self._files[run].flush()

@@ -76,6 +76,14 @@ def test_the_default_workdir_is_new_and_data_is_passed_on(sample_requests, tmp_p
     assert sample_requests == ["here"]
 
 
+def test_two_starts_in_a_second_have_their_own_workdirs(sample_requests, monkeypatch):
+    workdirs = []
+    monkeypatch.setattr(training.runs, "train", lambda *arguments, **_: workdirs.append(arguments[2]))
+    for _ in range(5):
+        assert cli.main(["train", "lenet", "--limit", "8"]) == 0
+    assert len(set(workdirs)) == 5
+
+
 def test_several_seeds_and_rates_have_their_own_runs(sample_requests, tmp_path, capsys):
     several = ["train", "lenet", "--epochs", "1", "--limit", "8", "--workdir", str(tmp_path / "runs")]
     assert cli.main([*several, "--seeds", "2", "--learning-rate", "1e-3,1e-2", "--num-devices", "2"]) == 0

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -27,6 +28,22 @@ def test_a_directory_with_other_files_is_not_changed(tmp_path):
     with pytest.raises(InputError, match="contains other files"):
         RunDirectory(tmp_path, {})
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_logs_and_hidden_files_may_be_there(tmp_path):
+    for name in (".DS_Store", ".git", "nohup.out", "slurm-123.out", "job.err", "train.o4711", "run.log"):
+        (tmp_path / name).touch()
+    (tmp_path / "lost+found").mkdir()
+    with RunDirectory(tmp_path, {}):
+        assert (tmp_path / "config.json").exists()
+
+
+def test_checkpoints_that_cannot_be_read_are_refused(tmp_path, monkeypatch):
+    with RunDirectory(tmp_path, {}) as directory:
+        directory.checkpoints.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: path != directory.checkpoints)
+    with pytest.raises(InputError, match="checkpoints cannot be read or written: change its permissions"):
+        RunDirectory(tmp_path, {})
 
 
 def test_a_file_instead_of_a_directory_raises(tmp_path):

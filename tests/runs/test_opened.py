@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import shutil
 
 import jax
@@ -47,6 +49,25 @@ def test_a_run_of_the_first_format_is_opened(finished_run, sample, tmp_path):
     expected, run = TrainedRun.open(finished_run), TrainedRun.open(path)
     assert run.config == expected.config
     np.testing.assert_array_equal(run.predict(sample.test_images[:5]), expected.predict(sample.test_images[:5]))
+
+
+def test_a_run_is_opened_with_other_random_generators(finished_run, sample):
+    expected = TrainedRun.open(finished_run).predict(sample.test_images[:5])
+    with jax.default_prng_impl("rbg"):
+        run = TrainedRun.open(finished_run)
+    np.testing.assert_array_equal(run.predict(sample.test_images[:5]), expected)
+
+
+def test_unreadable_checkpoints_are_not_called_missing(finished_run, monkeypatch, record_fault):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(type(finished_run), "iterdir", refuse)
+    with pytest.raises(InputError) as raised:
+        TrainedRun.open(finished_run)
+    line = str(raised.value).replace(str(finished_run), "DIR")
+    assert line == "DIR/checkpoints cannot be read (Permission denied): change its permissions"
+    record_fault("prediction with a run whose checkpoints may not be read", "an `InputError` of one line", line)
 
 
 def change_config(path, **changes):

@@ -54,14 +54,46 @@ def test_a_folder_of_images_is_learned(run, folder, tmp_path, capsys):
     assert cli.main(["export", str(run), "--format", "safetensors"]) == 0
 
 
-def test_a_run_resumes_with_the_same_data_only(run, folder, tmp_path, capsys):
-    command = ["train", "lenet_bn", "--epochs", "8", "--batch-size", "8", "--workdir", str(run)]
-    assert cli.main([*command, "--data", f"folder:{folder}"]) == 0
+def test_a_run_resumes_with_the_same_data_only(run, folder, capsys, caplog):
+    def resume(place):
+        return cli.main(
+            [
+                "train",
+                "lenet_bn",
+                "--epochs",
+                "8",
+                "--batch-size",
+                "8",
+                "--workdir",
+                str(run),
+                "--data",
+                f"folder:{place}",
+            ]
+        )
+
+    assert resume(folder) == 0
     assert "already finished" in capsys.readouterr().out
+
+    moved = folder.rename(folder.with_name("moved"))
+    assert resume(moved) == 0
+    assert "already finished" in capsys.readouterr().out
+    assert cli.main(["evaluate", str(run)]) == 2
+    assert "if the data of the run was moved, give its place with --data" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(run), "--data", f"folder:{moved}"]) == 0
+    assert "on 12 test images" in capsys.readouterr().out
+    assert "has changed" not in caplog.text
+
+    moved.rename(folder)
+    Image.new("RGB", (28, 28), COLORS["green"]).save(folder / "red" / "01.png")
+    assert resume(folder) == 2
+    assert "has a run with other settings: --data with SHA-256 " in capsys.readouterr().err
+    assert cli.main(["evaluate", str(run)]) == 0
+    assert f"folder:{folder} has changed since the run was trained" in caplog.text
+
     (folder / "red").rename(folder / "crimson")
-    assert cli.main([*command, "--data", f"folder:{folder}"]) == 2
+    assert resume(folder) == 2
     differences = "('red' only in the run; 'crimson' only in the data)"
-    assert f"has a run with other settings: classes {differences}; give" in capsys.readouterr().err
+    assert f"has a run with other settings: classes {differences}" in capsys.readouterr().err
     assert cli.main(["evaluate", str(run), "--data", f"folder:{folder}"]) == 2
     assert "other classes than the run ('crimson' only in the data; 'red' only in the run)" in capsys.readouterr().err
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from processes import RECIPE, final_message, start
+from processes import RECIPE, final_message, start, stderr_file
 from rich.console import Console
 
 from jaxcnn import errors, runs
@@ -128,6 +128,8 @@ def test_a_full_disk_ends_the_run_with_one_line(sample, compiled, whole, tmp_pat
     process.join()
     assert process.exitcode == 1
     line = final_message(workdir)
+    (warning,) = stderr_file(workdir).read_text().splitlines()
+    assert "the run cannot be opened by other commands (processes:Quick" in warning
     process = start(sample, workdir, compiled)
     process.join()
     assert outcome(workdir) == whole[0]

@@ -12,7 +12,7 @@ from processes import start
 
 from jaxcnn import cli, data
 from jaxcnn.cli import training
-from jaxcnn.runs import opened
+from jaxcnn.runs import opened, session
 
 pytestmark = [
     pytest.mark.usefixtures("restore_log_levels"),
@@ -53,7 +53,12 @@ def test_a_streamed_run_equals_the_resident_one(train, prepared, tmp_path, capsy
         capsys.readouterr().out.split()
     )
     assert outcome(tmp_path / "streamed") == outcome(tmp_path / "resident")
-    assert (tmp_path / "streamed" / "config.json").read_text() == (tmp_path / "resident" / "config.json").read_text()
+    streamed, resident = (
+        json.loads((tmp_path / name / "config.json").read_text()) for name in ("streamed", "resident")
+    )
+    assert streamed["data_sha256"].pop("all") is None
+    assert resident["data_sha256"].pop("all") is not None
+    assert streamed == resident
 
     outputs = []
     for budget in (10**9, 0):
@@ -102,11 +107,16 @@ def test_a_killed_streamed_run_resumes_bit_for_bit(prepared_once, tmp_path, reco
     )
 
 
-def test_a_damaged_record_ends_a_run_that_can_be_resumed(train, prepared, tmp_path, capsys, record_fault):
+def test_a_damaged_record_ends_a_run_that_can_be_resumed(train, prepared, tmp_path, capsys, monkeypatch, record_fault):
     (file,) = prepared.glob("3.0.1/*test.array_record*")
     whole = file.read_bytes()
     file.write_bytes(bytes(len(whole)))
     assert train("run", "--stream") == 2
+    assert not (tmp_path / "run").exists()  # the sample of the examples cannot be read
+    capsys.readouterr()
+    with monkeypatch.context() as no_sample:
+        no_sample.setattr(session, "data_sha256", lambda _: {})
+        assert train("run", "--stream") == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert "cannot be read as images with labels prepared by TFDS" in line

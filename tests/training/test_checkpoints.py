@@ -1,4 +1,7 @@
+import resource
 import shutil
+import tempfile
+from contextlib import nullcontext
 
 import jax
 import numpy as np
@@ -90,7 +93,9 @@ def test_a_checkpoint_with_a_damaged_file_is_skipped(start, tmp_path, caplog):
         skipped += int(restored.step) == 0
         jax.tree.map(np.testing.assert_array_equal, restored.params, start.params)
     assert skipped >= 3
-    assert caplog.text.count("checkpoint 1 cannot be read and is skipped") == skipped
+    assert [record.getMessage()[:42] for record in caplog.records] == [
+        "checkpoint 1 cannot be read and is skipped"
+    ] * skipped
 
 
 def test_restore_without_a_checkpoint_raises(start, tmp_path):
@@ -103,3 +108,65 @@ def test_the_directory_can_be_relative_or_a_string(start, tmp_path, monkeypatch)
     with Checkpointer("states") as checkpoints:
         checkpoints.save(start)
     assert (tmp_path / "states" / "0").is_dir()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["r[1]*?/gs:/s3:/x.__lock/**{a,b}%20#|~$HOME\n\\'\"\udcff é/-a", "/".join(["d" * 200] * 18)],
+    ids=["every character", "long"],
+)
+def test_every_name_of_a_directory_can_be_used(start, tmp_path, monkeypatch, name):
+    (tmp_path / "links").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "links"))
+    with Checkpointer(tmp_path / "states" / name) as checkpoints:
+        checkpoints.save(start)
+    with Checkpointer(tmp_path / "states" / name) as checkpoints:
+        assert int(checkpoints.restore(start).step) == 0
+        assert checkpoints.directory == tmp_path / "states" / name
+    assert (tmp_path / "states" / name / "0" / "state" / "manifest.ocdbt").exists()
+    assert list((tmp_path / "links").iterdir()) == []
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_link_before_two_dots_is_followed(start, tmp_path):
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "away")
+    with Checkpointer(tmp_path / "link" / ".." / "states") as checkpoints:
+        checkpoints.save(start)
+    assert (tmp_path / "far" / "states" / "0").is_dir()
+    assert not (tmp_path / "states").exists()
+
+
+def test_the_first_checkpoint_is_read_back(start, tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxcnn.training.checkpoints.plain_path", nullcontext)
+    with Checkpointer(tmp_path / "r[1]") as checkpoints, pytest.raises(OSError, match=r"0 in .* cannot be read back"):
+        checkpoints.save(start)
+
+
+def test_a_failed_write_is_raised_and_nothing_is_logged(start, tmp_path, caplog, capfd):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Checkpointer(tmp_path) as checkpoints:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+        try:
+            with pytest.raises(OSError, match=r"no checkpoint can be written in .*: File too large"):
+                checkpoints.save(start)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caplog.messages == []
+    assert capfd.readouterr().err == ""
+
+
+def test_other_files_are_ignored(start, tmp_path):
+    for name in (".DS_Store", "notes", "x.orbax-checkpoint-tmp-1"):
+        (tmp_path / name).touch()
+    with Checkpointer(tmp_path) as checkpoints:
+        assert (checkpoints.steps(), checkpoints.interrupted) == ([], [])
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "null", '{"best": null, "history": 1}'])
+def test_a_checkpoint_without_its_metadata_is_skipped(start, tmp_path, content):
+    with Checkpointer(tmp_path) as checkpoints:
+        checkpoints.save(start)
+        (tmp_path / "0" / "history" / "metadata").write_text(content)
+        with pytest.raises(FileNotFoundError, match="no checkpoint that can be read"):
+            checkpoints.resume(start)

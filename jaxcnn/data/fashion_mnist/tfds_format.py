@@ -21,6 +21,7 @@ from jaxcnn.data.fashion_mnist.spec import FILES, Arrays
 from jaxcnn.data.idx import idx_sha256
 from jaxcnn.data.tfds_records import is_version, open_version, quiet, read_records
 from jaxcnn.errors import InputError
+from jaxcnn.files import plain_path
 
 VERSION = "3.0.1"
 
@@ -64,8 +65,8 @@ def prepare_tfds(to: str | os.PathLike[str], load: Callable[[], Arrays]) -> Path
         temporary = Path(tempfile.mkdtemp(prefix=".preparing-", dir=to))
         try:
             arrays = load()
-            with quiet():
-                _builder(arrays, temporary).download_and_prepare()
+            with quiet(), plain_path(temporary.absolute()) as place:
+                _builder(arrays, place).download_and_prepare()
             target.parent.mkdir(exist_ok=True)
             (temporary / "fashion_mnist" / VERSION).rename(target)
         finally:

@@ -35,6 +35,11 @@ print(sorted(example["label"] for example in source["test"]) == sorted(map(int, 
     assert process.stdout == "512 256 (28, 28, 1)\nTrue\n", process.stderr
 
 
+def test_any_name_of_a_directory_can_be_prepared(prepared, arrays, tmp_path):
+    version = prepare_tfds(tmp_path / "a[1]\udcff", prepared)
+    assert_equal(read_tfds(version.rename(tmp_path / "b[1]")), arrays)
+
+
 @pytest.mark.parametrize("path", ["", "fashion_mnist", "fashion_mnist/3.0.1"])
 def test_the_original_order_is_restored(prepared, arrays, path):
     assert_equal(directories.read_directory(prepared / path), arrays)

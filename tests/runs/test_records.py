@@ -1,0 +1,68 @@
+import contextlib
+import logging
+
+import jax
+import pytest
+
+from jaxcnn import InputError
+from jaxcnn.recipes import RECIPES
+from jaxcnn.runs import RunConfig, RunDirectory
+
+
+@contextlib.contextmanager
+def seed_offset():
+    jax.config.update("jax_random_seed_offset", 1)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_random_seed_offset", 0)
+
+
+SETTINGS = {
+    "jax enable_x64 False there and True": lambda: jax.enable_x64(True),
+    "jax threefry_partitionable True there and False": lambda: jax.threefry_partitionable(False),
+    "jax default_prng_impl threefry2x32 there and rbg": lambda: jax.default_prng_impl("rbg"),
+    "jax random_seed_offset 0 there and 1": seed_offset,
+    "matmul_precision default there and float32": lambda: jax.default_matmul_precision("float32"),
+}
+
+
+@pytest.mark.parametrize("difference", SETTINGS)
+def test_a_run_is_not_resumed_with_other_settings_of_jax(tmp_path, record_fault, difference):
+    config = RunConfig(RECIPES["lenet"])
+    with RunDirectory(tmp_path, config.as_json()):
+        pass
+    with SETTINGS[difference](), pytest.raises(InputError) as raised:
+        RunDirectory(tmp_path, config.as_json())
+    assert f"has a run with other settings: {difference} here;" in str(raised.value)
+    name = difference.partition(" there")[0].rpartition(" ")[0]
+    record_fault(f"a run resumed with another {name}", "refused with the difference", str(raised.value))
+
+
+def test_unrecorded_settings_of_jax_and_data_are_noted(tmp_path, caplog):
+    with RunDirectory(tmp_path, {"seed": 1}):
+        pass
+    with caplog.at_level(logging.INFO, logger="jaxcnn"):
+        RunDirectory(tmp_path, {"seed": 1, "jax": {"enable_x64": False}, "data_sha256": {"sample": "a", "all": "b"}})
+    assert caplog.messages == [
+        f"{tmp_path} was written by an older jaxcnn, which did not record jax enable_x64, data_sha256 sample, "
+        "data_sha256 all: not compared"
+    ]
+
+
+def test_other_contents_are_refused_and_another_place_is_not(tmp_path, caplog):
+    def config(source, sample, everything):
+        return {"data": {"source": source}, "data_sha256": {"sample": sample, "all": everything}}
+
+    with RunDirectory(tmp_path, config("idx:/a", "one", "all")):
+        pass
+    for same in (config("idx:/b", "one", "all"), config("folder:/c", "one", None)):
+        with RunDirectory(tmp_path, same):
+            pass
+    for other, difference in (
+        (config("idx:/a", "two", "all"), "one there and two"),
+        (config("idx:/a", "one", "changed"), "all there and changed"),
+    ):
+        with pytest.raises(InputError, match=f"other settings: --data with SHA-256 {difference} here;"):
+            RunDirectory(tmp_path, other)
+    assert caplog.messages == []
