@@ -112,7 +112,7 @@ EMPTY = {
     "max_pool2d, no channels": (partial(ops.max_pool2d, window_shape=3), [(2, 9, 9, 0)], (2, 3, 3, 0)),
     "avg_pool2d, no images": (partial(ops.avg_pool2d, window_shape=3), [(0, 9, 9, 2)], (0, 3, 3, 2)),
     "global_avg_pool2d, no images": (ops.global_avg_pool2d, [(0, 9, 9, 2)], (0, 2)),
-    "batch_norm, no images": (partial(ops.batch_norm, stats=STATS, train=True), [(0, 9, 9, 2), (2,), (2,)], (0, 9, 9, 2)),
+    "batch_norm, no images": (CALLS["batch_norm, training"][0], [(0, 9, 9, 2), (2,), (2,)], (0, 9, 9, 2)),
 }  # fmt: skip
 
 

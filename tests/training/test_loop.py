@@ -176,18 +176,6 @@ def test_invalid_chunk_steps_and_step_metrics_raise(sample, start):
         fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, step_metrics=metrics)
 
 
-def test_evaluate_checks_pixels_and_labels(sample, start):
-    with pytest.raises(ValueError, match=r"floats from 0 to 255: expected values in \[0, 1\]"):
-        evaluate(start, sample.test_images.astype(np.float32), sample.test_labels)
-    with pytest.raises(ValueError, match="7 labels for 8 images"):
-        unwrap(evaluate)(start, sample.test_images[:8], sample.test_labels[:7])
-
-
-def test_evaluate_without_images_raises(sample, start):
-    with pytest.raises(ValueError, match=r"expected .* one image or more"):
-        evaluate(start, sample.test_images[:0], sample.test_labels[:0])
-
-
 def test_options_and_keywords_are_the_same(sample, start):
     options = FitOptions(num_epochs=1, batch_size=BATCH)
     (one,), (other,) = fit(start, sample, options), fit(start, sample, num_epochs=1, batch_size=BATCH)
