@@ -12,6 +12,7 @@ from flax.core import FrozenDict
 from jaxtyping import Array, Bool, Float, Integer, Num
 
 from jaxcnn.errors import InputError
+from jaxcnn.ops.arguments import widen
 from jaxcnn.training.batches import check_labels
 
 Metric = Callable[[Array, Array], Array | None]
@@ -40,7 +41,9 @@ class Metrics(struct.PyTreeNode):
 
     def __getitem__(self, name: str) -> Float[Array, "*steps"]:
         """Mean of the metric `name` over its examples."""
-        return self.sums[name] / self.counts[name]
+        total, count = self.sums[name], self.counts[name]
+        wide = widen(total.dtype)
+        return total.astype(wide) / count.astype(wide)
 
     def __add__(self, other: "Metrics") -> "Metrics":
         return jax.tree.map(jnp.add, self, other)
@@ -166,7 +169,7 @@ def compute_metrics(
     num_classes = logits.shape[-1]
     if isinstance(labels, np.ndarray):
         check_labels(labels, num_classes)
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    logits = logits.astype(widen(logits.dtype))
     labels = jnp.asarray(labels).astype(int)
     labels = jnp.where((labels >= 0) & (labels < num_classes), labels, num_classes)  # not from the end, as in Python
     sums = {}
@@ -176,7 +179,7 @@ def compute_metrics(
             continue
         if values.shape != labels.shape:
             raise ValueError(f"metric {name}: expected a value for each of {labels.size} examples, got {values.shape}")
-        wide = jnp.int32 if values.dtype == bool else jnp.promote_types(values.dtype, jnp.float32)
+        wide = jnp.int32 if values.dtype == bool else widen(values.dtype)
         sums[name] = jnp.sum(values, dtype=wide)
     return Metrics(sums, dict.fromkeys(sums, jnp.int32(labels.size)))
 

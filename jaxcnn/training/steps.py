@@ -12,6 +12,7 @@ from flax.core import FrozenDict
 from jaxtyping import Array, Float, Integer, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
+from jaxcnn.ops.arguments import widen
 from jaxcnn.training.batches import check_batch
 from jaxcnn.training.compilation import compiled
 from jaxcnn.training.metrics import METRICS, RESERVED, Metric, Metrics, compute_metrics
@@ -90,7 +91,8 @@ def _train_step(
 
     (loss, (batch_stats, of_batch)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
     extra = _accepted(state.tx.update, value=loss, grad=gradients, value_fn=lambda params: loss_fn(params)[0])
-    updates, opt_state = state.tx.update(gradients, state.opt_state, state.params, **extra)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes steps and rates, which JAX's strict mode refuses
+        updates, opt_state = state.tx.update(gradients, state.opt_state, state.params, **extra)
     state = state.replace(
         step=state.step + 1,
         params=optax.apply_updates(state.params, updates),
@@ -140,7 +142,7 @@ def _smoothed_loss(
     logits: Float[Array, "n classes"], labels: Integer[Array | np.ndarray, " n"], smoothing: float | int
 ) -> Float[Array, ""]:
     """Mean cross-entropy with smoothed labels, computed in float32 at least."""
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    logits = logits.astype(widen(logits.dtype))
     targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype), smoothing)
     return optax.softmax_cross_entropy(logits, targets).mean()
 
