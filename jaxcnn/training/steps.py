@@ -5,7 +5,6 @@ from inspect import Parameter, signature
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax.core import FrozenDict
