@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import reference
 from jax.test_util import check_grads
+from modes import every_mode
 from strategies import x64_if
 
 from jaxcnn import ops
@@ -154,6 +155,25 @@ def test_floats_keep_their_type_and_integers_are_converted(operation, shapes, gi
     with x64_if(given):
         y = operation(*(np.ones(shape, given) for shape in shapes))
     assert jax.tree.leaves(y)[0].dtype == returned
+
+
+@every_operation
+@every_mode
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.uint8])
+def test_modes_of_jax_do_not_change_the_type(operation, shapes, mode, dtype):
+    arrays = [np.ones(shape, dtype) for shape in shapes]
+    with mode():
+        y, pull_back = jax.eval_shape(lambda *arrays: jax.vjp(operation, *arrays), *arrays)
+        if dtype != jnp.uint8:
+            jax.eval_shape(lambda pull_back, y: pull_back(y), pull_back, y)
+        assert jax.tree.leaves(y)[0].dtype == (jnp.ones(()).dtype if dtype == jnp.uint8 else dtype)
+
+
+@every_operation
+def test_nan_checks_find_none_in_value_and_gradients(operation, shapes):
+    with jax.debug_nans(True):
+        slopes = jax.jit(jax.grad(lambda *arrays: jax.tree.leaves(operation(*arrays))[0].sum(), range(len(shapes))))
+        assert all(np.isfinite(slope).all() for slope in slopes(*numbers(shapes)))
 
 
 @every_operation
