@@ -4,6 +4,7 @@ Axes, counts and types are known while JAX traces, so they are always checked. V
 to look at those of a JAX array is to wait for the device, and while JAX traces there are none.
 """
 
+import math
 from functools import lru_cache, partial
 from typing import Any
 
@@ -27,7 +28,7 @@ def check_batch(state: TrainState, images: Array | np.ndarray, labels: Array | n
     Raises:
         TypeError: if an argument is not a state or an array.
         ValueError: if the state is that of an ensemble, the axes are not (N, H, W, C) and (N,), the labels are not
-            integers, or a NumPy array has a label that is not a class, pixels from 0 to 255 as floats, or NaN.
+            integers, or a NumPy array has a label that is not a class, pixels from 0 to 255 as floats, NaN or infinity.
     """
     check_state(state)
     check_axes(images, labels)
@@ -35,7 +36,7 @@ def check_batch(state: TrainState, images: Array | np.ndarray, labels: Array | n
         check_labels(labels, abstract_logits(state, images.shape[1:]).shape[-1])
     if isinstance(images, np.ndarray) and images.size and jnp.issubdtype(images.dtype, jnp.floating):
         lowest, highest = float(images.min()), float(images.max())
-        if not (lowest < 0 or highest <= MAX_FLOAT):  # also true for NaN
+        if not math.isfinite(highest - lowest) or (lowest >= 0 and highest > MAX_FLOAT):
             raise ValueError(
                 f"images with floats from {lowest:g} to {highest:g}: expected values in [0, 1], or normalized to a "
                 "mean near 0; give pixel values from 0 to 255 as uint8, or divide them by 255"

@@ -23,6 +23,8 @@ SMALL = {name: max(size, 32) for name, size in SMALLEST.items()}
 # NiN's last relu needs several pixels per class: a class that is negative on every pixel never gets a gradient.
 LEARNABLE = {**SMALL, "googlenet": 16, "resnet": 16, "nin": 99}
 
+PRODUCTS = {"dot_general", "conv_general_dilated"}
+
 every_network = pytest.mark.parametrize("name", RECIPES)
 
 
@@ -105,6 +107,9 @@ def test_bfloat16_computation_keeps_float32_variables(name):
     variables = drawn_variables(model, images.shape)
     logits = jax.jit(lambda variables: model.apply(variables, images, train=False))(variables)
     assert logits.dtype == jnp.bfloat16
+    program = jax.make_jaxpr(lambda variables: model.apply(variables, images, train=False))(variables)
+    products = [each for each in all_equations(program.jaxpr) if each.primitive.name in PRODUCTS]
+    assert {variable.aval.dtype for each in products for variable in each.invars} == {jnp.dtype(jnp.bfloat16)}
     assert np.isfinite(np.asarray(logits, np.float32)).all()
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
 

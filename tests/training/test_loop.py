@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from jaxcnn.data import Augmentation, Dataset
-from jaxcnn.data.pipeline import epoch_order
+from jaxcnn.data.pipeline import epoch_order, prepare_images
 from jaxcnn.models import LeNet
 from jaxcnn.training import (
     ChunkResult,
@@ -16,6 +16,7 @@ from jaxcnn.training import (
     FitOptions,
     Metrics,
     create_train_state,
+    eval_step,
     evaluate,
     fit,
     fit_in_chunks,
@@ -167,9 +168,14 @@ def test_evaluate_does_not_depend_on_the_batch_size(sample, start):
 
 
 def test_images_are_resized_to_image_size(sample):
+    few = sample.limit(32)
     state = create_train_state(LeNet(), optax.adam(1e-3), jax.random.key(0), (32, 32, 1))
-    (result,) = fit(state, sample.limit(32), num_epochs=1, batch_size=32, image_size=32)
-    assert np.isfinite(result.test_loss)
+    (result,) = fit(state, few, num_epochs=1, batch_size=32, image_size=32)
+    resized = prepare_images(few.test_images, 32)
+    assert result.test_loss == pytest.approx(float(eval_step(result.state, resized, few.test_labels).loss), rel=1e-5)
+    assert result.train_loss == pytest.approx(
+        float(train_step(state, prepare_images(few.train_images, 32), few.train_labels)[1].loss), rel=1e-5
+    )
 
 
 def test_it_learns(sample, start):
