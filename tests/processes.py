@@ -42,7 +42,19 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["jaxcnn.runs", "orbax.checkpoint"])
 
 
-def start(dataset, workdir, compiled, *, recipe=RECIPE, every=5, terminal=False, file_size=None, user=None, host=None):
+def start(
+    dataset,
+    workdir,
+    compiled,
+    *,
+    recipe=RECIPE,
+    every=5,
+    terminal=False,
+    file_size=None,
+    user=None,
+    host=None,
+    optimized=False,
+):
     """Start a process that trains a recipe in `workdir`.
 
     Args:
@@ -56,10 +68,11 @@ def start(dataset, workdir, compiled, *, recipe=RECIPE, every=5, terminal=False,
         user: user id of the process; None for the current user.
         host: for distributed training: the coordinator's port, the index of this process, and the number of processes;
             None for a single process.
+        optimized: whether XLA compiles as it does for users, and not with the few optimizations of other tests.
     """
     process = _processes.Process(
         target=_train,
-        args=(dataset, workdir, compiled, recipe, every, terminal, file_size, user, host),
+        args=(dataset, workdir, compiled, recipe, every, terminal, file_size, user, host, optimized),
         daemon=True,
     )
     process.start()
@@ -87,8 +100,10 @@ def _message_file(workdir, host):
     return workdir.with_name(f"{workdir.name}.message{'' if host is None else host[1]}")
 
 
-def _train(dataset, workdir, compiled, recipe, every, terminal, file_size, user, host):
+def _train(dataset, workdir, compiled, recipe, every, terminal, file_size, user, host, optimized):
     """Train, and exit like the command line. Its last line is written to a file next to the run."""
+    if optimized:
+        del os.environ["XLA_FLAGS"]  # XLA reads it when it computes first
     _prepare(compiled)
     code = 0
     if host is not None:

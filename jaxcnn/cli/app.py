@@ -78,7 +78,8 @@ def _run(args: list[str]) -> int:
         sys.stdout.write(f"jaxcnn {jaxcnn.__version__}\n")
         return 0
     try:
-        _parse(args or ["--help"])()
+        with platform.require_devices():
+            _parse(args or ["--help"])()
     except DivergedError as error:
         return _end(error, 1)
     except (InputError, RunError) as error:

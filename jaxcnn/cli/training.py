@@ -18,6 +18,7 @@ from jaxcnn.platform import (
     configure_malloc,
     enable_compilation_cache,
     enable_deterministic_ops,
+    find_devices,
     init_distributed,
     is_primary_process,
     memory_budget,
@@ -231,6 +232,7 @@ def reproduce(
         names, output, seeds=seeds, num_epochs=epochs, limit=limit, device=platform, dtype=dtype
     )
     configure_malloc()
+    find_devices(platform, 1)  # raises before anything is read or written
     dataset = load_fashion_mnist(data)
     enable_compilation_cache()
     reproduction.reproduce(configs, dataset, output, writers.PlainConsole())

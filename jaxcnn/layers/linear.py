@@ -34,7 +34,7 @@ class Conv(nn.Module):
 
     Raises:
         ValueError: if the kernel is larger than the padded input, the parameters have other shapes than the input
-            needs, or a number is out of range.
+            needs, the input has no channels, or a number is out of range.
 
     Examples:
         >>> layer = Conv(6, 5)
@@ -75,7 +75,7 @@ class Dense(nn.Module):
         param_dtype: type of the parameters.
 
     Raises:
-        ValueError: if the parameters have other shapes than the input needs.
+        ValueError: if the parameters have other shapes than the input needs, or there are no inputs or features.
 
     Examples:
         >>> layer = Dense(10)
@@ -103,10 +103,15 @@ class Dense(nn.Module):
 
 def _parameters(module: Conv | Dense, x: ops.ArrayLike, shape: tuple[int, ...]) -> tuple[Array, Array | None]:
     """Return the kernel of `shape`, whose last axis is the outputs, and the bias or None."""
+    name = "/".join(module.path) or type(module).__name__
+    if min(shape) < 1:
+        raise ValueError(
+            f"{name} with {module.features} features on an input {x.shape}: expected one feature and one channel or "
+            "more"
+        )
     if module.has_variable("params", "kernel"):
         given = module.get_variable("params", "kernel").shape
         if given != shape:
-            name = "/".join(module.path) or type(module).__name__
             raise ValueError(
                 f"{name} on an input {x.shape}: expected a kernel {shape}, got {given}; give inputs of the size and "
                 "channels with which the parameters were initialized"

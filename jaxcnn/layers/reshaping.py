@@ -1,5 +1,7 @@
 """Layers that only change shapes."""
 
+import math
+
 from flax import linen as nn
 from jaxtyping import Shaped
 
@@ -24,4 +26,4 @@ class Flatten(nn.Module):
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"]) -> Shaped[ops.ArrayLike, "n inputs"]:
         """Reshape `x`, (N, H, W, C), to (N, H * W * C)."""
-        return x.reshape(x.shape[0], -1)
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))

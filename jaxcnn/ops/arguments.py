@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import DTypeLike
 
 _FLOATS = tuple(map(np.dtype, (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)))
 
@@ -63,11 +65,23 @@ def as_floats(*arrays: ArrayLike) -> tuple[Array, ...]:
                 f"unsupported array type {array.dtype}: expected float16, bfloat16, float32, float64, integers or "
                 "booleans; convert it with astype"
             )
-    dtype = jnp.result_type(*arrays, 1.0)
+    with jax.numpy_dtype_promotion(
+        "standard"
+    ):  # this conversion is not an implicit one, which JAX's strict mode refuses
+        dtype = jnp.result_type(*arrays, 1.0)
     return tuple(jnp.asarray(array, dtype) for array in arrays)
 
 
 def as_wide_floats(*arrays: ArrayLike) -> tuple[Array, ...]:
     """Convert as `as_floats`, to float32 or wider, for sums."""
-    floats = as_floats(*arrays)
-    return tuple(array.astype(jnp.promote_types(array.dtype, jnp.float32)) for array in floats)
+    return tuple(array.astype(widen(array.dtype)) for array in as_floats(*arrays))
+
+
+def widen(dtype: DTypeLike) -> DTypeLike:
+    """The type to sum numbers of type `dtype` in: float64 for float64, otherwise float32.
+
+    Examples:
+        >>> widen(jnp.bfloat16) == jnp.float32, widen(np.dtype("int32")) == jnp.float32
+        (True, True)
+    """
+    return dtype if dtype == np.float64 else jnp.float32

@@ -1,5 +1,6 @@
 """Batch normalization as a pure function: statistics in, updated statistics out."""
 
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -41,7 +42,7 @@ def batch_norm(
 
         new stats = momentum * stats + (1 - momentum) * (mean, var)
 
-    In prediction, mean and variance are `stats`, which are returned unchanged.
+    In prediction, mean and variance are `stats`, which are returned unchanged; so it is for a batch without entries.
 
     Args:
         x: activations, (N, C) or (N, H, W, C). Half precision is computed in float32.
@@ -57,8 +58,7 @@ def batch_norm(
         unchanged.
 
     Raises:
-        ValueError: if `x` has 1, 3 or more than 4 axes, the channels differ, a training batch is empty, or momentum or
-            epsilon is out of range.
+        ValueError: if `x` has 1, 3 or more than 4 axes, the channels differ, or momentum or epsilon is out of range.
 
     Examples:
         >>> zero, one = jnp.zeros(2), jnp.ones(2)
@@ -86,14 +86,12 @@ def batch_norm(
         mean=(stats.mean, "C"),
         var=(stats.var, "C"),
     )
-    if train and x.size == 0:
-        raise ValueError(f"batch_norm: x {x.shape} is empty: expected at least one entry when train=True")
     (x,) = as_floats(x)
     (old_mean,), (old_var,) = as_floats(stats.mean), as_floats(stats.var)
     moving = BatchStats(old_mean, old_var)
     wide, scale, bias, mean, var = as_wide_floats(x, scale, bias, *moving)
     per_channel = (1,) * (x.ndim - 1) + (-1,)
-    if train:
+    if train and math.prod(x.shape[:-1]) != 0:
         axes = tuple(range(x.ndim - 1))
         mean = wide.mean(axes)
         var = jnp.square(wide - mean.reshape(per_channel)).mean(axes)

@@ -1,7 +1,14 @@
 """The machine: devices, memory, compiled programs and the processes of a job."""
 
 from jaxcnn.platform.compilation import enable_compilation_cache, enable_deterministic_ops
-from jaxcnn.platform.devices import Device, describe_devices, find_accelerators, find_devices, set_num_cpu_devices
+from jaxcnn.platform.devices import (
+    Device,
+    describe_devices,
+    find_accelerators,
+    find_devices,
+    require_devices,
+    set_num_cpu_devices,
+)
 from jaxcnn.platform.distributed import (
     init_distributed,
     is_primary_process,
@@ -24,6 +31,7 @@ __all__ = [
     "memory_budget",
     "raise_file_limit",
     "raise_lost_process",
+    "require_devices",
     "set_num_cpu_devices",
     "shutdown_distributed",
     "software_versions",

@@ -3,7 +3,8 @@
 import logging
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,15 +27,19 @@ def find_devices(name: str | None, count: int | None) -> tuple[Device, ...]:
         count: number of devices; None for all.
 
     Raises:
-        InputError: if this machine has fewer.
+        InputError: if this machine has fewer, or JAX cannot use what JAX_PLATFORMS or JAX_PLATFORM_NAME names.
     """
-    try:
-        devices = tuple(jax.devices(name))
-    except RuntimeError as error:
-        present = ", ".join(sorted({device.platform for device in jax.devices()} | {"cpu"}))
-        raise InputError(
-            f"--platform {name}: JAX finds no such device here; choose one of {present}, or install jax for {name}"
-        ) from error
+    devices = _default_devices()
+    if name is not None:
+        try:
+            devices = tuple(jax.devices(name))
+        except RuntimeError as error:
+            present = ", ".join(sorted({device.platform for device in devices} | {"cpu"}))
+            limit = jax.config.jax_platforms
+            remedy = f"unset JAX_PLATFORMS={limit}" if limit else f"install jax for {name}"
+            raise InputError(
+                f"--platform {name}: JAX finds no such device here; choose one of {present}, or {remedy}"
+            ) from error
     if count is not None and not 1 <= count <= len(devices):
         raise InputError(
             f"--num-devices {count}: expected 1 to {len(devices)}, the number of {devices[0].platform} devices here"
@@ -45,6 +50,37 @@ def find_devices(name: str | None, count: int | None) -> tuple[Device, ...]:
 def find_accelerators(directory: Path = Path("/dev")) -> list[str]:
     """The kinds of accelerators whose device files are in `directory`, whether or not JAX can use them."""
     return [kind for kind, pattern in _ACCELERATORS.items() if any(directory.glob(pattern))]
+
+
+@contextmanager
+def require_devices() -> Iterator[None]:
+    """Raise an InputError for an error in the context, if JAX has no device to compute on."""
+    try:
+        yield
+    except (AssertionError, RuntimeError):
+        _default_devices()
+        raise
+
+
+def _default_devices() -> tuple[Device, ...]:
+    """The devices that JAX computes on unless told otherwise.
+
+    Raises:
+        InputError: if it cannot use what JAX_PLATFORMS or JAX_PLATFORM_NAME names.
+    """
+    try:
+        return tuple(jax.devices())
+    except (AssertionError, RuntimeError) as error:  # JAX asserts that it has found a device
+        reason = str(error).partition(" (set JAX_PLATFORMS")[0].partition("\n")[0]
+        given = {
+            "JAX_PLATFORMS": jax.config.jax_platforms,
+            "JAX_PLATFORM_NAME": jax.config.values.get("jax_platform_name"),
+        }
+        names = " ".join(f"{name}={value}" for name, value in given.items() if value)
+        what, remedy = (f"{names}: ", "unset it, or give cpu") if names else ("", "set JAX_PLATFORMS=cpu")
+        raise InputError(
+            f"{what}JAX cannot compute on such a device here{f' ({reason})' if reason else ''}; {remedy}"
+        ) from error
 
 
 def set_num_cpu_devices(count: int | None = None) -> None:

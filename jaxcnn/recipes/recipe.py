@@ -259,7 +259,10 @@ class Recipe:
             [0.1, 0.05]
         """
         schedule = self._make_schedule(num_examples)
-        return self.learning_rate if schedule is None else self.learning_rate * float(jnp.asarray(schedule(step)))
+        if schedule is None:
+            return self.learning_rate
+        with jax.numpy_dtype_promotion("standard"):  # optax's schedules mix types, which JAX's strict mode refuses
+            return self.learning_rate * float(jnp.asarray(schedule(step)))
 
     def fit_options(self, **changes: Any) -> FitOptions:
         """The options for `training.fit`, with `changes` in place of the recipe's own.

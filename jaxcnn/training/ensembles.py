@@ -78,7 +78,6 @@ def fit_ensemble(
     """
     options = make_options(options, changes)
     if not options.placement.has_members:
-        height, _, channels = dataset.image_shape
-        size = options.image_size or height
-        options = replace(options, placement=choose_placement(state, (size, size, channels)))
+        placement = choose_placement(state, options.input_shape(dataset.image_shape))
+        options = replace(options, placement=placement)
     return (result for result in run_epochs(state, dataset, options) if isinstance(result, EpochResult))

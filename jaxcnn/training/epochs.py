@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.training import chunks
+from jaxcnn.training.batches import abstract_logits
 from jaxcnn.training.loaders import DeviceBlock, StepRange, make_loader, step_ranges
 from jaxcnn.training.metrics import Metrics, zero_metrics
 from jaxcnn.training.options import FitOptions
@@ -52,7 +53,7 @@ def run_epochs(
     shape = (*state.step.shape, step_ranges(len(dataset.train), options.batch_size)[-1].stop)
     if step_metrics is not None and step_metrics.count.shape != shape:
         raise ValueError(f"step_metrics of shape {step_metrics.count.shape}: expected {shape}, an entry for each step")
-    logits = abstract_logits(state, dataset.image_shape, options)
+    logits = abstract_logits(state, options.input_shape(dataset.image_shape))
     if logits.shape[-1] < dataset.num_classes:
         raise ValueError(
             f"a network with {logits.shape[-1]} outputs for {dataset.num_classes} classes: expected "
@@ -158,16 +159,6 @@ def add_metrics(
         for start, stop, rows in block.intersect(ranges):
             metrics = chunks.eval_chunk(state, metrics, block, start, stop, options=options.eval_program, rows=rows)
     return metrics
-
-
-def abstract_logits(state: TrainState, image_shape: tuple[int, ...], options: FitOptions) -> jax.ShapeDtypeStruct:
-    """Shape and type of the network's output for one image, of one member."""
-    height, width, channels = image_shape
-    size = (options.image_size, options.image_size) if options.image_size else (height, width)
-    images = jax.ShapeDtypeStruct((1, *size, channels), jnp.float32)
-    axis = len(state.step.shape)
-    variables = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[axis:], leaf.dtype), state.variables)
-    return jax.eval_shape(partial(state.apply_fn, train=False), variables, images)
 
 
 def _means(sums: Arrays, counts: Arrays, start: int, stop: int) -> dict[str, Any]:

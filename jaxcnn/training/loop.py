@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Array, Integer, Shaped
 
 from jaxcnn.data.dataset import Dataset, StreamedDataset
-from jaxcnn.training.epochs import abstract_logits, add_metrics, run_epochs
+from jaxcnn.training.batches import abstract_logits, check_axes, check_labels, check_state
+from jaxcnn.training.epochs import add_metrics, run_epochs
 from jaxcnn.training.loaders import DeviceBlock, step_ranges
 from jaxcnn.training.metrics import Metrics, zero_metrics
 from jaxcnn.training.options import FitOptions, make_options
@@ -102,21 +103,22 @@ def evaluate(
         image_size: height and width that the network takes; None for the size of the images.
 
     Returns:
-        The sums over all examples.
+        The sums over all examples; their means are NaN if there are none.
 
     Raises:
-        ValueError: if there are no images, floats are outside [0, 1], the counts of images and labels differ, a
-            label is not a class, or `batch_size` is below 1.
+        TypeError: if an argument is not a state or an array.
+        ValueError: if floats are outside [0, 1], there is not one label for each image, a label is not a class, or
+            `batch_size` is below 1.
     """
     options = FitOptions(num_epochs=0, batch_size=batch_size, image_size=image_size)
+    check_state(state)
     check_images(images)
-    if len(images) != len(labels):
-        raise ValueError(f"{len(labels)} labels for {len(images)} images: expected one for each image")
-    lowest, highest = int(labels.min()), int(labels.max())
-    logits = abstract_logits(state, images.shape[1:], options)
-    if not 0 <= lowest <= highest < logits.shape[-1]:
-        raise ValueError(f"labels from {lowest} to {highest}: expected 0 to {logits.shape[-1] - 1}")
-    ranges = step_ranges(len(images), batch_size)
-    block = DeviceBlock(0, ranges[-1].stop, jnp.asarray(images), jnp.asarray(labels), None)
+    check_axes(images, labels)
+    logits = abstract_logits(state, options.input_shape(images.shape[1:]))
+    check_labels(labels, logits.shape[-1])
     no_sums = zero_metrics(logits, options.all_metrics)
+    ranges = step_ranges(len(images), batch_size)
+    if not ranges:
+        return no_sums
+    block = DeviceBlock(0, ranges[-1].stop, jnp.asarray(images), jnp.asarray(labels), None)
     return add_metrics(state, no_sums, [block], ranges, options)

@@ -12,6 +12,8 @@ from flax.core import FrozenDict
 from jaxtyping import Array, Bool, Float, Integer, Num
 
 from jaxcnn.errors import InputError
+from jaxcnn.ops.arguments import widen
+from jaxcnn.training.batches import check_labels
 
 Metric = Callable[[Array, Array], Array | None]
 """A function of logits (N, K), float32, and labels (N,): the metric of each example, (N,), numbers or booleans.
@@ -39,7 +41,9 @@ class Metrics(struct.PyTreeNode):
 
     def __getitem__(self, name: str) -> Float[Array, "*steps"]:
         """Mean of the metric `name` over its examples."""
-        return self.sums[name] / self.counts[name]
+        total, count = self.sums[name], self.counts[name]
+        wide = widen(total.dtype)
+        return total.astype(wide) / count.astype(wide)
 
     def __add__(self, other: "Metrics") -> "Metrics":
         return jax.tree.map(jnp.add, self, other)
@@ -139,26 +143,35 @@ def compute_metrics(
 
     Args:
         logits: (N, K); computed with in float32 at least.
-        labels: (N,), integers in 0 .. K - 1.
+        labels: (N,), integers in 0 .. K - 1. Another label in a NumPy array raises an error. In a JAX array, whose
+            values are not known here, it is no class and makes the loss NaN: the functions get K for it.
         metrics: the functions, by name. Booleans are counted as integers; numbers are summed in float32 at least.
 
     Returns:
         Sums and counts of those that are defined for K classes.
 
     Raises:
-        ValueError: if the labels are not one integer for each image, or a metric is not one value for each.
+        ValueError: if the logits are not (N, K), the labels are not one class for each image, or a metric is not one
+            value for each.
 
     Examples:
         >>> logits, labels = jnp.array([[2.0, 0.0], [3.0, 0.0]]), jnp.array([0, 1])
         >>> {name: round(float(mean), 3) for name, mean in compute_metrics(logits, labels).means().items()}
         {'loss': 1.588, 'accuracy': 0.5}
     """
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-    labels = jnp.asarray(labels)
+    if logits.ndim != 2:
+        raise ValueError(f"logits of shape {logits.shape}: expected (N, K)")
+    labels = labels if isinstance(labels, Array) else np.asarray(labels)
     if labels.shape != logits.shape[:1]:
         raise ValueError(f"labels of shape {labels.shape} for {len(logits)} images: expected one for each image")
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         raise ValueError(f"labels of type {labels.dtype}: expected integers")
+    num_classes = logits.shape[-1]
+    if isinstance(labels, np.ndarray):
+        check_labels(labels, num_classes)
+    logits = logits.astype(widen(logits.dtype))
+    labels = jnp.asarray(labels).astype(int)
+    labels = jnp.where((labels >= 0) & (labels < num_classes), labels, num_classes)  # not from the end, as in Python
     sums = {}
     for name, function in metrics.items():
         values = function(logits, labels)
@@ -166,7 +179,7 @@ def compute_metrics(
             continue
         if values.shape != labels.shape:
             raise ValueError(f"metric {name}: expected a value for each of {labels.size} examples, got {values.shape}")
-        wide = jnp.int32 if values.dtype == bool else jnp.promote_types(values.dtype, jnp.float32)
+        wide = jnp.int32 if values.dtype == bool else widen(values.dtype)
         sums[name] = jnp.sum(values, dtype=wide)
     return Metrics(sums, dict.fromkeys(sums, jnp.int32(labels.size)))
 

@@ -65,6 +65,11 @@ class FitOptions:
         if not isinstance(self.placement, Placement):
             raise TypeError(f"placement {self.placement!r}: expected a training.Placement")
 
+    def input_shape(self, image_shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Height, width and channels as the network takes images of `image_shape`."""
+        height, width, channels = image_shape
+        return self.image_size or height, self.image_size or width, channels
+
     @property
     def all_metrics(self) -> Mapping[str, Metric]:
         """`METRICS` and the further ones."""

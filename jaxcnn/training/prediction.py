@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
+from jaxcnn.training.batches import abstract_logits, check_state
 from jaxcnn.training.compilation import compiled
+from jaxcnn.training.options import FitOptions
 from jaxcnn.training.state import TrainState
 
 
@@ -29,7 +31,8 @@ def predict(
         (N, num_classes), float32, each row with the sum 1; for one image (num_classes,).
 
     Raises:
-        ValueError: if there are no images, floats are outside [0, 1], or `batch_size` is below 1.
+        TypeError: if an argument is not a state or an array.
+        ValueError: if the images have other axes, floats are outside [0, 1], or `batch_size` is below 1.
 
     Examples:
         >>> import optax
@@ -41,33 +44,36 @@ def predict(
         >>> predict(state, np.zeros((28, 28, 1), np.uint8)).shape
         (10,)
     """
-    if state.step.ndim:
-        raise ValueError("a stacked state: expected that of one run, such as state of result.member(0)")
+    check_state(state)
+    options = FitOptions(num_epochs=0, batch_size=batch_size, image_size=image_size)
+    check_images(images, axes=(3, 4))
     if images.ndim == 3:
         return predict(state, images[None], batch_size=batch_size, image_size=image_size)[0]
-    check_images(images)
-    if batch_size < 1:
-        raise ValueError(f"batch_size {batch_size}: expected 1 or more")
+    if len(images) == 0:
+        return np.zeros((0, abstract_logits(state, options.input_shape(images.shape[1:])).shape[-1]), np.float32)
     parts = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
     return np.concatenate(
         [np.asarray(_probabilities(state, jnp.asarray(part), image_size=image_size)) for part in parts]
     )
 
 
-def check_images(images: Array | np.ndarray) -> None:
-    """Check that there are images, and that floats are in [0, 1].
+def check_images(images: Array | np.ndarray, *, axes: tuple[int, ...] = (4,)) -> None:
+    """Check that `images` have one of these numbers of axes, and that floats are in [0, 1].
 
     Raises:
+        TypeError: if they are not an array.
         ValueError: if not.
     """
-    if images.ndim != 4 or len(images) == 0:
-        raise ValueError(f"images of shape {images.shape}: expected (N, H, W, C) with one image or more")
-    if jnp.issubdtype(images.dtype, jnp.floating):
+    if not isinstance(images, Array | np.ndarray):
+        raise TypeError(f"images of type {type(images).__name__}: expected a JAX or NumPy array")
+    if images.ndim not in axes:
+        raise ValueError(f"images of shape {images.shape}: expected (N, H, W, C)")
+    if images.size and jnp.issubdtype(images.dtype, jnp.floating):
         lowest, highest = float(images.min()), float(images.max())
         if not (lowest >= 0 and highest <= 1):  # also true for NaN
             raise ValueError(
                 f"images with floats from {lowest:g} to {highest:g}: expected values in [0, 1]; give pixel values from "
-                "0 to 255 as uint8"
+                "0 to 255 as uint8, and normalized images to eval_step"
             )
 
 

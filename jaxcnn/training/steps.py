@@ -1,21 +1,23 @@
 """One batch: a step of training, and a step of evaluation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax.core import FrozenDict
 from jaxtyping import Array, Float, Integer, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
+from jaxcnn.ops.arguments import widen
+from jaxcnn.training.batches import check_batch
 from jaxcnn.training.compilation import compiled
 from jaxcnn.training.metrics import METRICS, RESERVED, Metric, Metrics, compute_metrics
 from jaxcnn.training.state import RngStream, TrainState, Variables, derive_key
 
 
-@compiled(static_argnames=("label_smoothing", "metrics"))
 def train_step(
     state: TrainState,
     images: Shaped[Array | np.ndarray, "n h w c"],
@@ -27,12 +29,16 @@ def train_step(
     """One step of the optimizer on the mean cross-entropy of a batch.
 
     With label smoothing s and K classes, the target of the cross-entropy is 1 - s + s / K for the label and s / K for
-    every other class.
+    every other class. The optimizer gets what optax's extended transformations use: `value`, the loss that is
+    differentiated, `grad` and `value_fn`, the loss of this batch as a function of the parameters.
 
     Args:
         state: the state before the step.
-        images: (N, H, W, C) at the network's size: floats in [0, 1], or uint8, which are divided by 255.
-        labels: (N,), integers in 0 .. num_classes - 1.
+        images: (N, H, W, C) at the network's size, with N of 1 or more: uint8, which are divided by 255, or floats, in
+            [0, 1] for the networks of `jaxcnn.models`. NumPy arrays of floats are refused if they have NaN, or a value
+            above 2 and none below 0: these are pixels from 0 to 255.
+        labels: (N,), integers in 0 .. num_classes - 1. Another label in a NumPy array raises an error; in a JAX array,
+            whose values are on the device, it makes the loss NaN.
         label_smoothing: s, 0 or more and less than 1.
         metrics: further metrics beside `METRICS`: functions by name, in a hashable mapping such as Flax's FrozenDict.
 
@@ -40,13 +46,33 @@ def train_step(
         The state after the step, and the batch's metrics before the step, computed in training mode and against the
         labels without smoothing. Their `gradient_norm` is the norm of all gradients together, before any clipping.
 
+    Raises:
+        TypeError: if an argument is not a state or an array.
+        ValueError: if the axes are not as above, there are no images, or a value is refused.
+
     References:
         Szegedy and others, Rethinking the Inception Architecture for Computer Vision, 2016, section 7.
     """
+    check_batch(state, images, labels)
+    if len(images) == 0:
+        raise ValueError(f"images of shape {images.shape}: expected one or more; the mean loss of none is undefined")
     if RESERVED & set(metrics):
         raise ValueError(f"metrics {', '.join(metrics)}: a name is in use; choose another")
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing {label_smoothing}: expected 0 or more, and less than 1")
+    return _train_step(state, images, labels, label_smoothing=label_smoothing, metrics=metrics)
+
+
+@compiled(static_argnames=("label_smoothing", "metrics"))
+def _train_step(
+    state: TrainState,
+    images: Shaped[Array | np.ndarray, "n h w c"],
+    labels: Integer[Array | np.ndarray, " n"],
+    *,
+    label_smoothing: float | int,
+    metrics: Mapping[str, Metric],
+) -> tuple[TrainState, Metrics]:
+    """`train_step` without its checks, compiled."""
     images = prepare_images(images)
     dropout_key = derive_key(state.key, RngStream.DROPOUT, state.step)
 
@@ -62,8 +88,10 @@ def train_step(
         loss = _smoothed_loss(logits, labels, label_smoothing) if label_smoothing else of_batch.loss
         return loss, (updates.get("batch_stats", {}), of_batch)
 
-    gradients, (batch_stats, of_batch) = jax.grad(loss_fn, has_aux=True)(state.params)
-    updates, opt_state = state.tx.update(gradients, state.opt_state, state.params)
+    (loss, (batch_stats, of_batch)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    extra = _accepted(state.tx.update, value=loss, grad=gradients, value_fn=lambda params: loss_fn(params)[0])
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes steps and rates, which JAX's strict mode refuses
+        updates, opt_state = state.tx.update(gradients, state.opt_state, state.params, **extra)
     state = state.replace(
         step=state.step + 1,
         params=optax.apply_updates(state.params, updates),
@@ -73,7 +101,6 @@ def train_step(
     return state, of_batch.with_gradient_norm(optax.tree.norm(gradients))
 
 
-@compiled(static_argnames="metrics")
 def eval_step(
     state: TrainState,
     images: Shaped[Array | np.ndarray, "n h w c"],
@@ -85,10 +112,27 @@ def eval_step(
 
     Args:
         state: the state to evaluate.
-        images: (N, H, W, C) at the network's size: floats in [0, 1], or uint8, which are divided by 255.
-        labels: (N,), integers in 0 .. num_classes - 1.
+        images: as for `train_step`; there may be none.
+        labels: as for `train_step`.
         metrics: as for `train_step`.
+
+    Raises:
+        TypeError: as for `train_step`.
+        ValueError: as for `train_step`.
     """
+    check_batch(state, images, labels)
+    return _eval_step(state, images, labels, metrics=metrics)
+
+
+@compiled(static_argnames="metrics")
+def _eval_step(
+    state: TrainState,
+    images: Shaped[Array | np.ndarray, "n h w c"],
+    labels: Integer[Array | np.ndarray, " n"],
+    *,
+    metrics: Mapping[str, Metric],
+) -> Metrics:
+    """`eval_step` without its checks, compiled."""
     logits = state.apply_fn(state.variables, prepare_images(images), train=False)
     return compute_metrics(logits, labels, {**METRICS, **metrics})
 
@@ -97,6 +141,14 @@ def _smoothed_loss(
     logits: Float[Array, "n classes"], labels: Integer[Array | np.ndarray, " n"], smoothing: float | int
 ) -> Float[Array, ""]:
     """Mean cross-entropy with smoothed labels, computed in float32 at least."""
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    logits = logits.astype(widen(logits.dtype))
     targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype), smoothing)
     return optax.softmax_cross_entropy(logits, targets).mean()
+
+
+def _accepted(update: Callable[..., Any], **extra: Any) -> dict[str, Any]:
+    """Those of `extra` that an optimizer's `update` takes; some take a few, although optax asks them to take any."""
+    parameters = signature(update).parameters
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return extra
+    return {name: value for name, value in extra.items() if name in parameters}

@@ -65,3 +65,14 @@ def test_parameters_of_another_input_raise(layer, shape, other):
     variables = layer.init(jax.random.key(0), jnp.ones(shape))
     with pytest.raises(ValueError, match=r"^(Conv|Dense) on an input .*: expected a kernel \(.*\), got \("):
         layer.apply(variables, jnp.ones(other))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(Conv(2, 3), (1, 4, 4, 0)), (Conv(0, 3), (1, 4, 4, 1)), (Dense(2), (1, 0)), (Dense(-1), (1, 4))],
+)
+def test_layers_without_inputs_or_features_raise(layer, shape):
+    with pytest.raises(
+        ValueError, match=rf"with {layer.features} features on an input \(.*\): expected one feature and"
+    ):
+        layer.init(jax.random.key(0), jnp.ones(shape))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import reference
 from jax.test_util import check_grads
+from modes import every_mode
 from strategies import x64_if
 
 from jaxcnn import ops
@@ -94,6 +95,44 @@ def test_vmap_of_vmap_of_a_gradient_equals_a_loop(operation, shapes):
 
 
 @every_operation
+def test_vmap_over_no_examples_gives_none_and_no_gradients(operation, shapes):
+    one = jax.tree.leaves(operation(*numbers(shapes)))[0]
+    value, pull_back = jax.vjp(jax.vmap(operation), *(jnp.ones((0, *shape)) for shape in shapes))
+    assert jax.tree.leaves(value)[0].shape == (0, *one.shape)
+    assert [slope.shape for slope in pull_back(value)] == [(0, *shape) for shape in shapes]
+
+
+EMPTY = {
+    "conv2d as a product, no images": (ops.conv2d, [(0, 9, 9, 1), (3, 3, 1, 4), (4,)], (0, 7, 7, 4)),
+    "conv2d by XLA, no images": (ops.conv2d, [(0, 9, 9, 9), (3, 3, 9, 4), (4,)], (0, 7, 7, 4)),
+    "conv2d 1x1, no images": (ops.conv2d, [(0, 9, 9, 3), (1, 1, 3, 4), (4,)], (0, 9, 9, 4)),
+    "conv2d, no input channels": (ops.conv2d, [(2, 9, 9, 0), (3, 3, 0, 4), (4,)], (2, 7, 7, 4)),
+    "conv2d, no output channels": (ops.conv2d, [(2, 9, 9, 3), (3, 3, 3, 0), (0,)], (2, 7, 7, 0)),
+    "corr2d_multi_in, no channels": (ops.corr2d_multi_in, [(0, 9, 9), (0, 3, 3)], (7, 7)),
+    "max_pool2d, no images": (partial(ops.max_pool2d, window_shape=3), [(0, 9, 9, 2)], (0, 3, 3, 2)),
+    "max_pool2d, no channels": (partial(ops.max_pool2d, window_shape=3), [(2, 9, 9, 0)], (2, 3, 3, 0)),
+    "avg_pool2d, no images": (partial(ops.avg_pool2d, window_shape=3), [(0, 9, 9, 2)], (0, 3, 3, 2)),
+    "global_avg_pool2d, no images": (ops.global_avg_pool2d, [(0, 9, 9, 2)], (0, 2)),
+    "batch_norm, no images": (CALLS["batch_norm, training"][0], [(0, 9, 9, 2), (2,), (2,)], (0, 9, 9, 2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("operation", "shapes", "expected"), EMPTY.values(), ids=EMPTY)
+def test_empty_axes_give_what_a_sum_over_nothing_is(operation, shapes, expected):
+    def output(*arrays):
+        return jax.tree.leaves(operation(*arrays))[0]
+
+    *arrays, last = (jnp.ones(shape) for shape in shapes)
+    y, pull_back = jax.vjp(output, *arrays, last)
+    has_bias = len(shapes) == 3
+    np.testing.assert_array_equal(y, np.full(expected, float(has_bias)))
+    *slopes, of_last = pull_back(y)
+    for slope, shape in zip(slopes, shapes, strict=False):
+        np.testing.assert_array_equal(slope, np.zeros(shape))
+    np.testing.assert_array_equal(of_last, np.full(shapes[-1], float(has_bias and y.size / max(1, y.shape[-1]))))
+
+
+@every_operation
 def test_derivatives_equal_finite_differences(operation, shapes):
     with jax.enable_x64(True):
         check_grads(operation, tuple(numbers(shapes, np.float64)), order=2, modes=("fwd", "rev"), atol=1e-3, rtol=1e-3)
@@ -116,6 +155,25 @@ def test_floats_keep_their_type_and_integers_are_converted(operation, shapes, gi
     with x64_if(given):
         y = operation(*(np.ones(shape, given) for shape in shapes))
     assert jax.tree.leaves(y)[0].dtype == returned
+
+
+@every_operation
+@every_mode
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.uint8])
+def test_modes_of_jax_do_not_change_the_type(operation, shapes, mode, dtype):
+    arrays = [np.ones(shape, dtype) for shape in shapes]
+    with mode():
+        y, pull_back = jax.eval_shape(lambda *arrays: jax.vjp(operation, *arrays), *arrays)
+        if dtype != jnp.uint8:
+            jax.eval_shape(lambda pull_back, y: pull_back(y), pull_back, y)
+        assert jax.tree.leaves(y)[0].dtype == (jnp.ones(()).dtype if dtype == jnp.uint8 else dtype)
+
+
+@every_operation
+def test_nan_checks_find_none_in_value_and_gradients(operation, shapes):
+    with jax.debug_nans(True):
+        slopes = jax.jit(jax.grad(lambda *arrays: jax.tree.leaves(operation(*arrays))[0].sum(), range(len(shapes))))
+        assert all(np.isfinite(slope).all() for slope in slopes(*numbers(shapes)))
 
 
 @every_operation

@@ -112,6 +112,14 @@ def test_prediction_uses_the_moving_statistics_unchanged():
     assert same == stats
 
 
+def test_a_batch_without_entries_leaves_the_statistics_unchanged():
+    stats = BatchStats(jnp.array([1.0]), jnp.array([4.0]))
+    for shape in ((0, 1), (0, 3, 3, 1), (2, 0, 3, 1)):
+        y, same = batch_norm(jnp.ones(shape), jnp.ones(1), jnp.zeros(1), stats, train=True)
+        assert y.shape == shape
+        assert same == stats
+
+
 def test_scan_over_batches_carries_the_statistics():
     """Statistics keep their type and shape."""
     xs = jnp.asarray(np.random.default_rng(0).normal(size=(6, 16, 2)), jnp.bfloat16)

@@ -5,9 +5,11 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from flax import linen as nn
+from processes import RECIPE as QUICK
 from rich.console import Console
 
-from jaxcnn import runs
+from jaxcnn import layers, runs
 from jaxcnn.errors import DivergedError, InputError
 from jaxcnn.recipes import RECIPES
 from jaxcnn.runs import RunConfig, params_sha256
@@ -112,11 +114,23 @@ def test_a_loss_that_is_not_finite_ends_the_run(sample, tmp_path, console):
     assert len(epochs) == 2
 
 
-def test_bfloat16_trains(sample, tmp_path, console):
-    epochs = runs.train(
-        RunConfig(RECIPE, dtype="bfloat16"), sample, tmp_path / "run", writers=[TerminalWriter(console)]
-    )
-    assert all(np.isfinite(epoch.test_loss) for epoch in epochs)
+def test_bfloat16_computes_in_bfloat16_nearly_as_float32(sample, tmp_path):
+    dtypes, losses = {"float32": set(), "bfloat16": set()}, {}
+
+    def record(call, args, kwargs, context):
+        y = call(*args, **kwargs)
+        if isinstance(context.module, layers.Conv | layers.Dense):
+            dtypes[context.module.dtype].add(str(y.dtype))
+        return y
+
+    for dtype in dtypes:
+        jax.clear_caches()  # the network is called while it is compiled
+        with nn.intercept_methods(record):
+            epochs = runs.train(RunConfig(QUICK, dtype=dtype), sample, tmp_path / dtype)
+        losses[dtype] = np.array([(epoch.train_loss, epoch.test_loss) for epoch in epochs])
+    assert dtypes == {dtype: {dtype} for dtype in dtypes}
+    assert (losses["bfloat16"] != losses["float32"]).all()
+    np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.01)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from inspect import unwrap
+
 import jax
 import numpy as np
 import optax
@@ -29,7 +31,11 @@ def test_pixels_outside_the_range_raise(state, sample):
         predict(state, sample.test_images[:2].astype(np.float32))
 
 
-@pytest.mark.parametrize(("count", "batch_size"), [(0, 256), (2, 0)])
-def test_no_images_and_an_empty_batch_raise(state, sample, count, batch_size):
-    with pytest.raises(ValueError, match="expected"):
-        predict(state, sample.test_images[:count], batch_size=batch_size)
+def test_an_empty_batch_raises(state, sample):
+    with pytest.raises(ValueError, match="batch_size 0: expected an integer, 1 or more"):
+        predict(state, sample.test_images[:2], batch_size=0)
+
+
+def test_images_without_a_channel_axis_raise(state):
+    with pytest.raises(ValueError, match=r"images of shape \(28, 28\): expected \(N, H, W, C\)"):
+        unwrap(predict)(state, np.zeros((28, 28), np.uint8))

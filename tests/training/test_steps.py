@@ -5,11 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 from flax import linen as nn
 
+from jaxcnn import data
 from jaxcnn.models import LeNet
-from jaxcnn.training import METRICS, compute_metrics, create_train_state, eval_step, train_step
+from jaxcnn.training import METRICS, compute_metrics, create_train_state, eval_step, fit, train_step
 from jaxcnn.training.metrics import zero_metrics
 
 SHAPE = (28, 28, 1)
@@ -23,6 +25,14 @@ class Dropout(nn.Module):
     def __call__(self, x, *, train: bool):
         x = nn.Dropout(0.5, deterministic=not train)(jnp.ones((x.shape[0], 10)))
         return x * self.param("scale", nn.initializers.ones, (1, 10))
+
+
+class Bias(nn.Module):
+    """A network whose logits are its parameters."""
+
+    @nn.compact
+    def __call__(self, x, *, train: bool):  # noqa: ARG002
+        return jnp.zeros((x.shape[0], 10)) + self.param("bias", nn.initializers.zeros, (1, 10))
 
 
 def batch(sample, count=64):
@@ -134,3 +144,55 @@ def test_labels_that_are_not_one_integer_for_each_image_raise():
 def test_a_metric_without_a_value_for_each_example_raises():
     with pytest.raises(ValueError, match="metric mean: expected a value for each of 4 examples"):
         compute_metrics(jnp.zeros((4, 2)), jnp.zeros(4, jnp.int32), {"mean": lambda logits, _: logits.mean()})
+
+
+def received():
+    """An optimizer that changes nothing and keeps what it gets beside the gradients."""
+
+    def update(updates, state, params=None, *, value, grad, value_fn, **extra):
+        step = jax.tree.map(lambda leaf: -0.5 * leaf, grad)
+        return jax.tree.map(jnp.zeros_like, updates), (value, value_fn(optax.apply_updates(params, step)), grad)
+
+    return optax.GradientTransformationExtraArgs(lambda params: (jnp.zeros(()), jnp.zeros(()), params), update)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_optimizer_gets_the_loss_its_function_and_the_gradient(smoothing):
+    images, labels = np.zeros((4, 2, 2, 1), np.uint8), np.array([3, 3, 3, 5])
+    before = create_train_state(Bias(), received(), 0, (2, 2, 1))
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, 10), smoothing)
+
+    def loss(bias):
+        return optax.softmax_cross_entropy(jnp.broadcast_to(bias, (4, 10)), targets).mean()
+
+    after, _ = train_step(before, images, labels, label_smoothing=smoothing)
+    value, later, gradient = after.opt_state
+    expected, slope = jax.value_and_grad(loss)(before.params["bias"])
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    np.testing.assert_allclose(gradient["bias"], slope, rtol=1e-5)
+    np.testing.assert_allclose(later, loss(-0.5 * slope), rtol=1e-5)
+
+
+def test_reduce_on_plateau_reduces_the_rate_of_fit():
+    plateau = optax.contrib.reduce_on_plateau(factor=0.5, patience=1, rtol=0.5)  # no loss halves after the first
+    images, labels = np.zeros((4, 2, 2, 1), np.uint8), np.arange(4, dtype=np.uint8)
+    state = create_train_state(Bias(), optax.chain(optax.sgd(0.1), plateau), 0, (2, 2, 1))
+    dataset = data.Dataset(images, labels, images, labels, tuple("abcd"))
+    *_, last = fit(state, dataset, num_epochs=4, batch_size=4)
+    assert float(last.state.opt_state[-1].scale) == 0.5**3
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optax.chain(SGD, optax.scale_by_backtracking_linesearch(max_backtracking_steps=2)),
+        optax.polyak_sgd(),
+        optax.contrib.sam(SGD, SGD, opaque_mode=False),
+    ],
+)
+def test_optimizers_with_few_or_many_arguments_learn(optimizer):
+    images, labels = np.zeros((4, 2, 2, 1), np.uint8), np.full(4, 3)
+    state = create_train_state(Bias(), optimizer, 0, (2, 2, 1))
+    for _ in range(4):
+        state, metrics = train_step(state, images, labels)
+    assert float(metrics.loss) < 0.99 * np.log(10)

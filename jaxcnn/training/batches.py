@@ -1,0 +1,120 @@
+"""Checks of a batch: the images and labels that a network gets.
+
+Axes, counts and types are known while JAX traces, so they are always checked. Values are checked in NumPy arrays alone:
+to look at those of a JAX array is to wait for the device, and while JAX traces there are none.
+"""
+
+import math
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jaxcnn.training.state import TrainState
+
+MAX_FLOAT = 2.0
+"""The maximum of float images without negative values. Pixels from 0 to 255 exceed it."""
+
+
+def check_batch(state: TrainState, images: Array | np.ndarray, labels: Array | np.ndarray) -> None:
+    """Check the arguments of a step.
+
+    Float images can have any mean and variance, for networks that take such images. They are refused if none of their
+    values is negative and one exceeds `MAX_FLOAT`: these are pixels from 0 to 255.
+
+    Raises:
+        TypeError: if an argument is not a state or an array.
+        ValueError: if the state is that of an ensemble, the axes are not (N, H, W, C) and (N,), the labels are not
+            integers, or a NumPy array has a label that is not a class, pixels from 0 to 255 as floats, NaN or infinity.
+    """
+    check_state(state)
+    check_axes(images, labels)
+    if isinstance(labels, np.ndarray):
+        check_labels(labels, abstract_logits(state, images.shape[1:]).shape[-1])
+    if isinstance(images, np.ndarray) and images.size and jnp.issubdtype(images.dtype, jnp.floating):
+        lowest, highest = float(images.min()), float(images.max())
+        if not math.isfinite(highest - lowest) or (lowest >= 0 and highest > MAX_FLOAT):
+            raise ValueError(
+                f"images with floats from {lowest:g} to {highest:g}: expected values in [0, 1], or normalized to a "
+                "mean near 0; give pixel values from 0 to 255 as uint8, or divide them by 255"
+            )
+
+
+def check_state(state: TrainState) -> None:
+    """Check that `state` is that of one run.
+
+    Raises:
+        TypeError: if it is not a state.
+        ValueError: if it is that of an ensemble.
+    """
+    if not isinstance(state, TrainState):
+        raise TypeError(f"state of type {type(state).__name__}: expected a TrainState, as create_train_state returns")
+    if state.step.ndim:
+        raise ValueError(
+            f"a stacked state of {state.step.size} runs: expected that of one run, such as state of result.member(0)"
+        )
+
+
+def check_axes(images: Array | np.ndarray, labels: Array | np.ndarray) -> None:
+    """Check that there is one integer label for each image.
+
+    Raises:
+        TypeError: if one is not an array.
+        ValueError: if the axes are not (N, H, W, C) and (N,), or the labels are not integers.
+    """
+    for name, array in (("images", images), ("labels", labels)):
+        if not isinstance(array, Array | np.ndarray | jax.ShapeDtypeStruct):
+            raise TypeError(f"{name} of type {type(array).__name__}: expected a JAX or NumPy array")
+    if images.ndim != 4:
+        raise ValueError(f"images of shape {images.shape}: expected (N, H, W, C)")
+    if labels.shape != images.shape[:1]:
+        raise ValueError(
+            f"labels of shape {labels.shape} for images of shape {images.shape}: expected one label for each image, "
+            f"{images.shape[:1]}"
+        )
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(f"labels of type {labels.dtype}: expected integers")
+
+
+def check_labels(labels: Array | np.ndarray, num_classes: int) -> None:
+    """Check that each label is a class.
+
+    Raises:
+        ValueError: if one is not in 0 .. num_classes - 1.
+    """
+    if not labels.size:
+        return
+    lowest, highest = int(labels.min()), int(labels.max())
+    if not 0 <= lowest <= highest < num_classes:
+        raise ValueError(
+            f"labels from {lowest} to {highest} for a network with {num_classes} outputs: expected 0 to "
+            f"{num_classes - 1}"
+        )
+
+
+def abstract_logits(state: TrainState, image_shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
+    """Shape (1, K) and type of the network's output for one image, of one member.
+
+    Raises:
+        ValueError: if the network returns no such array.
+    """
+    axis = state.step.ndim
+    leaves, tree = jax.tree.flatten(state.variables)
+    abstract = tuple(jax.ShapeDtypeStruct(leaf.shape[axis:], leaf.dtype) for leaf in leaves)
+    return _abstract_logits(state.apply_fn, tree, abstract, tuple(image_shape), jax.config.jax_enable_x64)
+
+
+@lru_cache
+def _abstract_logits(
+    apply_fn: Any, tree: Any, leaves: tuple[jax.ShapeDtypeStruct, ...], image_shape: tuple[int, ...], _x64: bool
+) -> jax.ShapeDtypeStruct:
+    """`abstract_logits`, computed once for equal arguments: a trace of the network takes longer than a step."""
+    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    logits = jax.eval_shape(partial(apply_fn, train=False), jax.tree.unflatten(tree, leaves), images)
+    if getattr(logits, "ndim", 0) != 2 or logits.shape[0] != 1:
+        shape = getattr(logits, "shape", type(logits).__name__)
+        raise ValueError(f"the network returned {shape} for an image {image_shape}: expected logits, (1, num_classes)")
+    return logits
