@@ -35,7 +35,7 @@ class Checkpointer:
 
     Attributes:
         directory: where the checkpoints are.
-        interrupted: the steps of incomplete checkpoints that were found.
+        interrupted: the steps of incomplete checkpoints that the first process found.
 
     Raises:
         OSError: if the directory cannot be made or read.
@@ -61,9 +61,11 @@ class Checkpointer:
         self._kept = _NewestAndBest(max_to_keep)
         self._is_read_back = jax.process_count() > 1
         self.directory = Path(directory).absolute()
-        self.directory.mkdir(parents=True, exist_ok=True)
-        found = (_INCOMPLETE.fullmatch(path.name) for path in sorted(self.directory.iterdir()))
-        self.interrupted = [int(match[1]) for match in found if match]
+        self.interrupted = []
+        if jax.process_index() == 0:  # another process must not make it before the first has checked its parent
+            self.directory.mkdir(parents=True, exist_ok=True)
+            found = (_INCOMPLETE.fullmatch(path.name) for path in sorted(self.directory.iterdir()))
+            self.interrupted = [int(match[1]) for match in found if match]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=self._kept,
             async_options=ocp.AsyncOptions(timeout_secs=_WAIT_SECONDS) if jax.process_count() > 1 else None,
