@@ -1,5 +1,6 @@
 from functools import partial
 from inspect import unwrap
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -170,7 +171,7 @@ def test_the_optimizer_gets_the_loss_its_function_and_the_gradient(smoothing):
         return optax.softmax_cross_entropy(jnp.broadcast_to(bias, (4, 10)), targets).mean()
 
     after, _ = train_step(before, images, labels, label_smoothing=smoothing)
-    got = after.opt_state
+    got: Any = after.opt_state
     expected, slope = jax.value_and_grad(loss)(before.params["bias"])
     np.testing.assert_allclose(got["value"], expected, rtol=1e-5)
     np.testing.assert_allclose(got["grad"]["bias"], slope, rtol=1e-5)
