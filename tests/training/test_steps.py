@@ -139,7 +139,7 @@ def test_labels_that_are_not_one_integer_for_each_image_raise():
     with pytest.raises(ValueError, match=r"labels of shape \(7,\) for 8 images"):
         unchecked(jnp.zeros((8, 2)), jnp.zeros(7, jnp.int32))
     with pytest.raises(ValueError, match="labels of type float32: expected integers"):
-        unchecked(jnp.zeros((8, 2)), jnp.zeros(8))
+        unchecked(jnp.zeros((8, 2)), jnp.zeros(8, jnp.float32))
 
 
 def test_a_metric_without_a_value_for_each_example_raises():
