@@ -127,6 +127,13 @@ def results_of():
     return make
 
 
+@pytest.fixture(scope="module")
+def with_nans():
+    """Allow NaN in tests that compute it, also under JAX_DEBUG_NANS."""
+    with jax.debug_nans(False):
+        yield
+
+
 @pytest.fixture
 def without_type_checks(monkeypatch):
     """Disable jaxtyping's checks, which raise before the checks of a function."""

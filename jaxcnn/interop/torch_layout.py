@@ -121,7 +121,7 @@ def _matrix_to_torch(matrix: np.ndarray, *, inputs: Shape | None) -> np.ndarray:
 
 
 def _initial_variables(model: nn.Module, image_shape: tuple[int, int, int]) -> Variables:
-    return dict(model.init(jax.random.key(0), jnp.zeros((1, *image_shape)), train=False))
+    return dict(model.init(jax.random.key(0), jnp.zeros((1, *image_shape), jnp.float32), train=False))
 
 
 def initial_statistics(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[Path, Any]:

@@ -29,5 +29,5 @@ def output_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[s
         (8, 8, 16)
     """
     with record_calls() as calls:
-        jax.eval_shape(partial(model.init, train=False), jax.random.key(0), jnp.zeros((1, *image_shape)))
+        jax.eval_shape(partial(model.init, train=False), jax.random.key(0), jnp.zeros((1, *image_shape), jnp.float32))
     return {call.path[0]: call.output.shape[1:] for call in calls if len(call.path) == 1}

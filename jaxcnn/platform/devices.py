@@ -35,7 +35,7 @@ def find_devices(name: str | None, count: int | None) -> tuple[Device, ...]:
             devices = tuple(jax.devices(name))
         except RuntimeError as error:
             present = ", ".join(sorted({device.platform for device in devices} | {"cpu"}))
-            limit = jax.config.jax_platforms
+            limit = jax.config.values["jax_platforms"]
             remedy = f"unset JAX_PLATFORMS={limit}" if limit else f"install jax for {name}"
             raise InputError(
                 f"--platform {name}: JAX finds no such device here; choose one of {present}, or {remedy}"
@@ -72,10 +72,7 @@ def _default_devices() -> tuple[Device, ...]:
         return tuple(jax.devices())
     except (AssertionError, RuntimeError) as error:  # JAX asserts that it has found a device
         reason = str(error).partition(" (set JAX_PLATFORMS")[0].partition("\n")[0]
-        given = {
-            "JAX_PLATFORMS": jax.config.jax_platforms,
-            "JAX_PLATFORM_NAME": jax.config.values.get("jax_platform_name"),
-        }
+        given = {name: jax.config.values[name.lower()] for name in ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")}
         names = " ".join(f"{name}={value}" for name, value in given.items() if value)
         what, remedy = (f"{names}: ", "unset it, or give cpu") if names else ("", "set JAX_PLATFORMS=cpu")
         raise InputError(

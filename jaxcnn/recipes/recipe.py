@@ -305,6 +305,6 @@ def _setting_names() -> list[str]:
 
 @lru_cache
 def _count_parameters(model: nn.Module, image_size: int) -> int:
-    images = jnp.zeros((1, image_size, image_size, 1))
+    images = jnp.zeros((1, image_size, image_size, 1), jnp.float32)
     params = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)["params"]
     return sum(leaf.size for leaf in jax.tree.leaves(params))

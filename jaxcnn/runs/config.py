@@ -191,7 +191,7 @@ class RunConfig:
             )
         if "num_classes" not in known:
             init = partial(model.init_with_output, train=False)
-            logits, _ = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, *image_shape)))
+            logits, _ = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, *image_shape), jnp.float32))
             if logits.shape != (1, num_classes):
                 raise InputError(
                     f"{type(model).__name__} has {logits.shape[-1]} outputs for {num_classes} classes: add a field "

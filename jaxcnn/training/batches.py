@@ -104,14 +104,17 @@ def abstract_logits(state: TrainState, image_shape: tuple[int, ...]) -> jax.Shap
     axis = state.step.ndim
     leaves, tree = jax.tree.flatten(state.variables)
     abstract = tuple(jax.ShapeDtypeStruct(leaf.shape[axis:], leaf.dtype) for leaf in leaves)
-    return _abstract_logits(state.apply_fn, tree, abstract, tuple(image_shape), jax.config.jax_enable_x64)
+    return _abstract_logits(state.apply_fn, tree, abstract, tuple(image_shape), jax.dtypes.canonicalize_dtype(float))
 
 
 @lru_cache
 def _abstract_logits(
-    apply_fn: Any, tree: Any, leaves: tuple[jax.ShapeDtypeStruct, ...], image_shape: tuple[int, ...], _x64: bool
+    apply_fn: Any, tree: Any, leaves: tuple[jax.ShapeDtypeStruct, ...], image_shape: tuple[int, ...], _float: Any
 ) -> jax.ShapeDtypeStruct:
-    """`abstract_logits`, computed once for equal arguments: a trace of the network takes longer than a step."""
+    """`abstract_logits`, computed once for equal arguments and JAX's default type of floats.
+
+    A trace of the network takes longer than a step.
+    """
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     logits = jax.eval_shape(partial(apply_fn, train=False), jax.tree.unflatten(tree, leaves), images)
     if getattr(logits, "ndim", 0) != 2 or logits.shape[0] != 1:

@@ -129,7 +129,7 @@ def _as_key(key: Any) -> PRNGKeyArray:
 
 @partial(jax.jit, static_argnums=(0, 2))
 def _init(model: nn.Module, key: PRNGKeyArray, image_shape: tuple[int, int, int]) -> Variables:
-    return dict(model.init(key, jnp.zeros((1, *image_shape)), train=False))
+    return dict(model.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False))
 
 
 @lru_cache

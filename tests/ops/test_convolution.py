@@ -10,6 +10,8 @@ from strategies import arrays, assert_agrees, dtypes, seeds, thoroughly, windows
 
 from jaxcnn import ops
 
+pytestmark = pytest.mark.usefixtures("with_nans")
+
 
 @st.composite
 def convolutions(draw, types=dtypes):

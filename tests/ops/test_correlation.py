@@ -1,12 +1,15 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import arrays, assert_agrees, dtypes, seeds, thoroughly, windows, x64_if
 
 from jaxcnn import ops
+
+pytestmark = pytest.mark.usefixtures("with_nans")
 
 X = np.arange(9.0).reshape(3, 3)
 K = np.arange(4.0).reshape(2, 2)

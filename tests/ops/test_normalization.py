@@ -1,12 +1,15 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import arrays, assert_agrees, dtypes, seeds, thoroughly, x64_if
 
 from jaxcnn.ops import BatchStats, batch_norm
+
+pytestmark = pytest.mark.usefixtures("with_nans")
 
 jitted = jax.jit(batch_norm, static_argnames=("train", "momentum", "epsilon"))
 

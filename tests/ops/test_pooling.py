@@ -10,6 +10,8 @@ from strategies import arrays, assert_agrees, dtypes, seeds, thoroughly, windows
 
 from jaxcnn import ops
 
+pytestmark = pytest.mark.usefixtures("with_nans")
+
 X = jnp.arange(9.0).reshape(3, 3)
 IMAGES = jnp.arange(16.0).reshape(1, 4, 4, 1)
 

@@ -19,7 +19,7 @@ def test_a_missing_platform_raises():
 @pytest.fixture
 def jax_platforms(monkeypatch):
     """Return a function that sets JAX_PLATFORMS for a JAX that finds none of these devices, and raises `error`."""
-    before = jax.config.jax_platforms
+    before = jax.config.values["jax_platforms"]
 
     def set_variable(value, error):
         def devices(platform=None):

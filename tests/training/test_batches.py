@@ -21,7 +21,7 @@ from jaxcnn.training import (
     train_step,
 )
 
-pytestmark = pytest.mark.usefixtures("without_type_checks")
+pytestmark = pytest.mark.usefixtures("without_type_checks", "with_nans")
 
 IMAGES = np.random.default_rng(0).random((8, 2, 2, 1)).astype(np.float32)
 LABELS = np.arange(8) % 7  # of seven classes

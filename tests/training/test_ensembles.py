@@ -71,6 +71,7 @@ def test_an_ensemble_resumes_from_any_chunk(sample):
     np.testing.assert_array_equal(resumed.train_loss, whole.train_loss)
 
 
+@pytest.mark.usefixtures("with_nans")
 def test_the_member_that_diverged_is_named(sample):
     good, bad = starts(2)
     bad = bad.replace(params=jax.tree.map(lambda leaf: leaf * np.nan, bad.params))

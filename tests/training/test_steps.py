@@ -1,5 +1,6 @@
 from functools import partial
 from inspect import unwrap
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -78,7 +79,7 @@ def test_metrics_are_sums_over_the_batch(sample):
     logits = state.apply_fn(state.variables, images / 255, train=False)
     metrics = eval_step(state, images, labels)
     assert int(metrics.count) == 64
-    assert int(metrics.sums["accuracy"]) == int((np.argmax(logits, -1) == np.asarray(labels)).sum())
+    assert int(metrics.sums["accuracy"]) == int((np.argmax(np.asarray(logits), -1) == np.asarray(labels)).sum())
     parts = eval_step(state, images[:24], labels[:24]) + eval_step(state, images[24:], labels[24:])
     np.testing.assert_allclose(parts.loss, metrics.loss, rtol=1e-5)
     assert int(parts.sums["accuracy"]) == int(metrics.sums["accuracy"])
@@ -138,7 +139,7 @@ def test_labels_that_are_not_one_integer_for_each_image_raise():
     with pytest.raises(ValueError, match=r"labels of shape \(7,\) for 8 images"):
         unchecked(jnp.zeros((8, 2)), jnp.zeros(7, jnp.int32))
     with pytest.raises(ValueError, match="labels of type float32: expected integers"):
-        unchecked(jnp.zeros((8, 2)), jnp.zeros(8))
+        unchecked(jnp.zeros((8, 2)), jnp.zeros(8, jnp.float32))
 
 
 def test_a_metric_without_a_value_for_each_example_raises():
@@ -149,11 +150,15 @@ def test_a_metric_without_a_value_for_each_example_raises():
 def received():
     """An optimizer that changes nothing and keeps what it gets beside the gradients."""
 
+    def init(params):
+        return {"value": 0.0, "later": 0.0, "grad": params}
+
     def update(updates, state, params=None, *, value, grad, value_fn, **extra):
         step = jax.tree.map(lambda leaf: -0.5 * leaf, grad)
-        return jax.tree.map(jnp.zeros_like, updates), (value, value_fn(optax.apply_updates(params, step)), grad)
+        later = value_fn(optax.apply_updates(params, step))
+        return jax.tree.map(jnp.zeros_like, updates), {"value": value, "later": later, "grad": grad}
 
-    return optax.GradientTransformationExtraArgs(lambda params: (jnp.zeros(()), jnp.zeros(()), params), update)
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -166,11 +171,11 @@ def test_the_optimizer_gets_the_loss_its_function_and_the_gradient(smoothing):
         return optax.softmax_cross_entropy(jnp.broadcast_to(bias, (4, 10)), targets).mean()
 
     after, _ = train_step(before, images, labels, label_smoothing=smoothing)
-    value, later, gradient = after.opt_state
+    got: Any = after.opt_state
     expected, slope = jax.value_and_grad(loss)(before.params["bias"])
-    np.testing.assert_allclose(value, expected, rtol=1e-5)
-    np.testing.assert_allclose(gradient["bias"], slope, rtol=1e-5)
-    np.testing.assert_allclose(later, loss(-0.5 * slope), rtol=1e-5)
+    np.testing.assert_allclose(got["value"], expected, rtol=1e-5)
+    np.testing.assert_allclose(got["grad"]["bias"], slope, rtol=1e-5)
+    np.testing.assert_allclose(got["later"], loss(-0.5 * slope), rtol=1e-5)
 
 
 def test_reduce_on_plateau_reduces_the_rate_of_fit():
