@@ -8,6 +8,7 @@ import pytest
 from jaxcnn import __version__, cli
 from jaxcnn.cli import app, training
 from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE
+from jaxcnn.runs.data_spec import data_sha256
 
 pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
@@ -50,7 +51,7 @@ def test_summary_shows_layers_and_the_book_s_shapes(capsys):
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_train_records_all_settings(sample_requests, tmp_path, capsys):
+def test_train_records_all_settings(sample, sample_requests, tmp_path, capsys):
     run = tmp_path / "run"
     options = "--epochs 1 --batch-size 64 --lr 0.002 --seed 5 --limit 128 --platform cpu --dtype bfloat16"
     assert cli.main(["train", "lenet", *options.split(), "--workdir", str(run)]) == 0
@@ -62,7 +63,11 @@ def test_train_records_all_settings(sample_requests, tmp_path, capsys):
         "warmup_epochs": 0.0, "weight_decay": 0.0, "clip_norm": None, "label_smoothing": 0.0, "init_gain": None,
         "augmentation": None, "metrics": {}, "seed": 5,
         "dtype": "bfloat16", "matmul_precision": "default", "limit": 128, "deterministic": False,
-        "jax": {"default_prng_impl": "threefry2x32", "enable_x64": False, "threefry_partitionable": True},
+        "jax": {
+            "default_prng_impl": "threefry2x32", "enable_x64": False, "random_seed_offset": 0,
+            "threefry_partitionable": True,
+        },
+        "data_sha256": data_sha256(sample.limit(128)),
     }  # fmt: skip
     assert sample_requests == [None]
     assert "finished after 1 of 1 epoch" in capsys.readouterr().out
