@@ -22,9 +22,10 @@ _NOT_COMPARED = {"source place", "data source"}  # files can be moved; their con
 _OPTIONS = {
     "num_epochs": "--epochs",
     **{name: f"--{name.replace('_', '-')}" for name in ("batch_size", "learning_rate", "seed", "limit", "dtype")},
+    "matmul_precision": "JAX_DEFAULT_MATMUL_PRECISION",
     **{f"data_sha256 {part}": "--data with SHA-256" for part in ("sample", "all")},
 }
-"""The option for an entry of the settings; the others belong to the recipe, or to JAX."""
+"""The option or variable for an entry of the settings; the others belong to the recipe, or to JAX."""
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -114,7 +115,8 @@ def check_same_config(path: Path, config: dict[str, Any]) -> None:
 def _describe_difference(key: str, there: Any, here: Any) -> str:
     if key == _CLASSES and isinstance(there, list) and isinstance(here, list):
         return f"classes ({list_differences({'the run': there, 'the data': here}) or 'in another order'})"
-    return f"{_OPTIONS.get(key, key)} {there} there and {here} here"
+    name = f"JAX_{key.removeprefix('jax ').upper()}" if key.startswith("jax ") else _OPTIONS.get(key, key)
+    return f"{name} {there} there and {here} here"
 
 
 def flatten_config(config: dict[str, Any]) -> dict[str, Any]:

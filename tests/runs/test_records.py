@@ -19,11 +19,11 @@ def seed_offset():
 
 
 SETTINGS = {
-    "jax enable_x64 False there and True": lambda: jax.enable_x64(True),
-    "jax threefry_partitionable True there and False": lambda: jax.threefry_partitionable(False),
-    "jax default_prng_impl threefry2x32 there and rbg": lambda: jax.default_prng_impl("rbg"),
-    "jax random_seed_offset 0 there and 1": seed_offset,
-    "matmul_precision default there and float32": lambda: jax.default_matmul_precision("float32"),
+    "JAX_ENABLE_X64 False there and True": lambda: jax.enable_x64(True),
+    "JAX_THREEFRY_PARTITIONABLE True there and False": lambda: jax.threefry_partitionable(False),
+    "JAX_DEFAULT_PRNG_IMPL threefry2x32 there and rbg": lambda: jax.default_prng_impl("rbg"),
+    "JAX_RANDOM_SEED_OFFSET 0 there and 1": seed_offset,
+    "JAX_DEFAULT_MATMUL_PRECISION default there and float32": lambda: jax.default_matmul_precision("float32"),
 }
 
 
