@@ -87,17 +87,16 @@ def batch_norm(
         var=(stats.var, "C"),
     )
     (x,) = as_floats(x)
-    (old_mean,), (old_var,) = as_floats(stats.mean), as_floats(stats.var)
-    moving = BatchStats(old_mean, old_var)
+    moving = BatchStats(*as_floats(stats.mean), *as_floats(stats.var))
     wide, scale, bias, mean, var = as_wide_floats(x, scale, bias, *moving)
     per_channel = (1,) * (x.ndim - 1) + (-1,)
     if train and math.prod(x.shape[:-1]) != 0:
-        axes = tuple(range(x.ndim - 1))
+        axes, old = tuple(range(x.ndim - 1)), BatchStats(mean, var)
         mean = wide.mean(axes)
         var = jnp.square(wide - mean.reshape(per_channel)).mean(axes)
         moving = BatchStats(
-            (momentum * old_mean + (1 - momentum) * mean).astype(old_mean.dtype),
-            (momentum * old_var + (1 - momentum) * var).astype(old_var.dtype),
+            (momentum * old.mean + (1 - momentum) * mean).astype(moving.mean.dtype),
+            (momentum * old.var + (1 - momentum) * var).astype(moving.var.dtype),
         )
     factor = scale * lax.rsqrt(var + epsilon)
     y = (wide - mean.reshape(per_channel)) * factor.reshape(per_channel) + bias.reshape(per_channel)

@@ -63,7 +63,7 @@ def require_devices() -> Iterator[None]:
 
 
 def _default_devices() -> tuple[Device, ...]:
-    """The devices that JAX computes on unless told otherwise.
+    """The devices that JAX computes on by default.
 
     Raises:
         InputError: if it cannot use what JAX_PLATFORMS or JAX_PLATFORM_NAME names.

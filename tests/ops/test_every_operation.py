@@ -209,7 +209,12 @@ def test_numpy_integers_are_accepted_as_sizes():
     assert ops.max_pool2d(x, two).shape == (1, 3, 3, 1)
 
 
-def test_mixed_types_are_promoted_to_the_common_type():
+@every_mode
+def test_mixed_types_are_promoted_to_the_common_type(mode):
     x, kernel = np.ones((1, 3, 3, 1), np.float16), np.ones((2, 2, 1, 1), np.float32)
-    assert ops.conv2d(x, kernel).dtype == np.float32
-    assert ops.conv2d(x.astype(np.uint8), kernel.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+    half = ops.BatchStats(jnp.zeros(1, jnp.bfloat16), jnp.ones(1, jnp.float16))
+    with mode():
+        assert ops.conv2d(x, kernel).dtype == np.float32
+        assert ops.conv2d(x.astype(np.uint8), kernel.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+        y, stats = ops.batch_norm(x, kernel[0, 0, 0], kernel[0, 0, 0], half, train=True)
+        assert (y.dtype, stats.mean.dtype, stats.var.dtype) == (np.float16, jnp.bfloat16, np.float16)
