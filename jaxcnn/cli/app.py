@@ -1,6 +1,7 @@
 """The entry point: parse, call, and end with one line if something is wrong."""
 
 import contextlib
+import errno
 import io
 import logging
 import re
@@ -19,7 +20,9 @@ from jaxcnn.cli.doctor import doctor
 from jaxcnn.cli.overview import show_recipes, show_summary
 from jaxcnn.cli.streams import tolerant_streams
 from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
+from jaxcnn.writers import drop_output
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _RENAMED = {
     "--device": "--platform",
     "--devices": "--num-devices",
@@ -61,11 +64,22 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         The exit code: 0; 1 if a run could not continue; 2 for invalid input; 128 plus its number for a signal.
     """
+    code = 0
     with tolerant_streams():
         try:
-            return _run(sys.argv[1:] if args is None else args)
-        except BrokenPipeError:  # the reader of the help has ended
-            return 0
+            try:
+                code = _run(sys.argv[1:] if args is None else args)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except BrokenPipeError:  # the reader of the output has ended
+            return code
+        except OSError as error:
+            if error.errno not in _FULL or sys.stdout is None:
+                raise
+            drop_output(sys.stdout.fileno())
+            return _end(f"the output cannot be written ({error.strerror}): solve this, or give it another place", 1)
+        return code
 
 
 def _run(args: list[str]) -> int:

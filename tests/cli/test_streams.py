@@ -1,6 +1,7 @@
 import io
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,17 @@ def test_output_without_a_reader_is_no_error(monkeypatch, command, code):
         except SystemExit as error:  # the help ends so
             ended = error.code
         assert ended == code
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("command", ["list", "--version", "--help"])
+def test_output_to_a_full_disk_is_one_line(monkeypatch, capsys, record_fault, command):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert cli.main([command]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    record_fault("the output of a command to a full disk", "one line, exit code 1", err)
 
 
 def test_a_closed_stderr_keeps_the_exit_code(monkeypatch):
