@@ -20,7 +20,7 @@ def list_names(names: Sequence[str]) -> str:
 
 
 def list_differences(names: dict[str, Collection[str]]) -> str:
-    """The names that only one of two collections has, in quotes, which show spaces and unusual characters.
+    """The names that only one of two collections has, in quotes that make spaces and unusual characters visible.
 
     Examples:
         >>> list_differences({"train": ["cat", "cow"], "test": ["cat", "dog ", "pig"]})
@@ -53,7 +53,7 @@ class ImageError(InputError):
         self.faults = faults
 
     def __str__(self) -> str:
-        """The images with the same fault share one clause."""
+        """One clause for each fault, with the names of its images."""
         names: dict[str, list[str]] = {}
         for name, fault in self.faults.items():
             names.setdefault(fault, []).append(name)

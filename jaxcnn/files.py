@@ -1,4 +1,4 @@
-"""Paths as users write them or as libraries need them, and files that are written completely or not at all."""
+"""Paths for users and for libraries, and files that are written completely or not at all."""
 
 import os
 import re
@@ -13,10 +13,11 @@ _PLAIN_PATH = re.compile(r"(?!//|/(gs|s3|az|hf)/|.*\.[._])[\w./ -]{1,500}", re.A
 
 
 def expand_path(path: str | os.PathLike[str]) -> Path:
-    """`path` with the home directory for a ~ at its beginning, which a shell leaves in --option=~/x.
+    """`path` with the home directory in place of a leading ~, which a shell does not expand in --option=~/x.
 
     Raises:
-        InputError: if the home directory is unknown, or the system does not accept the path, as one with a long name.
+        InputError: if the home directory is unknown, or the system refuses the path, for example because a name in it
+            is too long.
     """
     try:
         expanded = Path(path).expanduser()
@@ -49,11 +50,12 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def plain_path(directory: Path) -> Iterator[Path]:
-    """A path to `directory` that Orbax and TFDS cannot misread or refuse, if needed through a temporary link.
+    """A path to `directory` that Orbax and TFDS neither misread nor refuse; a temporary link if necessary.
 
-    Both take a path below /gs or /s3 for a bucket. Orbax looks for files with `glob`, which reads [1] as a pattern; it
-    takes gs: for a bucket, also within a path; and it shortens a/../b, where a can be a link. TensorStore refuses
-    .__lock. TensorStore and array_record refuse what is not UTF-8. A long path leaves no room for their files.
+    Both treat a path below /gs or /s3 as a bucket. Orbax searches for files with `glob`, which reads [1] as a pattern;
+    it treats gs: as a bucket, even inside a path; and it shortens a/../b to b, although a can be a link. TensorStore
+    refuses .__lock. TensorStore and array_record refuse names that are not UTF-8. In a very long path, the names of
+    their files do not fit.
     """
     if _PLAIN_PATH.fullmatch(str(directory)):
         yield directory

@@ -1,8 +1,8 @@
-"""Numbers and names in sentences."""
+"""Counts and names in sentences."""
 
 
 def count_of(number: int | float, what: str) -> str:
-    """A number of things, with the plural that it needs.
+    """A number and its noun, in the plural unless the number is 1.
 
     Examples:
         >>> count_of(1, "epoch"), count_of(10_000, "image"), count_of(2, "class"), count_of(0.5, "epoch")

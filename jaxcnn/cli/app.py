@@ -31,7 +31,7 @@ _RENAMED = {
     "--out": "--output",
 }
 _CHOICES = {"--platform", "--dtype", "--format", "--background", "--log-to"}
-"""Options with a list of values, which are words in lower case."""
+"""Options with a fixed list of values, all in lower case."""
 
 _COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
     "list": show_recipes,
@@ -59,7 +59,7 @@ def main(args: list[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        args: the words after `jaxcnn`; those of this process unless given.
+        args: the words after `jaxcnn`; None for those of this process.
 
     Returns:
         The exit code: 0; 1 if a run could not continue; 2 for invalid input; 128 plus its number for a signal.
@@ -123,7 +123,7 @@ def _parse(args: list[str]) -> Callable[[], None]:
 
 
 def _in_lower_case(before: str, word: str) -> str:
-    """`word`, in lower case if it is the value of an option with a list of values."""
+    """`word`, in lower case if it is the value of an option with a fixed list of values."""
     option, equals, value = word.partition("=")
     if before.replace("_", "-") in _CHOICES:
         return word.lower()
@@ -148,7 +148,7 @@ def _help_command(args: list[str]) -> str:
 
 
 def _end(why: Exception | str, code: int) -> int:
-    """Print why, in one line, whatever names it contains."""
+    """Print why in one line, even if a name in it has line breaks, and return `code`."""
     with contextlib.suppress(BrokenPipeError, AttributeError):  # nobody reads it, or the shell has closed it
         sys.stderr.write(f"jaxcnn: {' '.join(str(why).splitlines())}\n")
     return code

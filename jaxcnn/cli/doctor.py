@@ -25,14 +25,14 @@ from jaxcnn.writers import PlainConsole
 
 _VARIABLES = re.compile("(JAX|XLA|TFDS|CUDA|NVIDIA|OMP)[A-Z_0-9]*|XDG_CACHE_HOME")
 _BATCH_SIZE, _NUM_STEPS = 256, 10
-_TOLERANCE = 0.05  # GPUs and TPUs compute products in less than the precision of float32 by default
+_TOLERANCE = 0.05  # by default, GPUs and TPUs compute products with less precision than float32
 
 
 @later
 def doctor() -> None:
     """Show versions, devices, settings and data, and check one compiled step.
 
-    A bug report should hold the output.
+    Include the output in a bug report.
     """
     console = PlainConsole()
     for name, describe in _FACTS.items():
@@ -61,7 +61,7 @@ def _environment() -> str:
 
 
 def _devices() -> str:
-    """The devices of JAX, and accelerators of this machine that JAX does not use."""
+    """The devices of JAX, and an accelerator of this machine that JAX does not use."""
     devices = platform.find_devices(None, None)
     words, present = platform.describe_devices(devices), platform.find_accelerators()
     if devices[0].platform != "cpu" or not present:
@@ -94,7 +94,7 @@ def _data() -> str:
 
 
 def _step() -> str:
-    """Compare a compiled step of LeNet on JAX's default device with one on the CPU that is not compiled."""
+    """Compare a compiled step of LeNet on JAX's default device with an uncompiled step on the CPU."""
     images = np.random.default_rng(0).random((_BATCH_SIZE, 28, 28, 1), np.float32)
     labels = np.arange(_BATCH_SIZE) % 10
     state = create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), (28, 28, 1))
@@ -131,7 +131,7 @@ def _difference(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
-_FACTS: dict[str, Callable[[], str]] = {  # what can fail comes last
+_FACTS: dict[str, Callable[[], str]] = {  # those that can raise an error are last
     "versions": _versions,
     "settings": _environment,
     "cache": _cache,

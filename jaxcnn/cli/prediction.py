@@ -35,12 +35,13 @@ def show_predictions(
         paths: image files, and folders of them.
         console: where to print.
         top: number of classes to show for each image; None for three, or all if there are fewer.
-        dark_on_light: whether the images are dark on a light background; None to find out. It must be None for a
-            network that was trained on image files as they are: other images are read in the same way.
+        dark_on_light: whether the images are dark on a light background; None infers it. It must be None for a network
+            that was trained on image files, because all images are then read as they are.
         as_json: whether to print one JSON object a line: file, classes.
 
     Raises:
-        ImageError: if images cannot be read, after the predictions for all others; it names all of them.
+        ImageError: if images cannot be read. It names all of them, and is raised after the predictions for the others
+            are printed.
         InputError: if `top` is not a number of classes, or `dark_on_light` is given for a network that was trained on
             image files.
     """

@@ -1,4 +1,4 @@
-"""Standard output and error of any encoding, with or without a reader."""
+"""Standard output and standard error with any encoding, even if nothing reads them."""
 
 import io
 import sys

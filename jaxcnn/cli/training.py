@@ -42,7 +42,7 @@ _RECIPE, _ALL = "the recipe's", "all"
 
 
 def later(command: Callable[P, None]) -> Callable[P, Callable[[], None]]:
-    """Make `command` return what to call, so that all arguments are parsed, and paths expanded, before it begins."""
+    """Make `command` return a function to call later, after all arguments are parsed and their paths expanded."""
 
     @wraps(command)
     def bind(*args: P.args, **kwargs: P.kwargs) -> Callable[[], None]:
@@ -53,7 +53,7 @@ def later(command: Callable[P, None]) -> Callable[P, Callable[[], None]]:
 
 
 def _with_expanded_paths(value: Any) -> Any:
-    """An argument in which each path has been expanded, also in a tuple or a group of options."""
+    """An argument with each path expanded, also those in a tuple or a group of options."""
     if isinstance(value, Path):
         return expand_path(value)
     if isinstance(value, tuple):
@@ -195,8 +195,9 @@ def train(
         (config,) = configs.values()
         runs.train(config, dataset, root, keep_going=training.keep_going, **options)
     if is_primary_process():
-        evaluate, report = (["jaxcnn", "evaluate", str(next(iter(configs)))], ["jaxcnn", "report", str(root)])
-        print_line(f"next: {shlex.join(evaluate)}\n      {shlex.join(report)}")
+        evaluate = shlex.join(["jaxcnn", "evaluate", str(next(iter(configs)))])
+        report = shlex.join(["jaxcnn", "report", str(root)])
+        print_line(f"next: {evaluate}\n      {report}")
 
 
 @later
@@ -268,5 +269,5 @@ def _learning_rates(text: str) -> tuple[float, ...]:
 
 
 def print_line(words: str) -> None:
-    """Print words literally, in one line."""
+    """Print words literally, without wrapping them."""
     writers.say(writers.PlainConsole(), words)

@@ -38,7 +38,7 @@ def load_idx(path: str | os.PathLike[str], image_size: int | None = None) -> Dat
 
     The files are named train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
     t10k-labels-idx1-ubyte, or as in EMNIST, emnist-SPLIT-train-images-idx3-ubyte and so on, with test instead of t10k.
-    EMNIST's images are stored transposed and are returned upright. Its letters are labelled from 1 and are returned
+    EMNIST's images are stored transposed and are returned upright. Its letters are labeled from 1 and are returned
     with labels from 0.
 
     The class names are Fashion-MNIST's if the labels are equal to its labels, KMNIST's if the directory's name contains

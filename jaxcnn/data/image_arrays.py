@@ -41,7 +41,7 @@ def read_pictures(
         (N, H, W, C), uint8.
 
     Raises:
-        ImageError: if files cannot be read; it names all of them, and is an `InputError`.
+        ImageError: if files cannot be read. It is an `InputError` and names all of them.
         InputError: if the sizes differ and `image_size` is None.
 
     Examples:
@@ -76,7 +76,7 @@ def read_in_order(pictures: Sequence[Picture], image_size: int | None, shape: tu
         (N, *shape), uint8.
 
     Raises:
-        InputError: as `read_pictures`, also if an image has another size.
+        InputError: as for `read_pictures`, or if an image has another height or width than `shape`.
     """
     images = np.empty((len(pictures), *shape), np.uint8)
     arrays = _read_all(pictures, image_size, shape[2], shape)
@@ -97,7 +97,7 @@ def all_gray(pictures: Sequence[Picture]) -> bool:
     """Whether every file has a gray pixel format; reads only the headers.
 
     Raises:
-        ImageError: if a file cannot be opened.
+        ImageError: if files cannot be opened.
     """
 
     def read(picture: Picture) -> bool:
@@ -105,6 +105,7 @@ def all_gray(pictures: Sequence[Picture]) -> bool:
 
     parts = (pictures[start : start + _MAX_FUTURES] for start in range(0, len(pictures), _MAX_FUTURES))
     with warnings.catch_warnings(action="ignore"), _map_in_threads() as map_items:
+        # a list, because `all` would stop at the first color image, before the error for unreadable files
         return all(all(list(read_each(read, part, map_items=map_items))) for part in parts)
 
 
@@ -117,7 +118,7 @@ def resize_gray(images: np.ndarray, size: int) -> np.ndarray:
 
 @contextlib.contextmanager
 def _map_in_threads() -> Iterator[Callable[..., Iterator[Any]]]:
-    """A `map` that uses several threads. On leaving, what has not begun is dropped."""
+    """A `map` that uses several threads. Leaving the context cancels the calls that have not begun."""
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS))
     try:
         yield pool.map
@@ -156,7 +157,7 @@ def _read_all(
     *,
     map_items: Callable[..., Iterable[Any]] = map,
 ) -> list[np.ndarray]:
-    """The images, each (height, width, 1 or 3), uint8, with the height and width of `shape`, or all of the same."""
+    """The images, each (height, width, 1 or 3), uint8, with the height and width of `shape` or of the first image."""
 
     def read(picture: Picture) -> tuple[str, np.ndarray]:
         return picture[0], _read(picture, image_size, channels)

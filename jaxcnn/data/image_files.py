@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # imported where it is used, to keep `import jaxcnn` fast
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# EPS starts Ghostscript, and IPTC can contain EPS. Pillow recognizes the others and does not decode them everywhere.
+# EPS starts Ghostscript, and IPTC can contain EPS. Pillow recognizes the others but cannot decode them on every system.
 _NOT_OPENED = frozenset({"EPS", "IPTC", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
 _MAX_PIXELS = 50_000_000
 _MAX_SIDE = 20_000
@@ -42,9 +42,9 @@ def read_image(path: str | os.PathLike[str], size: int = 28, *, dark_on_light: b
         (size, size, 1), uint8.
 
     Raises:
-        ImageError: if the file cannot be read, is of another format, or has pixels of unknown range (floats, integers
-            of 32 bits), more than 50 million pixels or a side of more than 20,000. Sizes are checked before memory is
-            allocated. It is an `InputError`.
+        ImageError: if the file cannot be read, is of another format, or has pixels of unknown range (floats, 32-bit
+            integers), more than 50 million pixels or a side of more than 20,000. The number of pixels is checked before
+            the image is decoded. It is an `InputError`.
     """
     from PIL import Image
 
@@ -73,11 +73,11 @@ def open_image(
     Args:
         file: a path, or the contents.
         name: the name of the image in error messages.
-        read: is called with the open image.
+        read: is called with the open image; its result is returned.
 
     Raises:
         ImageError: if the file cannot be read, is of another format, or has pixels of unknown range or more than 50
-            million pixels. Sizes are checked before memory is allocated.
+            million pixels. The number of pixels is checked before the image is decoded.
     """
     from PIL import Image
 
@@ -100,7 +100,7 @@ def open_image(
 def read_each(
     read: Callable[[Item], Result], items: Iterable[Item], *, map_items: Callable[..., Iterable[Any]] = map
 ) -> Iterator[Result]:
-    """Yield what `read` returns for each item that can be read; then raise one error for all others.
+    """Yield the result of `read` for each item that can be read, then raise one error for all others.
 
     Args:
         read: may raise an `ImageError`.
@@ -108,7 +108,7 @@ def read_each(
         map_items: how to apply a function to all items: `map`, or that of a pool of threads.
 
     Raises:
-        ImageError: at the end, if an item could not be read; it names all of them.
+        ImageError: at the end, if items could not be read; it names all of them.
     """
 
     def attempt(item: Item) -> Result | ImageError:
@@ -156,10 +156,10 @@ def _fault(name: str, reason: str, remedy: str) -> ImageError:
 
 
 def readable_suffixes() -> frozenset[str]:
-    """The suffixes of image files, in lower case, such as ".png"; those of Pillow's plug-ins included."""
+    """The suffixes of readable image files, in lower case, such as ".png", including those of Pillow's plug-ins."""
     from PIL import Image
 
-    formats = {*_formats(), "MPO"}  # a JPEG with further pictures, which Pillow opens as JPEG
+    formats = {*_formats(), "MPO"}  # JPEG files with several images, which Pillow opens as JPEG
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats)
 
 

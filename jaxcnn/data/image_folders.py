@@ -38,8 +38,9 @@ def load_folder(
     The train folder may also be called training, and the test folder testing, val, validation or valid, in lower or
     upper case; the first that exists in this order is used. Without train and test folders, every fifth file of each
     class, sorted by name, is held out for testing. Classes are the folders, sorted by name, in Unicode's composed form
-    (NFC). Their images are found by `find_images`, also in subfolders. Examples alternate between the classes, so that
-    the first ones cover all classes. One line of the log says how many files and folders are left out, and why.
+    (NFC). Their images are found as by `find_images`, including those in subfolders. Examples alternate between the
+    classes, so that the first ones cover all classes. One line of the log says how many files and folders are left out,
+    and why.
 
     Args:
         directory: the folder of the data set.
@@ -53,8 +54,9 @@ def load_folder(
 
     Raises:
         InputError: if there are not 2 to 256 classes, a class has no images or too few to hold one out, train and test
-            have different classes, two folders have the same name in NFC, files cannot be read, or the sizes differ
-            and `image_size` is None. Streamed files raise the last two when they are read.
+            have different classes, a folder of a split has no counterpart, two folders have the same name in NFC, files
+            cannot be read, or the sizes differ and `image_size` is None. Streamed files raise the last two when they
+            are read.
     """
     directory = Path(directory)
     left_out = LeftOut()
@@ -104,7 +106,7 @@ def _stored(
 
 
 def _find_splits(directory: Path, left_out: LeftOut) -> tuple[Files, Files]:
-    """The files for training and for testing; counts what is left out in `left_out`."""
+    """The files for training and for testing. What is left out is counted in `left_out`."""
     folders = _folders(directory, left_out)
     names = {name.casefold(): name for name in folders}
     train, test = (
@@ -126,7 +128,7 @@ def _find_splits(directory: Path, left_out: LeftOut) -> tuple[Files, Files]:
 
 
 def _folders(directory: Path, left_out: LeftOut) -> dict[str, Path]:
-    """The folders in `directory` by name, in NFC, sorted; counts the other content in `left_out`."""
+    """The folders in `directory` by name, in NFC, sorted. Everything else is counted in `left_out`."""
     listed = _list(directory)
     left_out += listed.left_out
     left_out.update(("outside of the class folders", image.suffix.lower()) for image in listed.images)
@@ -152,7 +154,7 @@ def _list(directory: Path) -> Found:
 
 
 def _check_class(folder: Path) -> None:
-    """Raise an `InputError` if `folder` is not a class, but a split that has no counterpart or another name."""
+    """Raise an `InputError` if `folder` looks like a split: it has such a name, and folders instead of images."""
     if _SPLIT_WORDS.intersection(re.split("[^a-z]+", folder.name.casefold())):
         listed = _list(folder)
         if listed.folders and not listed.images:
@@ -162,7 +164,7 @@ def _check_class(folder: Path) -> None:
 
 
 def _find_classes(directory: Path, folders: dict[str, Path], left_out: LeftOut) -> Files:
-    """The files in each of `folders`, which are the classes in `directory`."""
+    """The image files in each of `folders`, the classes in `directory`. What is left out is counted in `left_out`."""
     if not 2 <= len(folders) <= _MAX_CLASSES:
         raise InputError(
             f"{directory} holds {len(folders)} folders: expected 2 to {_MAX_CLASSES}, one per class, or train and test "

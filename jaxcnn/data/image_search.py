@@ -8,7 +8,7 @@ from jaxcnn.data.image_files import readable_suffixes
 from jaxcnn.data.left_out import LeftOut
 from jaxcnn.errors import ImageError
 
-# Folders that archives, file servers and operating systems add. Names with a dot in front need not be here.
+# Folders that archives, file servers and operating systems add. Hidden folders are left out without being listed here.
 _FOREIGN_FOLDERS = frozenset(
     {"__macosx", "__pycache__", "@eadir", "#recycle", "$recycle.bin", "lost+found", "system volume information"}
 )
@@ -20,8 +20,8 @@ class Found:
 
     Attributes:
         images: the image files.
-        folders: the folders that are not entered.
-        left_out: everything else.
+        folders: the folders that are not searched.
+        left_out: everything else, counted.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -45,7 +45,7 @@ def find_images(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def search_images(path: str | os.PathLike[str]) -> Found:
-    """The images that `find_images` finds, and what is left out, which is not logged."""
+    """As `find_images`, but what is left out is returned, not logged."""
     path = Path(path)
     found = Found()
     try:
@@ -95,7 +95,7 @@ def list_folder(folder: Path) -> Found:
 def _search(folder: Path, found: Found, parents: tuple[Path, ...]) -> None:
     """Add the contents of `folder` and its subfolders to `found`."""
     real = folder.resolve()
-    if real in parents:  # a link to a folder above, whose images are found already
+    if real in parents:  # a link to a folder above, which is searched already
         return
     listed = list_folder(folder)
     found.images += listed.images

@@ -10,7 +10,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class LeftOut(Counter[tuple[str, str]]):
-    """Numbers of files, folders or examples that are left out, by the reason and by suffix or name.
+    """Numbers of files, folders or examples that are left out, by reason and by suffix or name.
 
     Examples:
         >>> left_out = LeftOut({("not read by Pillow", ".heic"): 24, ("hidden", ".png"): 3})

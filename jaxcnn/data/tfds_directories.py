@@ -37,7 +37,7 @@ def load_tfds(
 ) -> Dataset | StreamedDataset:
     """Load a prepared directory whose examples hold an Image and a ClassLabel.
 
-    The splits are train and test, or train and validation if there is no test. The log names all others. If the
+    The splits are train and test, or train and validation if there is no test. The log names the other splits. If the
     examples hold several images or labels, TFDS's supervised keys choose among them. The images keep the order in which
     TFDS stores them.
 
@@ -84,7 +84,7 @@ def load_tfds(
 def _streamed_above(
     max_bytes: int | None, train: "_Split", test: "_Split", image_size: int | None
 ) -> StreamedDataset | None:
-    """The data set, read from disk on demand, if its format allows this and its images take more than `max_bytes`."""
+    """The data set read from disk on demand; None if its format has no random access or it fits in `max_bytes`."""
     if max_bytes is None or train.is_tfrecord:
         return None
     shape = infer_shape((picture for picture, _ in train.parsed()), image_size, train.channels)

@@ -1,7 +1,7 @@
 """Conversion of PyTorch weights to a network's variables, and back.
 
-Tensors are matched by order and shape. Their names only have to end in words that agree with their places, such as
-'bias' or 'running_mean'. PyTorch is not imported, and no file is opened.
+Tensors are matched by order and shape. Names are only checked: one that ends in a word such as 'bias' or 'running_mean'
+must be the name of such a tensor. PyTorch is not imported, and no file is opened.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,11 +38,11 @@ def variables_from_torch(
     Args:
         model: a network from `jaxcnn.models`, or any other built from `jaxcnn.layers` and Flax's BatchNorm.
         state_dict: tensors or NumPy arrays, in the order of PyTorch's `module.state_dict()`. A key that ends in
-            'weight', 'bias', 'running_mean' or 'running_var' must agree with its place; other keys may be anything.
-            Scalars, such as num_batches_tracked, are ignored.
+            'weight', 'bias', 'running_mean' or 'running_var' must be the key of such a tensor; other keys are not
+            checked. Scalars, such as num_batches_tracked, are ignored.
         image_shape: height, width and channels of one input image of the network.
-        reset_statistics: whether to begin with the network's initial running statistics, and ignore those given. The
-            chapter's batch norm from scratch stores them outside of the state_dict.
+        reset_statistics: whether to use the network's initial running statistics and ignore those in `state_dict`. Set
+            it if there are none: the chapter's batch norm from scratch stores them outside of the state_dict.
 
     Returns:
         {'params', 'batch_stats'} in the network's types. 'batch_stats' is absent without batch norm.
@@ -164,7 +164,7 @@ def _kind(name: str) -> str:
 
 
 def _check_name(name: str, tensor: Tensor, network: str) -> None:
-    """Check that a key does not end in the word of another tensor than `tensor`."""
+    """Raise an `InputError` if a key ends in the word of another tensor than `tensor`."""
     kind, expected = _kind(name), _kind(tensor.name)
     if kind in ("", expected):
         return

@@ -34,7 +34,7 @@ class Conv(nn.Module):
 
     Raises:
         ValueError: if the kernel is larger than the padded input, the parameters have other shapes than the input
-            needs, the input has no channels, or a number is out of range.
+            needs, there are no input channels or features, or a number is out of range.
 
     Examples:
         >>> layer = Conv(6, 5)

@@ -65,9 +65,8 @@ def as_floats(*arrays: ArrayLike) -> tuple[Array, ...]:
                 f"unsupported array type {array.dtype}: expected float16, bfloat16, float32, float64, integers or "
                 "booleans; convert it with astype"
             )
-    with jax.numpy_dtype_promotion(
-        "standard"
-    ):  # this conversion is not an implicit one, which JAX's strict mode refuses
+    # in its strict mode, JAX would refuse arrays of different types
+    with jax.numpy_dtype_promotion("standard"):
         dtype = jnp.result_type(*arrays, 1.0)
     return tuple(jnp.asarray(array, dtype) for array in arrays)
 
@@ -78,7 +77,7 @@ def as_wide_floats(*arrays: ArrayLike) -> tuple[Array, ...]:
 
 
 def widen(dtype: DTypeLike) -> DTypeLike:
-    """The type to sum numbers of type `dtype` in: float64 for float64, otherwise float32.
+    """The type for sums of numbers of type `dtype`: float64 for float64, otherwise float32.
 
     Examples:
         >>> widen(jnp.bfloat16) == jnp.float32, widen(np.dtype("int32")) == jnp.float32

@@ -30,7 +30,7 @@ def conv2d(
     few channels, NaN or infinity in the image can reach every output of its row.
 
     Args:
-        x: images, (N, H, W, C_in). N and the channels can be 0.
+        x: images, (N, H, W, C_in). N, C_in and C_out can be 0.
         kernel: weights, (h, w, C_in, C_out).
         bias: one number for each output channel, (C_out,), or None.
         strides: step of the kernel along rows and columns, in pixels.

@@ -42,7 +42,7 @@ def batch_norm(
 
         new stats = momentum * stats + (1 - momentum) * (mean, var)
 
-    In prediction, mean and variance are `stats`, which are returned unchanged; so it is for a batch without entries.
+    In prediction, and for an empty training batch, mean and variance are `stats`, which are returned unchanged.
 
     Args:
         x: activations, (N, C) or (N, H, W, C). Half precision is computed in float32.

@@ -25,7 +25,7 @@ def enable_compilation_cache() -> None:
     """Let JAX keep compiled programs on disk, so that the next process starts at once.
 
     They are in jaxcnn's cache, in a directory for each kind of processor, because they contain its instructions. If
-    the user has given JAX a directory, or has turned the cache off, that is not changed. A damaged program is compiled
+    the user has given JAX a directory, or has turned the cache off, this setting is kept. A damaged program is compiled
     and written again.
     """
     if getattr(warnings.showwarning, "func", None) is not _repair_or_show:
@@ -43,9 +43,9 @@ def enable_compilation_cache() -> None:
 
 
 def _repair_or_show(show: Callable[..., None], message: Warning | str, *where: Any) -> None:
-    """Remove the file that a warning of JAX's cache is about, or `show` another warning.
+    """Remove the file named in a warning of JAX's cache; `show` any other warning.
 
-    JAX keeps a file that it cannot read, and one that it could not write completely.
+    JAX itself leaves a file that it cannot read, or could not write completely, in place.
     """
     found = _CACHE_WARNING.match(str(message))
     if found is None:
@@ -60,7 +60,7 @@ def _repair_or_show(show: Callable[..., None], message: Warning | str, *where: A
 
 @cache
 def _log_once(doing: str, directory: Path) -> None:
-    """Log an error of the cache."""
+    """Log an error of the cache, once in a process."""
     effect = "they are compiled again" if doing == "reading" else "the next process compiles them again"
     _LOGGER.warning("error %s compiled programs in %s: %s", doing, directory, effect)
 

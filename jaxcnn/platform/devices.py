@@ -27,7 +27,7 @@ def find_devices(name: str | None, count: int | None) -> tuple[Device, ...]:
         count: number of devices; None for all.
 
     Raises:
-        InputError: if this machine has fewer, or JAX cannot use what JAX_PLATFORMS or JAX_PLATFORM_NAME names.
+        InputError: if this machine has fewer, or JAX cannot use the platform in JAX_PLATFORMS or JAX_PLATFORM_NAME.
     """
     devices = _default_devices()
     if name is not None:
@@ -54,7 +54,7 @@ def find_accelerators(directory: Path = Path("/dev")) -> list[str]:
 
 @contextmanager
 def require_devices() -> Iterator[None]:
-    """Raise an InputError for an error in the context, if JAX has no device to compute on."""
+    """Replace an error in the context by an InputError if its cause is that JAX has no device to compute on."""
     try:
         yield
     except (AssertionError, RuntimeError):
@@ -66,7 +66,7 @@ def _default_devices() -> tuple[Device, ...]:
     """The devices that JAX computes on by default.
 
     Raises:
-        InputError: if it cannot use what JAX_PLATFORMS or JAX_PLATFORM_NAME names.
+        InputError: if it cannot use the platform in JAX_PLATFORMS or JAX_PLATFORM_NAME, or has none.
     """
     try:
         return tuple(jax.devices())

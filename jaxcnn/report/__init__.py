@@ -1,4 +1,4 @@
-"""What runs came to, as one page to look at: figures drawn, and put together in HTML."""
+"""Reports on runs: HTML pages with figures and tables."""
 
 from jaxcnn.report.backend import default_pyplot  # before other modules import matplotlib
 from jaxcnn.report.page import write_report

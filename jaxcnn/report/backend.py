@@ -1,7 +1,7 @@
-"""matplotlib, imported for any MPLBACKEND.
+"""Import of matplotlib that works with any value of $MPLBACKEND.
 
-`import matplotlib` raises for a backend that is not installed. A notebook sets its backend for all commands that it
-starts, which may have another environment.
+`import matplotlib` raises an error if this backend is not installed. A notebook sets its backend for all commands that
+it starts, which may run in another environment.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ if "matplotlib" not in sys.modules:
 
 
 def default_pyplot() -> ModuleType:
-    """`matplotlib.pyplot` with matplotlib's defaults for everything but the backend."""
+    """`matplotlib.pyplot` with matplotlib's default settings, except for the backend."""
     from matplotlib import pyplot
 
     pyplot.rcdefaults()

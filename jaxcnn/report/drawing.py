@@ -21,9 +21,9 @@ def drawing_style(changes: dict[Any, Any]) -> AbstractContextManager[None]:
 
 
 def as_svg(figure: Figure) -> str:
-    """The content of an SVG file. Call it in the context of the figure."""
+    """`figure` as the content of an SVG file. Call it in the `drawing_style` of the figure."""
     buffer = io.StringIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the browser has it
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the browser has the glyph
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -104,7 +104,8 @@ def draw_pictures(images: UInt8[np.ndarray, "n h w c"], titles: Sequence[str], *
 def draw_kernels(kernel: Float[np.ndarray, "h w c_in c_out"], *, max_kernels: int = 32) -> str:
     """The kernels of a layer, all with the same scale around zero.
 
-    Those of color images are drawn in color, and zero is gray. Others show their first input channel.
+    Kernels with 3 or 4 input channels are drawn as RGB from the first three, with zero in gray. Of other kernels, only
+    the first input channel is drawn.
     """
     shown = kernel[:, :, :3] if kernel.shape[2] in COLOR else kernel[:, :, 0]
     shown = np.moveaxis(shown[..., :max_kernels], -1, 0)

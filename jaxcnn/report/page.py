@@ -176,15 +176,17 @@ def _mistakes(
 
 
 def _inside(run: TrainedRun, dataset: Dataset | StreamedDataset, class_names: Sequence[str]) -> list[dict[str, str]]:
-    """Kernels, feature maps, and the first batch norm, as far as the network has them."""
+    """Figures of the kernels, the feature maps and the first batch norm, if the network has them."""
     ((image, (label,)),) = dataset.test.batches([np.arange(1)])
     activations = find_activations(run, image)
     params = {"/".join(path): np.asarray(leaf) for path, leaf in flatten_dict(run.state.params).items()}
     shown = []
-    for path in [path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4][:1]:
-        color = ", as colors with zero in gray" if params[f"{path}/kernel"].shape[2] in figures.COLOR else ""
-        words = f"The weights of {path}{color}, one square for each output channel."
-        shown.append(embed_figure("First-layer kernels", figures.draw_kernels(params[f"{path}/kernel"]), words))
+    first = next((path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4), None)
+    if first is not None:
+        kernel = params[f"{first}/kernel"]
+        color = ", as colors with zero in gray" if kernel.shape[2] in figures.COLOR else ""
+        words = f"The weights of {first}{color}, one square for each output channel."
+        shown.append(embed_figure("First-layer kernels", figures.draw_kernels(kernel), words))
     outermost = [
         (path, output[0].astype(np.float32))
         for path, output in activations.items()

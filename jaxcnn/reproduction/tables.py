@@ -9,7 +9,7 @@ from rich.table import Table
 from jaxcnn.reproduction.comparison import Comparison, Experiment, compare
 from jaxcnn.reproduction.results import Results
 from jaxcnn.words import count_of
-from jaxcnn.writers.console import say, show_table
+from jaxcnn.writers import say, show_table
 
 _OVERVIEW = ("experiment", "reproduced", "runs", "final loss", "train accuracy", "test accuracy", "loss by epoch")
 _DETAILS = ("experiment", "metric", "book", "mean", "sd", "min to max", "agrees")

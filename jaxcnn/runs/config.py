@@ -17,7 +17,7 @@ from flax import linen as nn
 from jaxcnn.data import Dataset, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError, list_differences
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, get_recipe
-from jaxcnn.runs.data_spec import ARRAYS, FASHION_MNIST, DataSpec
+from jaxcnn.runs.data_spec import ARRAYS, FASHION_MNIST, DataSpec, normalize_names
 from jaxcnn.training import TrainState, create_train_state
 
 _LOGGER = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class RunConfig:
         return config
 
     def with_data(self, dataset: Dataset | StreamedDataset, source: str | None) -> "RunConfig":
-        """The same with `dataset`, which `data.load_dataset` has read from `source`, or which is made of arrays."""
+        """This config with a description of `dataset`, which was loaded from `source` or made from arrays (None)."""
         if names_other_data(source):
             form, _, path = str(source).partition(":")
             place = f"{form}:{Path(path).expanduser().absolute()}"
@@ -115,9 +115,9 @@ class RunConfig:
         """Check that `dataset` has the classes and the image shape of the run's data.
 
         Raises:
-            InputError: if it has not.
+            InputError: if it has others.
         """
-        names = replace(self.data, class_names=dataset.class_names).class_names
+        names = normalize_names(dataset.class_names)
         faults = []
         if names != self.data.class_names:
             differences = list_differences({"the data": names, "the run": self.data.class_names})

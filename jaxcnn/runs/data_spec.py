@@ -1,14 +1,15 @@
-"""What data a run is trained on: where they are, and what they contain."""
+"""Description of a run's data set: its source and its contents."""
 
 import hashlib
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset
 
-_SAMPLE = 256  # examples of each split that are read of any data set
+_SAMPLE = 256  # examples of each split that are read even from a streamed data set
 _BATCH = 256
 
 
@@ -21,7 +22,7 @@ class DataSpec:
         class_names: the name of each class, in Unicode's composed form (NFC).
         image_shape: height, width and channels of the images.
         num_examples: number of training and of test images, up to the run's limit; None if it was not recorded.
-        sha256: of the images and labels, up to the run's limit, as `data_sha256` makes it; None if it was not recorded.
+        sha256: of the images and labels, up to the run's limit, from `data_sha256`; None if it was not recorded.
     """
 
     source: str | None
@@ -31,28 +32,32 @@ class DataSpec:
     sha256: dict[str, str | None] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        names = tuple(unicodedata.normalize("NFC", name) for name in self.class_names)
-        object.__setattr__(self, "class_names", names)
+        object.__setattr__(self, "class_names", normalize_names(self.class_names))
 
     def has_contents_of(self, dataset: Dataset | StreamedDataset) -> bool:
-        """Whether `dataset` has the images and labels of the run, as far as both are known."""
+        """Whether the digests of `dataset` are equal to those of the run; parts that one of them lacks are ignored."""
         recorded = self.sha256 or {}
         known = {part: digest for part, digest in data_sha256(dataset).items() if digest and recorded.get(part)}
         return all(recorded[part] == digest for part, digest in known.items())
 
 
 ARRAYS = "arrays"
-"""The source of a data set that was made of arrays; it cannot be loaded again."""
+"""The source of a data set that was made from arrays; it cannot be loaded again."""
 
 FASHION_MNIST = DataSpec(None, FASHION_MNIST_CLASSES, (28, 28, 1), (60_000, 10_000))
 
 
+def normalize_names(names: Iterable[str]) -> tuple[str, ...]:
+    """`names` in Unicode's composed form (NFC); file systems return the names of folders in different forms."""
+    return tuple(unicodedata.normalize("NFC", name) for name in names)
+
+
 def data_sha256(dataset: Dataset | StreamedDataset) -> dict[str, str | None]:
-    """SHA-256 of the images and labels of both splits, wherever they are stored.
+    """SHA-256 of the images and labels of both splits; it does not depend on where they are stored.
 
     Returns:
-        `sample` for up to 256 examples of each split at equal distances, and `all` for all of them; None if the data
-        are streamed, because reading them can take hours. Each has 16 hexadecimal digits.
+        The first 16 hexadecimal digits: `sample`, of up to 256 examples of each split at equal distances, and `all`, of
+        all examples. `all` is None if the data is streamed, because reading it can take hours.
 
     Examples:
         >>> images, labels = np.zeros((2, 28, 28, 1), np.uint8), np.array([0, 1], np.uint8)

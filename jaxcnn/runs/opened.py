@@ -55,7 +55,7 @@ def open_runs(path: Path | str) -> "list[TrainedRun]":
 def load_data(config: RunConfig, source: str | None = None) -> Dataset | StreamedDataset:
     """The data of a run, from `source` or from where the run had it; it is streamed if it is too large for the memory.
 
-    The log says if the images and labels where the run had them have changed.
+    A warning is logged if the images or labels in the run's own place have changed since the run.
 
     Raises:
         InputError: if it cannot be read, or has other classes or another image shape.

@@ -1,12 +1,12 @@
-"""The records in the directory of a run: settings, metrics and summary, read and compared."""
+"""Reading and comparing the records in the directory of a run: settings, metrics and summary."""
 
 import json
 import logging
-import unicodedata
 from pathlib import Path
 from typing import Any
 
 from jaxcnn.errors import InputError, list_differences
+from jaxcnn.runs.data_spec import normalize_names
 from jaxcnn.training import EpochResult
 
 _LOGGER = logging.getLogger(__name__)
@@ -18,14 +18,14 @@ FORMAT = 2
 """
 
 _CLASSES = "data class_names"
-_NOT_COMPARED = {"source place", "data source"}  # files can be moved; their contents are compared
+_NOT_COMPARED = {"source place", "data source"}  # files can be moved; their SHA-256 is compared
 _OPTIONS = {
     "num_epochs": "--epochs",
     **{name: f"--{name.replace('_', '-')}" for name in ("batch_size", "learning_rate", "seed", "limit", "dtype")},
     "matmul_precision": "JAX_DEFAULT_MATMUL_PRECISION",
     **{f"data_sha256 {part}": "--data with SHA-256" for part in ("sample", "all")},
 }
-"""The option or variable for an entry of the settings; the others belong to the recipe, or to JAX."""
+"""The option or variable for an entry of the settings. Other entries belong to the recipe or to JAX."""
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -82,15 +82,16 @@ def read_summary(path: Path) -> dict[str, Any]:
 def check_same_config(path: Path, config: dict[str, Any]) -> None:
     """Check that the run in `path` has the settings `config`.
 
-    Settings of JAX and contents of data that one of both does not have are not compared. The log names those that the
-    run does not have; an older version did not record them.
+    Settings of JAX and the SHA-256 of the data are compared if both sides have them. The log names those that the run
+    lacks because an older version did not record them.
 
     Raises:
-        InputError: if it has others, with the differences; or if its settings cannot be read.
+        InputError: if the settings differ, with the differences; or if those of the run cannot be read, or have an
+            older format.
     """
     found, config = flatten_config(read_config(path)), flatten_config({"format": FORMAT, **config})
-    if isinstance(found.get(_CLASSES), list):  # older runs hold names as their folders have them
-        found[_CLASSES] = [unicodedata.normalize("NFC", str(name)) for name in found[_CLASSES]]
+    if isinstance(found.get(_CLASSES), list):  # older runs recorded the names of folders without normalization
+        found[_CLASSES] = list(normalize_names(map(str, found[_CLASSES])))
     if found["format"] < FORMAT:
         raise InputError(
             f"{path} was written by an older jaxcnn (format {found['format']}, here {FORMAT}), which recorded fewer "
@@ -120,7 +121,7 @@ def _describe_difference(key: str, there: Any, here: Any) -> str:
 
 
 def flatten_config(config: dict[str, Any]) -> dict[str, Any]:
-    """`config` without nesting: the entries of an inner mapping have both names, separated by a space.
+    """`config` without nesting: the name of an inner entry follows that of its mapping, separated by a space.
 
     Examples:
         >>> flatten_config({"seed": 0, "model": {"norm": {"momentum": 0.9}}})

@@ -1,4 +1,4 @@
-"""The training of some runs in one process: resumed, trained in groups, and saved on the way."""
+"""Training of one or more runs: resumed, grouped by step, and saved at intervals."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,10 @@ from jaxcnn.training import (
 
 @dataclass(frozen=True)
 class Session:
-    """The training of some runs of one recipe.
+    """Training of one or more runs of one recipe.
 
     Attributes:
-        dataset: the data, limited as the settings say.
+        dataset: the data, with the limit of the settings applied.
         devices: the devices for all runs.
         single: the placement of a run that is trained by itself.
         writers: what watches the runs.
@@ -91,14 +91,14 @@ class Session:
                 finally:
                     with ExitStack() as endings:  # all writers end, even if one fails
                         for writer in self._active_writers:
-                            endings.callback(_tell, writer, "on_end", runs)
+                            endings.callback(_notify, writer, "on_end", runs)
         endings = [run.ending for run in runs if run.ending is not None]
         if endings:
             raise min(endings, key=lambda ending: isinstance(ending, DivergedError))
         return [run.epochs for run in runs]
 
     def _train_group(self, runs: Sequence[Run], signals: StopSignals) -> None:
-        """Train runs that are at the same step to their end, and save them on the way."""
+        """Train runs that are at the same step to their end, and save them at intervals."""
         config = runs[0].config
         state, step_metrics, placement = self._stack(runs)
         options = config.recipe.fit_options(
@@ -107,7 +107,8 @@ class Session:
             placement=placement,
         )
         devices, num_examples = describe_devices(self.devices), len(self.dataset.train)
-        self._tell("on_start", runs, Setup(num_examples, devices, placement, isinstance(self.dataset, StreamedDataset)))
+        setup = Setup(num_examples, devices, placement, isinstance(self.dataset, StreamedDataset))
+        self._notify("on_start", runs, setup)
         active = dict(enumerate(runs))
         saved_step, saved_at = runs[0].step, time.monotonic()
         seconds = 0.0
@@ -117,7 +118,7 @@ class Session:
             if isinstance(result, ChunkResult):
                 seconds += float(np.ravel(result.seconds)[0])
                 if self._active_writers:
-                    self._tell("on_chunk", self._chunks(active, result, step))
+                    self._notify("on_chunk", self._chunks(active, result, step))
                 for number, bad_step in enumerate(np.ravel(result.diverged_at).tolist()):
                     if bad_step and number in active and not self.keep_going:
                         active.pop(number).diverge("the loss", step - result.steps_done + bad_step)
@@ -141,7 +142,7 @@ class Session:
             saved_step, saved_at = step, time.monotonic()
             if isinstance(result, EpochResult):
                 seconds = 0.0
-                self._tell("on_epoch", {run: run.epochs[-1] for run in active.values()})
+                self._notify("on_epoch", {run: run.epochs[-1] for run in active.values()})
             if not active:
                 return
             if stop and any(run.status != "finished" for run in active.values()):
@@ -174,21 +175,21 @@ class Session:
         """The writers, in the primary process."""
         return self.writers if is_primary_process() else ()
 
-    def _tell(self, event: str, *arguments: object) -> None:
+    def _notify(self, event: str, *arguments: object) -> None:
         """Call the method `event` of all writers."""
         for writer in self._active_writers:
-            _tell(writer, event, *arguments)
+            _notify(writer, event, *arguments)
 
     def _write_summaries(self, runs: Sequence[Run]) -> None:
         for run in runs:
             run.directory.write_summary(run.summary(self.devices))
 
 
-def _tell(writer: Writer, event: str, *arguments: object) -> None:
+def _notify(writer: Writer, event: str, *arguments: object) -> None:
     """Call the method `event` of `writer`.
 
     Raises:
-        RunError: if it raises OSError, which is not an error of the run's own files.
+        RunError: if it raises OSError, so that this error is not reported as one of the run's own files.
     """
     try:
         getattr(writer, event)(*arguments)

@@ -1,7 +1,7 @@
-"""Checks of a batch: the images and labels that a network gets.
+"""Checks of the images and labels of a batch.
 
-Axes, counts and types are known while JAX traces, so they are always checked. Values are checked in NumPy arrays alone:
-to look at those of a JAX array is to wait for the device, and while JAX traces there are none.
+Axes, counts and types are known while JAX traces, so they are always checked. Values are checked only in NumPy arrays:
+reading those of a JAX array would wait for the device, and a traced array has none.
 """
 
 import math
@@ -22,8 +22,8 @@ MAX_FLOAT = 2.0
 def check_batch(state: TrainState, images: Array | np.ndarray, labels: Array | np.ndarray) -> None:
     """Check the arguments of a step.
 
-    Float images can have any mean and variance, for networks that take such images. They are refused if none of their
-    values is negative and one exceeds `MAX_FLOAT`: these are pixels from 0 to 255.
+    Float images can have any mean and variance, for networks that take such images. Those without negative values that
+    exceed `MAX_FLOAT` raise an error, because they are unscaled pixels from 0 to 255.
 
     Raises:
         TypeError: if an argument is not a state or an array.
@@ -80,10 +80,10 @@ def check_axes(images: Array | np.ndarray, labels: Array | np.ndarray) -> None:
 
 
 def check_labels(labels: Array | np.ndarray, num_classes: int) -> None:
-    """Check that each label is a class.
+    """Check that each label is in 0 .. num_classes - 1. This reads the labels.
 
     Raises:
-        ValueError: if one is not in 0 .. num_classes - 1.
+        ValueError: if one is not.
     """
     if not labels.size:
         return
@@ -96,10 +96,10 @@ def check_labels(labels: Array | np.ndarray, num_classes: int) -> None:
 
 
 def abstract_logits(state: TrainState, image_shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
-    """Shape (1, K) and type of the network's output for one image, of one member.
+    """Shape (1, K) and type of the output for one image, of the network or of one member of an ensemble.
 
     Raises:
-        ValueError: if the network returns no such array.
+        ValueError: if the network does not return such an array.
     """
     axis = state.step.ndim
     leaves, tree = jax.tree.flatten(state.variables)
@@ -111,9 +111,9 @@ def abstract_logits(state: TrainState, image_shape: tuple[int, ...]) -> jax.Shap
 def _abstract_logits(
     apply_fn: Any, tree: Any, leaves: tuple[jax.ShapeDtypeStruct, ...], image_shape: tuple[int, ...], _float: Any
 ) -> jax.ShapeDtypeStruct:
-    """`abstract_logits`, computed once for equal arguments and JAX's default type of floats.
+    """`abstract_logits`, cached by its arguments and JAX's default type of floats.
 
-    A trace of the network takes longer than a step.
+    Tracing the network takes longer than a step.
     """
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     logits = jax.eval_shape(partial(apply_fn, train=False), jax.tree.unflatten(tree, leaves), images)

@@ -26,7 +26,7 @@ class Checkpointer:
     """The checkpoints of one run on disk: the newest, and the one with the best accuracy.
 
     Checkpoints are written in the background; leaving the context waits for them. A checkpoint gets its final name when
-    it is complete. A single process reads its first one back, so it notices early if a directory loses data.
+    it is complete. A single process reads the first one back, to find out early whether the directory loses data.
 
     Args:
         directory: where the checkpoints are; made if it is missing.
@@ -35,7 +35,7 @@ class Checkpointer:
 
     Attributes:
         directory: where the checkpoints are.
-        interrupted: the steps of incomplete checkpoints that the first process found.
+        interrupted: the steps of incomplete checkpoints; in other processes than the primary one, empty.
 
     Raises:
         OSError: if the directory cannot be made or read.
@@ -62,7 +62,7 @@ class Checkpointer:
         self._is_read_back = jax.process_count() > 1
         self.directory = Path(directory).absolute()
         self.interrupted = []
-        if jax.process_index() == 0:  # another process must not make it before the first has checked its parent
+        if jax.process_index() == 0:  # the others must not make it before the primary process has checked its parent
             self.directory.mkdir(parents=True, exist_ok=True)
             found = (_INCOMPLETE.fullmatch(path.name) for path in sorted(self.directory.iterdir()))
             self.interrupted = [int(match[1]) for match in found if match]
@@ -169,7 +169,7 @@ class Checkpointer:
         return items["state"], items["history"]
 
     def _reason(self, error: Exception) -> str:
-        """The beginning of the first line of an error of Orbax."""
+        """The first line of an error of Orbax, shortened, with the directory in place of a temporary link."""
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
         return line.replace(str(self._path), str(self.directory))[:200]
 
@@ -216,7 +216,7 @@ class _NewestAndBest:
 
 
 def _is_not_of_orbax(record: logging.LogRecord) -> bool:
-    """Whether a log record does not come from Orbax, which logs in its threads what it raises as well."""
+    """Whether to keep a log record: not if it is a warning or an error of Orbax, which also raises its errors."""
     error = record.exc_info[1] if record.exc_info else None
     frames = traceback.walk_tb(error.__traceback__) if error else ()
     files = [record.pathname, *(frame.f_code.co_filename for frame, _ in frames)]

@@ -107,8 +107,8 @@ def evaluate(
 
     Raises:
         TypeError: if an argument is not a state or an array.
-        ValueError: if floats are outside [0, 1], there is not one label for each image, a label is not a class, or
-            `batch_size` is below 1.
+        ValueError: if the state is that of an ensemble, the images have other axes, floats are outside [0, 1], the
+            labels are not one class for each image, or `batch_size` is below 1.
     """
     options = FitOptions(num_epochs=0, batch_size=batch_size, image_size=image_size)
     check_state(state)

@@ -142,9 +142,9 @@ def compute_metrics(
     """The metrics of a batch.
 
     Args:
-        logits: (N, K); computed with in float32 at least.
-        labels: (N,), integers in 0 .. K - 1. Another label in a NumPy array raises an error. In a JAX array, whose
-            values are not known here, it is no class and makes the loss NaN: the functions get K for it.
+        logits: (N, K); converted to float32 if they are narrower.
+        labels: (N,), integers in 0 .. K - 1. Any other label raises an error in a NumPy array. In a JAX array, whose
+            values are not read, it makes the loss NaN; the functions get K in its place.
         metrics: the functions, by name. Booleans are counted as integers; numbers are summed in float32 at least.
 
     Returns:
@@ -171,7 +171,8 @@ def compute_metrics(
         check_labels(labels, num_classes)
     logits = logits.astype(widen(logits.dtype))
     labels = jnp.asarray(labels).astype(int)
-    labels = jnp.where((labels >= 0) & (labels < num_classes), labels, num_classes)  # not from the end, as in Python
+    # K for each invalid label: a negative one would count from the end
+    labels = jnp.where((labels >= 0) & (labels < num_classes), labels, num_classes)
     sums = {}
     for name, function in metrics.items():
         values = function(logits, labels)

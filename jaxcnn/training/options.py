@@ -66,7 +66,7 @@ class FitOptions:
             raise TypeError(f"placement {self.placement!r}: expected a training.Placement")
 
     def input_shape(self, image_shape: tuple[int, ...]) -> tuple[int, int, int]:
-        """Height, width and channels as the network takes images of `image_shape`."""
+        """Height, width and channels of the network's input for images of `image_shape`."""
         height, width, channels = image_shape
         return self.image_size or height, self.image_size or width, channels
 

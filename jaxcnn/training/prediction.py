@@ -32,7 +32,8 @@ def predict(
 
     Raises:
         TypeError: if an argument is not a state or an array.
-        ValueError: if the images have other axes, floats are outside [0, 1], or `batch_size` is below 1.
+        ValueError: if the state is that of an ensemble, the images have other axes, floats are outside [0, 1], or
+            `batch_size` is below 1.
 
     Examples:
         >>> import optax
@@ -58,7 +59,7 @@ def predict(
 
 
 def check_images(images: Array | np.ndarray, *, axes: tuple[int, ...] = (4,)) -> None:
-    """Check that `images` have one of these numbers of axes, and that floats are in [0, 1].
+    """Check that the number of axes of `images` is one of `axes`, and that floats are in [0, 1].
 
     Raises:
         TypeError: if they are not an array.

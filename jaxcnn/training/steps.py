@@ -29,16 +29,16 @@ def train_step(
     """One step of the optimizer on the mean cross-entropy of a batch.
 
     With label smoothing s and K classes, the target of the cross-entropy is 1 - s + s / K for the label and s / K for
-    every other class. The optimizer gets what optax's extended transformations use: `value`, the loss that is
-    differentiated, `grad` and `value_fn`, the loss of this batch as a function of the parameters.
+    every other class. The optimizer gets optax's extra arguments: `value`, the loss that is differentiated; `grad`, its
+    gradients; and `value_fn`, this loss as a function of the parameters.
 
     Args:
         state: the state before the step.
         images: (N, H, W, C) at the network's size, with N of 1 or more: uint8, which are divided by 255, or floats, in
-            [0, 1] for the networks of `jaxcnn.models`. NumPy arrays of floats are refused if they have NaN, or a value
-            above 2 and none below 0: these are pixels from 0 to 255.
-        labels: (N,), integers in 0 .. num_classes - 1. Another label in a NumPy array raises an error; in a JAX array,
-            whose values are on the device, it makes the loss NaN.
+            [0, 1] for the networks of `jaxcnn.models`. A NumPy array of floats raises an error if it has NaN or
+            infinity, or values above 2 and none below 0, which are unscaled pixels.
+        labels: (N,), integers in 0 .. num_classes - 1. Any other label raises an error in a NumPy array. In a JAX
+            array, whose values are not read, it makes the metric `loss` NaN.
         label_smoothing: s, 0 or more and less than 1.
         metrics: further metrics beside `METRICS`: functions by name, in a hashable mapping such as Flax's FrozenDict.
 
@@ -48,7 +48,8 @@ def train_step(
 
     Raises:
         TypeError: if an argument is not a state or an array.
-        ValueError: if the axes are not as above, there are no images, or a value is refused.
+        ValueError: if the state is that of an ensemble, an array is not as above, there are no images,
+            `label_smoothing` is out of its range, or a metric has a name that is in use.
 
     References:
         Szegedy and others, Rethinking the Inception Architecture for Computer Vision, 2016, section 7.
@@ -90,7 +91,7 @@ def _train_step(
 
     (loss, (batch_stats, of_batch)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
     extra = _accepted(state.tx.update, value=loss, grad=gradients, value_fn=lambda params: loss_fn(params)[0])
-    with jax.numpy_dtype_promotion("standard"):  # optax mixes steps and rates, which JAX's strict mode refuses
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats, which JAX's strict mode refuses
         updates, opt_state = state.tx.update(gradients, state.opt_state, state.params, **extra)
     state = state.replace(
         step=state.step + 1,
@@ -118,7 +119,7 @@ def eval_step(
 
     Raises:
         TypeError: as for `train_step`.
-        ValueError: as for `train_step`.
+        ValueError: if the state is that of an ensemble, or an array is not as for `train_step`.
     """
     check_batch(state, images, labels)
     return _eval_step(state, images, labels, metrics=metrics)
@@ -147,7 +148,7 @@ def _smoothed_loss(
 
 
 def _accepted(update: Callable[..., Any], **extra: Any) -> dict[str, Any]:
-    """Those of `extra` that an optimizer's `update` takes; some take a few, although optax asks them to take any."""
+    """The arguments in `extra` that `update` accepts. Some optimizers do not accept any others, as optax requires."""
     parameters = signature(update).parameters
     if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return extra

@@ -1,4 +1,4 @@
-"""Text on the terminal as it is: names of files and classes are no markup, and nothing is cut off."""
+"""Text on a terminal: names of files and classes are printed literally, and nothing is cut off."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from rich.text import Text
 
 
 class PlainConsole(Console):
-    """A console that prints text literally, and ignores that its reader, such as `head`, has ended.
+    """A console that prints text literally, and drops its output if the reader, such as `head`, has ended.
 
     Args:
         options: those of Rich's console.
@@ -20,13 +20,13 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def on_broken_pipe(self) -> None:
-        """Print no more; Rich's console would end the program."""
+        """Drop all further output. Rich's own method would end the program."""
         self.quiet = True
         drop_output(self.file.fileno())
 
 
 def drop_output(descriptor: int) -> None:
-    """Let all further output to an open file disappear."""
+    """Redirect an open file descriptor to the null device."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)

@@ -40,10 +40,10 @@ class TensorBoardWriter(Writer):
     def on_start(self, runs: Sequence[Run], setup: Setup) -> None:  # noqa: ARG002
         """Open an event file for each run."""
         for run in runs:
-            directory = run.path.absolute() / "tensorboard"  # tensorboardX takes s3: at the start for a bucket
+            directory = run.path.absolute() / "tensorboard"  # tensorboardX would read a leading s3: as a bucket
             directory.mkdir(exist_ok=True)
             self._files[run] = self._make(str(directory / "events"), f".{time.time_ns()}")
-            started = self._session(status=self._session.START)  # hides points of later steps in earlier files
+            started = self._session(status=self._session.START)  # hides later steps in earlier files
             self._files[run].write_event(self._event(step=run.step + 1, session_log=started))
 
     def on_chunk(self, results: Mapping[Run, ChunkResult]) -> None:

@@ -71,7 +71,7 @@ def prepare_tfds(to: str | os.PathLike[str], source: str | os.PathLike[str] | No
 
 
 def find_fashion_mnist() -> Path | None:
-    """The directory on this machine that `load_fashion_mnist` reads; None if it would fetch the data.
+    """The directory on this machine that `load_fashion_mnist()` reads; None if it would fetch the data.
 
     Raises:
         InputError: if $JAXCNN_DATA_DIR is set and has no Fashion-MNIST.
