@@ -3,10 +3,15 @@
 import logging
 import os
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
-# Tests compile more than they compute, so fewer optimizations halve their time. JAX reads this when it starts.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+# Tests compile more than they compute, so fewer optimizations save two thirds of their time. JAX reads this when it
+# starts. XLA aborts for a flag that it does not know, and later versions do not know the last one.
+FLAGS = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
+if version("jaxlib").startswith("0.10."):
+    FLAGS.append("--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
 
 # Tests use neither the user's compilation cache nor each other's compiled programs.
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
@@ -131,6 +136,13 @@ def results_of():
 def with_nans():
     """Allow NaN in tests that compute it, also under JAX_DEBUG_NANS."""
     with jax.debug_nans(False):
+        yield
+
+
+@pytest.fixture
+def standard_promotion():
+    """Promote types, also under JAX_NUMPY_DTYPE_PROMOTION=strict, in tests of Flax and optax, which mix types."""
+    with jax.numpy_dtype_promotion("standard"):
         yield
 
 

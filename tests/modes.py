@@ -9,7 +9,3 @@ MODES = {
     "NaN checks": lambda: jax.debug_nans(True),
 }
 every_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-
-bfloat16_in_flax = pytest.mark.skipif(
-    jax.config.values["jax_numpy_dtype_promotion"].value == "strict", reason="Flax's batch norm promotes bfloat16"
-)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-thoroughly = settings(max_examples=500)
+thoroughly = settings(max_examples=200)
 """Settings for tests that compare a function with its oracle."""
 
 seeds = st.integers(0, 2**32 - 1)

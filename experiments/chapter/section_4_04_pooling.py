@@ -57,7 +57,7 @@ print(f"two channels, window 3, padding 1, stride 2:\n{pooled}\n")
 # another part as well.
 
 # %%
-rows, columns = jnp.mgrid[-12:12, -12:12] + 0.5
+rows, columns = jnp.mgrid[-11.5:12, -11.5:12]
 disc = jnp.where(rows**2 + columns**2 < 9**2, 0.0, 1.0)
 moved = jnp.roll(disc, 1, axis=1)
 edges, moved_edges = (jnp.abs(ops.corr2d(each, jnp.array([[1.0, -1.0]]))) for each in (disc, moved))

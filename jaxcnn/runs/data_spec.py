@@ -13,6 +13,11 @@ _SAMPLE = 256  # examples of each split that are read even from a streamed data 
 _BATCH = 256
 
 
+def normalize_names(names: Iterable[str]) -> tuple[str, ...]:
+    """`names` in Unicode's composed form (NFC); file systems return the names of folders in different forms."""
+    return tuple(unicodedata.normalize("NFC", name) for name in names)
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """Description of a run's data set.
@@ -45,11 +50,6 @@ ARRAYS = "arrays"
 """The source of a data set that was made from arrays; it cannot be loaded again."""
 
 FASHION_MNIST = DataSpec(None, FASHION_MNIST_CLASSES, (28, 28, 1), (60_000, 10_000))
-
-
-def normalize_names(names: Iterable[str]) -> tuple[str, ...]:
-    """`names` in Unicode's composed form (NFC); file systems return the names of folders in different forms."""
-    return tuple(unicodedata.normalize("NFC", name) for name in names)
 
 
 def data_sha256(dataset: Dataset | StreamedDataset) -> dict[str, str | None]:

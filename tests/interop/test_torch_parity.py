@@ -64,6 +64,7 @@ def test_logits_agree(name, sample):
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.usefixtures("standard_promotion")
 @every_network
 def test_ten_steps_of_training_agree(name, sample):
     """The test uses double precision, because Adam divides by the size of the gradient and so amplifies rounding."""

@@ -3,7 +3,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
-from modes import bfloat16_in_flax
 
 from jaxcnn import ops
 from jaxcnn.layers import BatchNorm, library_batch_norm, scratch_batch_norm, uniform_scale_batch_norm
@@ -61,7 +60,8 @@ def test_uniform_scale_draws_gamma_from_u_0_1():
     np.testing.assert_array_equal(layer.init(jax.random.key(0), jnp.ones((2, 4)))["params"]["bias"], np.zeros(4))
 
 
-@pytest.mark.parametrize("norm", [BatchNorm, pytest.param(nn.BatchNorm, marks=bfloat16_in_flax)])
+@pytest.mark.usefixtures("standard_promotion")
+@pytest.mark.parametrize("norm", [BatchNorm, nn.BatchNorm])
 def test_dtype_applies_to_the_computation_only(norm):
     layer = norm(use_running_average=False, dtype=jnp.bfloat16)
     y, variables = layer.init_with_output(jax.random.key(0), jnp.ones((4, 3)))

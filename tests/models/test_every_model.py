@@ -7,7 +7,6 @@ import optax
 import pytest
 from flax import nnx
 from flax.training import train_state
-from modes import bfloat16_in_flax
 from networks import OPTIMIZED, all_equations, drawn_variables, shapes_of
 
 from jaxcnn import models, training
@@ -101,13 +100,8 @@ def test_every_parameter_has_a_finite_nonzero_gradient(name):
         assert np.abs(gradient).max() > 0, jax.tree_util.keystr(path)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=bfloat16_in_flax if name in ("lenet_bn", "resnet", "densenet") else ())
-        for name in RECIPES
-    ],
-)
+@pytest.mark.usefixtures("standard_promotion")
+@every_network
 def test_bfloat16_computation_keeps_float32_variables(name):
     model = RECIPES[name].model.clone(dtype=jnp.bfloat16)
     images = jax.random.uniform(jax.random.key(1), (2, SMALL[name], SMALL[name], 1))

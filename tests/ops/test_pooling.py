@@ -115,6 +115,7 @@ def test_the_books_padding_and_strides(window, strides, padding, expected):
         np.testing.assert_array_equal(y[0, :, :, 0], expected)
 
 
+@pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize(("window", "strides"), [((2, 2), (1, 1)), ((3, 3), (2, 2)), ((3, 2), (1, 3))])
 def test_padding_words_equal_those_of_flax(padding, window, strides):

@@ -36,6 +36,7 @@ def test_the_books_recipes_use_plain_adam_and_no_augmentation():
         assert recipe.initialize(params) is params
 
 
+@pytest.mark.usefixtures("standard_promotion")
 def test_one_cycle_rises_for_30_percent_of_the_steps_and_falls():
     recipe = replace(LENET, learning_rate=0.1, batch_size=10, num_epochs=2, weight_decay=0.0)
     optimizer = recipe.make_optimizer(num_examples=95)  # 20 steps
@@ -52,6 +53,7 @@ def test_one_cycle_rises_for_30_percent_of_the_steps_and_falls():
     assert rates[-1] < 0.1 / 50
 
 
+@pytest.mark.usefixtures("standard_promotion")
 def test_only_kernels_decay():
     optimizer = replace(
         LENET, optimizer="adamw", schedule="constant", learning_rate=0.5, weight_decay=0.2

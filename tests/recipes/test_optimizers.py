@@ -11,6 +11,8 @@ from jaxcnn import InputError
 from jaxcnn.models import LeNet
 from jaxcnn.recipes import Recipe
 
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
 RECIPE = Recipe("mine", LeNet(), 28, 0.5, batch_size=10, num_epochs=2, optimizer="sgd")
 NUM_EXAMPLES = 100  # 10 steps an epoch, 20 in all
 
