@@ -58,6 +58,23 @@ def check_state(state: TrainState) -> None:
         )
 
 
+def check_images(images: Array | np.ndarray, *, one: bool = False) -> None:
+    """Check that `images` has the axes (N, H, W, C), or also (H, W, C) if `one` is true.
+
+    Raises:
+        TypeError: if it is not an array.
+        ValueError: if it has other axes.
+    """
+    _check_array("images", images)
+    if images.ndim != 4 and not (one and images.ndim == 3):
+        raise ValueError(f"images of shape {images.shape}: expected (N, H, W, C){' or (H, W, C)' if one else ''}")
+
+
+def _check_array(name: str, array: Array | np.ndarray) -> None:
+    if not isinstance(array, Array | np.ndarray):
+        raise TypeError(f"{name} of type {type(array).__name__}: expected a JAX or NumPy array")
+
+
 def check_axes(images: Array | np.ndarray, labels: Array | np.ndarray) -> None:
     """Check that there is one integer label for each image.
 
@@ -65,11 +82,8 @@ def check_axes(images: Array | np.ndarray, labels: Array | np.ndarray) -> None:
         TypeError: if one is not an array.
         ValueError: if the axes are not (N, H, W, C) and (N,), or the labels are not integers.
     """
-    for name, array in (("images", images), ("labels", labels)):
-        if not isinstance(array, Array | np.ndarray | jax.ShapeDtypeStruct):
-            raise TypeError(f"{name} of type {type(array).__name__}: expected a JAX or NumPy array")
-    if images.ndim != 4:
-        raise ValueError(f"images of shape {images.shape}: expected (N, H, W, C)")
+    check_images(images)
+    _check_array("labels", labels)
     if labels.shape != images.shape[:1]:
         raise ValueError(
             f"labels of shape {labels.shape} for images of shape {images.shape}: expected one label for each image, "

@@ -13,7 +13,7 @@ from jaxcnn.training.epochs import add_metrics, run_epochs
 from jaxcnn.training.loaders import DeviceBlock, step_ranges
 from jaxcnn.training.metrics import Metrics, zero_metrics
 from jaxcnn.training.options import FitOptions, make_options
-from jaxcnn.training.prediction import check_images
+from jaxcnn.training.prediction import check_range
 from jaxcnn.training.results import ChunkResult, EpochResult
 from jaxcnn.training.state import TrainState
 
@@ -112,8 +112,8 @@ def evaluate(
     """
     options = FitOptions(num_epochs=0, batch_size=batch_size, image_size=image_size)
     check_state(state)
-    check_images(images)
     check_axes(images, labels)
+    check_range(images)
     logits = abstract_logits(state, options.input_shape(images.shape[1:]))
     check_labels(labels, logits.shape[-1])
     no_sums = zero_metrics(logits, options.all_metrics)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
-from jaxcnn.training.batches import abstract_logits, check_state
+from jaxcnn.training.batches import abstract_logits, check_images, check_state
 from jaxcnn.training.compilation import compiled
 from jaxcnn.training.options import FitOptions
 from jaxcnn.training.state import TrainState
@@ -47,7 +47,8 @@ def predict(
     """
     check_state(state)
     options = FitOptions(num_epochs=0, batch_size=batch_size, image_size=image_size)
-    check_images(images, axes=(3, 4))
+    check_images(images, one=True)
+    check_range(images)
     if images.ndim == 3:
         return predict(state, images[None], batch_size=batch_size, image_size=image_size)[0]
     if len(images) == 0:
@@ -58,17 +59,12 @@ def predict(
     )
 
 
-def check_images(images: Array | np.ndarray, *, axes: tuple[int, ...] = (4,)) -> None:
-    """Check that the number of axes of `images` is one of `axes`, and that floats are in [0, 1].
+def check_range(images: Array | np.ndarray) -> None:
+    """Check that floats are in [0, 1]. This reads the images.
 
     Raises:
-        TypeError: if they are not an array.
-        ValueError: if not.
+        ValueError: if they are not.
     """
-    if not isinstance(images, Array | np.ndarray):
-        raise TypeError(f"images of type {type(images).__name__}: expected a JAX or NumPy array")
-    if images.ndim not in axes:
-        raise ValueError(f"images of shape {images.shape}: expected (N, H, W, C)")
     if images.size and jnp.issubdtype(images.dtype, jnp.floating):
         lowest, highest = float(images.min()), float(images.max())
         if not (lowest >= 0 and highest <= 1):  # also true for NaN

@@ -29,8 +29,9 @@ def train_step(
     """One step of the optimizer on the mean cross-entropy of a batch.
 
     With label smoothing s and K classes, the target of the cross-entropy is 1 - s + s / K for the label and s / K for
-    every other class. The optimizer gets optax's extra arguments: `value`, the loss that is differentiated; `grad`, its
-    gradients; and `value_fn`, this loss as a function of the parameters.
+    every other class: the loss is 1 - s times that of the label plus s times that of the uniform target 1 / K. The
+    optimizer gets optax's extra arguments: `value`, the loss that is differentiated; `grad`, its gradients; and
+    `value_fn`, this loss as a function of the parameters.
 
     Args:
         state: the state before the step.
@@ -57,11 +58,9 @@ def train_step(
     check_batch(state, images, labels)
     if len(images) == 0:
         raise ValueError(f"images of shape {images.shape}: expected one or more; the mean loss of none is undefined")
-    if RESERVED & set(metrics):
-        raise ValueError(f"metrics {', '.join(metrics)}: a name is in use; choose another")
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing {label_smoothing}: expected 0 or more, and less than 1")
-    return _train_step(state, images, labels, label_smoothing=label_smoothing, metrics=metrics)
+    return _train_step(state, images, labels, label_smoothing=label_smoothing, metrics=_with_further(metrics))
 
 
 @compiled(static_argnames=("label_smoothing", "metrics"))
@@ -85,8 +84,10 @@ def _train_step(
             mutable=["batch_stats"],
             rngs={"dropout": dropout_key},
         )
-        of_batch = compute_metrics(logits, labels, {**METRICS, **metrics})
-        loss = _smoothed_loss(logits, labels, label_smoothing) if label_smoothing else of_batch.loss
+        of_batch = compute_metrics(logits, labels, metrics)
+        loss = of_batch.loss
+        if label_smoothing:
+            loss = (1 - label_smoothing) * loss + label_smoothing * _uniform_cross_entropy(logits)
         return loss, (updates.get("batch_stats", {}), of_batch)
 
     (loss, (batch_stats, of_batch)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
@@ -122,7 +123,7 @@ def eval_step(
         ValueError: if the state is that of an ensemble, or an array is not as for `train_step`.
     """
     check_batch(state, images, labels)
-    return _eval_step(state, images, labels, metrics=metrics)
+    return _eval_step(state, images, labels, metrics=_with_further(metrics))
 
 
 @compiled(static_argnames="metrics")
@@ -135,16 +136,23 @@ def _eval_step(
 ) -> Metrics:
     """`eval_step` without its checks, compiled."""
     logits = state.apply_fn(state.variables, prepare_images(images), train=False)
-    return compute_metrics(logits, labels, {**METRICS, **metrics})
+    return compute_metrics(logits, labels, metrics)
 
 
-def _smoothed_loss(
-    logits: Float[Array, "n classes"], labels: Integer[Array | np.ndarray, " n"], smoothing: float | int
-) -> Float[Array, ""]:
-    """Mean cross-entropy with smoothed labels, computed in float32 at least."""
-    logits = logits.astype(widen(logits.dtype))
-    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype), smoothing)
-    return optax.softmax_cross_entropy(logits, targets).mean()
+def _with_further(metrics: Mapping[str, Metric]) -> FrozenDict[str, Metric]:
+    """`METRICS` and the further metrics `metrics`.
+
+    Raises:
+        ValueError: if one of these has a name that is in use.
+    """
+    if taken := RESERVED & set(metrics):
+        raise ValueError(f"metrics {', '.join(sorted(taken))}: the name is in use; choose another")
+    return FrozenDict({**METRICS, **metrics})
+
+
+def _uniform_cross_entropy(logits: Float[Array, "n classes"]) -> Float[Array, ""]:
+    """Mean cross-entropy with the target 1 / K for each of K classes, computed in float32 at least."""
+    return -jax.nn.log_softmax(logits.astype(widen(logits.dtype))).mean()
 
 
 def _accepted(update: Callable[..., Any], **extra: Any) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import numpy as np
 import optax
 import pytest
 from flax import linen as nn
+from flax.core import FrozenDict
 
 from jaxcnn import data
 from jaxcnn.training import (
+    METRICS,
     compute_metrics,
     create_train_state,
     eval_step,
@@ -158,6 +160,12 @@ def test_other_kinds_of_arguments_raise(state, function):
         function(state.params, IMAGES, LABELS)
     with pytest.raises(ValueError, match="a stacked state of 2 runs: expected that of one run"):
         function(stack_members([state, state]), IMAGES, LABELS)
+
+
+@pytest.mark.parametrize("function", [train_step, eval_step])
+def test_a_further_metric_with_a_name_in_use_raises(state, function):
+    with pytest.raises(ValueError, match="metrics loss: the name is in use; choose another"):
+        function(state, IMAGES, LABELS, metrics=FrozenDict({"loss": METRICS["accuracy"]}))
 
 
 def test_a_network_without_logits_raises():
