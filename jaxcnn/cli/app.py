@@ -78,7 +78,7 @@ def main(args: list[str] | None = None) -> int:
             if error.errno not in _FULL or sys.stdout is None:
                 raise
             drop_output(sys.stdout.fileno())
-            return _end(f"the output cannot be written ({error.strerror}): solve this, or give it another place", 1)
+            return _end(f"the output cannot be written ({error.strerror}): free space, or write it elsewhere", 1)
         return code
 
 

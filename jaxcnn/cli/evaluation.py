@@ -23,10 +23,9 @@ def show_evaluation(title: str, evaluation: Evaluation, class_names: Sequence[st
         wrap=True,
     )
     table = _table("accuracy of each class", "class", "accuracy", "images")
-    for name, right, count in zip(
-        class_names, evaluation.confusion.diagonal(), evaluation.confusion.sum(axis=1), strict=True
-    ):
-        table.add_row(name, f"{right / count:.3f}" if count else "-", f"{count:,}")
+    counts = evaluation.confusion.sum(axis=1)
+    for name, accuracy, count in zip(class_names, evaluation.class_accuracies, counts, strict=True):
+        table.add_row(name, f"{accuracy:.3f}" if count else "-", f"{count:,}")
     show_table(console, table)
     mistakes = evaluation.confusion * (1 - np.eye(len(class_names), dtype=int))
     table = _table("most frequent confusions", "true class", "predicted class", "images")

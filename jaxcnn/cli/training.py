@@ -175,7 +175,7 @@ def train(
     every = runs.Interval.parse(saving.checkpoint_every)
     watching = [writers.TerminalWriter(), *(_WRITERS[kind]() for kind in dict.fromkeys(saving.log_to))]
     if hardware.distributed and saving.workdir is None:
-        raise InputError("--distributed: expected --workdir, a directory that all hosts can access")
+        raise InputError("--distributed: expected --workdir, a directory that all machines can access")
     if hardware.deterministic:
         enable_deterministic_ops()
     if hardware.distributed:

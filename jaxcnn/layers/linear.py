@@ -106,8 +106,8 @@ def _parameters(module: Conv | Dense, x: ops.ArrayLike, shape: tuple[int, ...]) 
     name = "/".join(module.path) or type(module).__name__
     if min(shape) < 1:
         raise ValueError(
-            f"{name} with {module.features} features on an input {x.shape}: expected one feature and one channel or "
-            "more"
+            f"{name} with {module.features} features on an input {x.shape}: expected at least one "
+            "feature and one channel"
         )
     if module.has_variable("params", "kernel"):
         given = module.get_variable("params", "kernel").shape

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import jax
 
 from jaxcnn.errors import InputError
+from jaxcnn.words import count_of
 
 Device: TypeAlias = jax.Device  # pyright: ignore[reportInvalidTypeForm] -- a class, which JAX's types call a variable
 
@@ -117,4 +118,4 @@ def _describe_processor() -> str:
     instructions = cpu_instructions().split()
     widest = next((words for flag, words in _VECTORS.items() if flag in instructions), "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{platform.machine()} {widest}".strip() + f", {cores} core{'s' if cores != 1 else ''}"
+    return f"{platform.machine()} {widest}".strip() + f", {count_of(cores or 1, 'core')}"

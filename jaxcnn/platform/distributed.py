@@ -59,7 +59,7 @@ def raise_lost_process(opened: ExitStack) -> Iterator[None]:
         reason = str(error).splitlines()[0]
         raise LostProcessError(
             f"another process of the job is gone or cannot be reached ({reason}): the run ends; start the same command "
-            "again on all hosts to resume from the last checkpoint"
+            "again on all machines to resume from the last checkpoint"
         ) from error
 
 

@@ -82,7 +82,10 @@ def _group(
         ],
         "further": first.epochs[0].further_metrics,
         "evaluation": evaluation,
-        "by_class": list(zip(class_names, _by_class(evaluation), strict=True)),
+        "by_class": [
+            (name, None if np.isnan(accuracy) else float(accuracy))
+            for name, accuracy in zip(class_names, evaluation.class_accuracies, strict=True)
+        ],
         "seconds": sum(epoch.seconds for epoch in first.epochs),
         "compile_seconds": sum(epoch.compile_seconds for epoch in first.epochs),
         "command": command_of(first.config),
@@ -144,11 +147,6 @@ def _curve_words(runs: Sequence[TrainedRun], metric: str) -> str:
     of_runs = "one run" if len(runs) == 1 else f"the mean of {len(runs)} runs, with the range from minimum to maximum"
     reference = "; dashed, open marks: the book" if runs[0].config.recipe.reference and metric in _IN_THE_BOOK else ""
     return f"Solid: {of_runs}{reference}."
-
-
-def _by_class(evaluation: Evaluation) -> list[float | None]:
-    right, counts = evaluation.confusion.diagonal(), evaluation.confusion.sum(axis=1)
-    return [float(r / count) if count else None for r, count in zip(right, counts, strict=True)]
 
 
 def _mistakes(

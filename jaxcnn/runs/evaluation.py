@@ -48,6 +48,18 @@ class Evaluation:
             classes, classes
         )
 
+    @property
+    def class_accuracies(self) -> Float[np.ndarray, " classes"]:
+        """Share of the images of each class that were predicted as it; NaN for a class without images.
+
+        Examples:
+            >>> labels = np.array([0, 0, 2])
+            >>> Evaluation(np.eye(3)[[0, 1, 2]], labels).class_accuracies.tolist()
+            [0.5, nan, 1.0]
+        """
+        counts = self.confusion.sum(axis=1)
+        return np.where(counts, self.confusion.diagonal(), np.nan) / np.maximum(counts, 1)
+
     def calibration_error(self, bins: int = 15) -> float:
         """Expected calibration error: the mean difference of accuracy and confidence.
 

@@ -59,7 +59,7 @@ class Checkpointer:
             logging.getLogger(name).addFilter(_is_not_of_orbax)
         self._args = ocp.args
         self._kept = _NewestAndBest(max_to_keep)
-        self._is_read_back = jax.process_count() > 1
+        self._must_read_back = jax.process_count() == 1
         self.directory = Path(directory).absolute()
         self.interrupted = []
         if jax.process_index() == 0:  # the others must not make it before the primary process has checked its parent
@@ -108,9 +108,9 @@ class Checkpointer:
                 if later >= step:
                     self._manager.delete(later)
             self._manager.save(step, args=items)
-        if not self._is_read_back:
+        if self._must_read_back:
             self.wait()
-            self._is_read_back = True
+            self._must_read_back = False
             try:
                 self._read(step, arrays)
             except Exception as error:

@@ -111,7 +111,7 @@ def test_several_seeds_and_rates_have_their_own_runs(sample_requests, tmp_path, 
 def test_distributed_needs_a_workdir_and_addresses(sample_requests, tmp_path, capsys, monkeypatch):
     command = ["train", "lenet", "--limit", "8", "--distributed"]
     assert cli.main(command) == 2
-    assert "--distributed: expected --workdir, a directory that all hosts can access" in capsys.readouterr().err
+    assert "--distributed: expected --workdir, a directory that all machines can access" in capsys.readouterr().err
     command += ["--workdir", str(tmp_path / "run")]
     assert cli.main(command) == 2
     assert "--distributed: no other processes found (" in capsys.readouterr().err
