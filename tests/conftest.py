@@ -3,21 +3,13 @@
 import logging
 import os
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
-
-# Tests compile more than they compute, so fewer optimizations save two thirds of their time. JAX reads this when it
-# starts. XLA aborts for a flag that it does not know, and later versions do not know the last one.
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    + " --xla_cpu_use_fusion_emitters=false" * version("jaxlib").startswith("0.10."),
-)
 
 # Tests use neither the user's compilation cache nor each other's compiled programs.
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
 
 import faults
+import xla  # noqa: F401 -- before JAX
 import jax
 import jaxtyping
 import pytest

@@ -7,6 +7,7 @@ import os
 import resource
 from dataclasses import replace
 
+import xla  # noqa: F401 -- before JAX
 import jax
 from flax import linen as nn
 from rich.console import Console

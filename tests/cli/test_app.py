@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from jaxcnn import __version__, cli
@@ -64,7 +65,7 @@ def test_train_records_all_settings(sample, sample_requests, tmp_path, capsys):
         "augmentation": None, "metrics": {}, "seed": 5,
         "dtype": "bfloat16", "matmul_precision": "default", "limit": 128, "deterministic": False,
         "jax": {
-            "default_prng_impl": "threefry2x32", "enable_x64": False, "random_seed_offset": 0,
+            "default_prng_impl": "threefry2x32", "enable_x64": jax.config.jax_enable_x64, "random_seed_offset": 0,
             "threefry_partitionable": True,
         },
         "data_sha256": data_sha256(sample.limit(128)),

@@ -47,7 +47,7 @@ def test_stablehlo_supports_every_platform_and_resizes(variables, tmp_path):
     export_network(NETWORK.apply, variables, path, format="stablehlo", image_shape=(14, 14, 1), image_size=28)
     program = jax.export.deserialize(bytearray(path.read_bytes()))
     assert program.platforms == ("cpu", "cuda", "tpu")
-    assert program.call(jnp.zeros((2, 14, 14, 1))).shape == (2, 10)
+    assert program.call(jnp.zeros((2, 14, 14, 1), jnp.float32)).shape == (2, 10)
 
 
 @pytest.mark.parametrize("image_size", [None, 28])

@@ -131,7 +131,8 @@ def test_scan_over_batches_carries_the_statistics():
         y, stats = batch_norm(x, jnp.ones(2), jnp.zeros(2), stats, train=True)
         return stats, y
 
-    stats, ys = jax.lax.scan(step, BatchStats(jnp.zeros(2), jnp.zeros(2)), xs)
+    initial = BatchStats(jnp.zeros(2, jnp.float32), jnp.zeros(2, jnp.float32))
+    stats, ys = jax.lax.scan(step, initial, xs)
     assert ys.dtype == jnp.bfloat16
     assert stats.mean.dtype == jnp.float32
 

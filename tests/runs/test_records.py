@@ -30,9 +30,9 @@ SETTINGS = {
 @pytest.mark.parametrize("difference", SETTINGS)
 def test_a_run_is_not_resumed_with_other_settings_of_jax(tmp_path, record_fault, difference):
     config = RunConfig(RECIPES["lenet"])
-    with RunDirectory(tmp_path, config.as_json()):
+    with jax.enable_x64(False), RunDirectory(tmp_path, config.as_json()):
         pass
-    with SETTINGS[difference](), pytest.raises(InputError) as raised:
+    with jax.enable_x64(False), SETTINGS[difference](), pytest.raises(InputError) as raised:
         RunDirectory(tmp_path, config.as_json())
     assert f"has a run with other settings: {difference} here;" in str(raised.value)
     name = difference.partition(" there")[0].rpartition(" ")[0]

@@ -1,0 +1,17 @@
+"""Flags for XLA that make compilation faster. Tests compile more than they compute."""
+
+import os
+from importlib.metadata import version
+
+# Later versions do not know this flag, and abort.
+_HAS_EMITTERS_FLAG = version("jaxlib").startswith("0.10.")
+
+FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+if _HAS_EMITTERS_FLAG:
+    FLAGS += " --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", FLAGS)  # XLA reads it when it computes first
+
+from jaxcnn.training import compilation  # noqa: E402 -- it imports JAX
+
+if _HAS_EMITTERS_FLAG:  # without emitters, rounding depends on the program that a step is part of
+    compilation.OPTIONS["xla_cpu_use_fusion_emitters"] = True
