@@ -9,10 +9,10 @@ from pathlib import Path
 os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
 
 import faults
-import xla  # noqa: F401 -- before JAX
 import jax
 import jaxtyping
 import pytest
+import xla_flags  # noqa: F401 -- sets them
 from hypothesis import settings
 
 from jaxcnn import cli, data, runs

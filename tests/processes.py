@@ -7,8 +7,8 @@ import os
 import resource
 from dataclasses import replace
 
-import xla  # noqa: F401 -- before JAX
 import jax
+import xla_flags  # noqa: F401 -- sets them
 from flax import linen as nn
 from rich.console import Console
 
