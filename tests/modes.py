@@ -8,4 +8,7 @@ MODES = {
     "x64": lambda: jax.enable_x64(True),
     "NaN checks": lambda: jax.debug_nans(True),
 }
+equal_on_devices = pytest.mark.skipif(
+    jax.config.jax_enable_x64, reason="with x64, members on several devices equal single runs up to rounding"
+)
 every_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)

@@ -1,4 +1,9 @@
-"""Flags for XLA that make compilation faster. Tests compile more than they compute."""
+"""Flags for XLA that make compilation faster. Tests compile more than they compute.
+
+Fewer optimizations halve the time of all tests. XLA's older code for fusions compiles in two thirds of the time of its
+fusion emitters, but with it rounding depends on the program that a step is part of. So the programs of training, which
+must equal each other bit for bit, are compiled with emitters.
+"""
 
 import os
 from importlib.metadata import version
@@ -13,5 +18,5 @@ os.environ.setdefault("XLA_FLAGS", FLAGS)  # XLA reads it when it computes first
 
 from jaxcnn.training import compilation  # noqa: E402 -- it imports JAX
 
-if _HAS_EMITTERS_FLAG:  # without emitters, rounding depends on the program that a step is part of
+if _HAS_EMITTERS_FLAG:
     compilation.OPTIONS["xla_cpu_use_fusion_emitters"] = True

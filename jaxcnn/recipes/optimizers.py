@@ -168,7 +168,7 @@ def steps_of(epochs: float | int, num_examples: int, batch_size: int) -> int:
 
 
 def _scaled(schedule: optax.Schedule, rate: ArrayLike, step: ArrayLike) -> Array:
-    return jnp.asarray(rate * schedule(step))
+    return jnp.float32(rate) * jnp.asarray(schedule(step), jnp.float32)  # as an injected rate also under x64
 
 
 def _is_kernel(params: PyTree[Array]) -> PyTree[bool]:

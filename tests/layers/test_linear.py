@@ -73,6 +73,6 @@ def test_parameters_of_another_input_raise(layer, shape, other):
 )
 def test_layers_without_inputs_or_features_raise(layer, shape):
     with pytest.raises(
-        ValueError, match=rf"with {layer.features} features on an input \(.*\): expected one feature and"
+        ValueError, match=rf"with {layer.features} features on an input \(.*\): expected at least one feature and"
     ):
         layer.init(jax.random.key(0), jnp.ones(shape))

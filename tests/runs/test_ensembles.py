@@ -12,6 +12,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from modes import equal_on_devices
 from processes import RECIPE
 from rich.console import Console
 
@@ -75,7 +76,7 @@ def single_runs(sample, tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("num_devices", [1, 2])
+@pytest.mark.parametrize("num_devices", [1, pytest.param(2, marks=equal_on_devices)])
 def test_each_member_equals_its_single_run(sample, single_runs, tmp_path, console, num_devices):
     configs = several(tmp_path, learning_rates=(0.001, 0.01), num_seeds=2)
     every = runs.train_ensemble(configs, sample, writers=[TerminalWriter(console)], num_devices=num_devices)
@@ -87,6 +88,7 @@ def test_each_member_equals_its_single_run(sample, single_runs, tmp_path, consol
         assert [epoch.test_accuracy for epoch in epochs] == [line["test_accuracy"] for line in outcome(path)[1]]
 
 
+@equal_on_devices
 def test_a_member_resumes_as_a_single_run(sample, single_runs, tmp_path, console):
     configs = several(tmp_path, num_seeds=2)
     runs.train_ensemble(
@@ -99,6 +101,7 @@ def test_a_member_resumes_as_a_single_run(sample, single_runs, tmp_path, console
     assert outcome(path) == single_runs[0.001, 1]
 
 
+@equal_on_devices
 def test_runs_at_different_steps_resume_in_groups(sample, single_runs, tmp_path, console):
     """One is finished, two were interrupted at the same step, and one is new."""
     configs = several(tmp_path, learning_rates=(0.001, 0.01), num_seeds=2)
@@ -114,6 +117,7 @@ def test_runs_at_different_steps_resume_in_groups(sample, single_runs, tmp_path,
         assert outcome(path) == single_runs[config.recipe.learning_rate, config.seed]
 
 
+@equal_on_devices
 def test_a_signal_stops_and_saves_all_members(sample, single_runs, tmp_path, console):
     configs = several(tmp_path, num_seeds=2)
     paths = list(configs)
@@ -141,6 +145,7 @@ def test_a_signal_stops_and_saves_all_members(sample, single_runs, tmp_path, con
         assert outcome(path) == single_runs[config.recipe.learning_rate, config.seed]
 
 
+@equal_on_devices
 def test_a_diverged_member_ends_and_the_others_continue(sample, single_runs, tmp_path, console):
     configs = several(tmp_path, learning_rates=(0.001, 1e38))
     with pytest.raises(DivergedError, match=r"not finite after step \d+: the run in .*rate-1e\+38/seed-0 ends"):

@@ -8,6 +8,7 @@ import time
 from functools import partial
 
 import pytest
+from modes import equal_on_devices
 from processes import start
 
 from jaxcnn import cli, data
@@ -75,6 +76,7 @@ def test_images_that_do_not_fit_in_memory_are_streamed(train, capsys, monkeypatc
     assert ", streamed," in " ".join(capsys.readouterr().out.split())
 
 
+@equal_on_devices
 def test_several_seeds_are_streamed_together(train, tmp_path):
     """Each has its own order; sequential members match single runs bit for bit."""
     assert train("seeds", "--seeds", "2", "--stream") == 0
