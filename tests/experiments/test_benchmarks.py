@@ -4,6 +4,7 @@ import json
 import runpy
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,40 @@ def test_initial_batch_norm_scales_are_compared(tmp_path, sample_as_fashion_mnis
     found = {gamma: losses[f"gamma {gamma}"] for gamma in ("U(0, 1)", "1")}
     assert all(set(runs) == {"0", "1"} for runs in found.values())
     assert found["1"]["0"] != found["U(0, 1)"]["0"]
+
+
+def test_a_step_is_profiled_by_kind_and_layer(tmp_path):
+    output = tmp_path / "profile.json"
+    module = runpy.run_path(str(BENCHMARKS / "profile_step.py"))
+    module["main"](("lenet_bn",), batch_size=8, steps=1, output=output)
+    found = json.loads(output.read_text())["recipes"]["lenet_bn"]
+    assert found["thread_milliseconds"] > 0
+    for shares in (found["kinds"], found["layers"]):
+        assert sum(shares.values()) == pytest.approx(found["thread_milliseconds"])
+    assert found["kinds"]["matrix product"] > 0
+    assert found["kinds"]["reduction"] > 0
+    assert {f"{layer}, {which}" for layer in ("conv1", "norm1", "dense3") for which in ("forward", "backward")} <= set(
+        found["layers"]
+    )
+
+
+def test_the_kind_of_a_fusion_is_that_of_its_most_expensive_part():
+    text = """
+    %fused_computation (p: f32[4,4]) -> f32[4] {
+      %p = f32[4,4]{1,0} parameter(0)
+      %t.1 = f32[4,4]{0,1} transpose(%p), dimensions={1,0}
+      ROOT %r = f32[4]{0} reduce(%t.1), dimensions={0}
+    }
+    ENTRY %main (x: f32[4,4]) -> f32[4] {
+      %x = f32[4,4]{1,0} parameter(0)
+      %c.2 = f32[4,4]{1,0} copy(%x)
+      ROOT %f = f32[4]{0} fusion(%c.2), kind=kLoop, calls=%fused_computation, metadata={op_name="jit(f)/jvp(N)/a/sum"}
+    }
+    """
+    module = runpy.run_path(str(BENCHMARKS / "profile_step.py"))
+    program = module["read_program"](textwrap.dedent(text))
+    assert (program["f"].kind, program["f"].scope) == ("reduction", "jit(f)/jvp(N)/a/sum")
+    assert program["c.2"].kind == "copy"
 
 
 def test_streamed_and_resident_images_are_timed(tmp_path, sample_as_fashion_mnist):
