@@ -36,7 +36,7 @@ KINDS = {
     "transposition": {"transpose"},
     "padding and slicing": {"pad", "concatenate", "slice", "dynamic-slice", "dynamic-update-slice"},
 }
-"""The kinds by the HLO instructions that they contain, most expensive first. Others copy or compute element by element."""
+"""The kinds by the HLO instructions that they contain, most expensive first. All others are element by element."""
 
 _INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?([\w.-]+) = .*?[\]})] ([a-z][\w-]*)\(")
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.-]+) .*\{$")
