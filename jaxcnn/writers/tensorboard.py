@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from jaxcnn.errors import InputError
@@ -59,9 +60,10 @@ class TensorBoardWriter(Writer):
             self._write(run, "epoch", {**result.metrics, "seconds": result.seconds}, run.step)
 
     def on_end(self, runs: Sequence[Run]) -> None:  # noqa: ARG002
-        """Close the event files."""
-        for file in self._files.values():
-            file.close()
+        """Close all event files, even if one of them cannot be written to its end."""
+        with ExitStack() as endings:
+            for file in self._files.values():
+                endings.callback(file.close)
         self._files.clear()
 
     def _write(self, run: Run, group: str, scalars: Mapping[str, Any], step: int) -> None:
