@@ -16,7 +16,7 @@ import optax
 from rich.table import Table
 
 from jaxcnn import platform
-from jaxcnn.cli.training import later
+from jaxcnn.cli.options import later
 from jaxcnn.data import find_fashion_mnist
 from jaxcnn.errors import InputError
 from jaxcnn.models import LeNet

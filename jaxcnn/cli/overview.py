@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from jaxcnn.cli.training import later
+from jaxcnn.cli.options import later
 from jaxcnn.models import summarize
 from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE, get_recipe
 from jaxcnn.writers import PlainConsole, say, show_table

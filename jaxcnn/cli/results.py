@@ -7,8 +7,8 @@ import tyro
 
 from jaxcnn import interop, platform, reproduction, runs
 from jaxcnn.cli.evaluation import show_evaluation
+from jaxcnn.cli.options import later, option, print_line
 from jaxcnn.cli.prediction import show_predictions
-from jaxcnn.cli.training import later, option, print_line
 from jaxcnn.words import count_of
 from jaxcnn.writers import PlainConsole
 

@@ -2,18 +2,17 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, ParamSpec
+from typing import Annotated, Literal
 
 import tyro
 
 from jaxcnn import recipes, reproduction, runs, writers
+from jaxcnn.cli.options import later, option, print_line
 from jaxcnn.data import load_dataset, load_fashion_mnist, prepare_tfds
 from jaxcnn.errors import InputError
-from jaxcnn.files import expand_path
 from jaxcnn.platform import (
     configure_malloc,
     enable_compilation_cache,
@@ -26,41 +25,13 @@ from jaxcnn.platform import (
     set_num_cpu_devices,
 )
 
-P = ParamSpec("P")
 Platform = Literal["cpu", "gpu", "tpu"]
 Dtype = Literal["float32", "bfloat16"]
 Group = tyro.conf.OmitArgPrefixes
 Flag = tyro.conf.FlagCreatePairsOff
 
 
-def option(metavar: str, default: str, *aliases: str) -> object:
-    """An option that is None unless given: the word for its value in the help, and what None stands for."""
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})", aliases=aliases or None)
-
-
 _RECIPE, _ALL = "the recipe's", "all"
-
-
-def later(command: Callable[P, None]) -> Callable[P, Callable[[], None]]:
-    """Make `command` return a function to call later, after all arguments are parsed and their paths expanded."""
-
-    @wraps(command)
-    def bind(*args: P.args, **kwargs: P.kwargs) -> Callable[[], None]:
-        expanded = {name: _with_expanded_paths(value) for name, value in kwargs.items()}
-        return partial(command, *map(_with_expanded_paths, args), **expanded)
-
-    return bind
-
-
-def _with_expanded_paths(value: Any) -> Any:
-    """An argument with each path expanded, also those in a tuple or a group of options."""
-    if isinstance(value, Path):
-        return expand_path(value)
-    if isinstance(value, tuple):
-        return tuple(map(_with_expanded_paths, value))
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{each.name: _with_expanded_paths(getattr(value, each.name)) for each in fields(value)})
-    return value
 
 
 @dataclass(frozen=True)
@@ -266,8 +237,3 @@ def _learning_rates(text: str) -> tuple[float, ...]:
         raise InputError(
             f"--learning-rate {text}: expected a number, or several separated by commas, such as 1e-4,1e-3"
         ) from error
-
-
-def print_line(words: str) -> None:
-    """Print words literally, without wrapping them."""
-    writers.say(writers.PlainConsole(), words)
