@@ -74,6 +74,7 @@ def test_initial_batch_norm_scales_are_compared(tmp_path, sample_as_fashion_mnis
     assert found["1"]["0"] != found["U(0, 1)"]["0"]
 
 
+@pytest.mark.filterwarnings("ignore:builtin type event_stats has no __module__")  # jaxlib 0.12 on Python 3.13
 def test_a_step_is_profiled_by_kind_and_layer(tmp_path):
     output = tmp_path / "profile.json"
     module = runpy.run_path(str(BENCHMARKS / "profile_step.py"))
