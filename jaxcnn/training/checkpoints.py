@@ -3,9 +3,11 @@
 import logging
 import os
 import re
+import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -57,6 +59,7 @@ class Checkpointer:
 
         for name in ("absl", "asyncio"):
             logging.getLogger(name).addFilter(_is_not_of_orbax)
+        _hide_closed_loops()
         self._args = ocp.args
         self._kept = _NewestAndBest(max_to_keep)
         self._must_read_back = jax.process_count() == 1
@@ -221,6 +224,23 @@ def _is_not_of_orbax(record: logging.LogRecord) -> bool:
     frames = traceback.walk_tb(error.__traceback__) if error else ()
     files = [record.pathname, *(frame.f_code.co_filename for frame, _ in frames)]
     return record.levelno < logging.WARNING or not any("orbax" in Path(file).parts for file in files)
+
+
+@cache
+def _hide_closed_loops() -> None:
+    """Hide what TensorStore prints of a failed write, which raises an error as well.
+
+    The other parts of the checkpoint are then still being written, and on Python 3.13 each prints at its end that
+    Orbax has closed the event loop.
+    """
+    report = sys.unraisablehook
+
+    def filtered(unraisable: "sys.UnraisableHookArgs") -> None:
+        is_closed_loop = isinstance(unraisable.exc_value, RuntimeError) and unraisable.object is None
+        if not (is_closed_loop and str(unraisable.exc_value) == "Event loop is closed"):
+            report(unraisable)
+
+    sys.unraisablehook = filtered
 
 
 def _arrays(state: TrainState) -> dict[str, Any]:
