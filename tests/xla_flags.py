@@ -1,7 +1,7 @@
 """Flags for XLA that make compilation faster. Tests compile more than they compute.
 
-XLA's older code for fusions compiles faster than its fusion emitters, but with it rounding depends on the program that a
-step is part of. So the programs of training, which must equal each other bit for bit, are compiled with emitters.
+XLA's older code for fusions compiles faster than its fusion emitters, but with it rounding depends on the program that
+a step is part of. So the programs of training, which must equal each other bit for bit, are compiled with emitters.
 """
 
 import os
