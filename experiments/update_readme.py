@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.reproduction import as_markdown, overview_markdown
+from jaxcnn.reproduction import as_markdown, compare, overview_markdown
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 RESULTS = ROOT / "experiments" / "results"
-REPRODUCTION = "reproduction-avx512-2-cores"
+REPRODUCTIONS = ("reproduction-avx512-2-cores", "reproduction-h200")
+OTHER_REPRODUCTIONS = ("reproduction-h200-bfloat16",)
 
 
 def benchmark_table(name: str) -> Callable[[dict[str, Any]], str]:
@@ -26,10 +27,31 @@ def benchmark_table(name: str) -> Callable[[dict[str, Any]], str]:
 def tables() -> dict[str, str]:
     """The tables of README.md, by the names of their markers."""
     return {
-        "reproduction": overview_markdown(read(REPRODUCTION)),
+        "reproduction": reproduction_table(),
         "vs_pytorch": benchmark_table("vs_pytorch")(read("vs-pytorch-cpu-2-cores")),
         "streaming": benchmark_table("streaming")(read("streaming-cpu-2-cores")),
     }
+
+
+def reproduction_table() -> str:
+    """The overview of the reproduction. The runs of a recipe are from the machine with most finished runs of it."""
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for results in map(read, REPRODUCTIONS):
+        for experiment in compare(results):
+            mine = [run for run in results["runs"] if run["recipe"] == experiment.recipe.name]
+            if finished(mine) > finished(runs.get(experiment.recipe.name, [])):
+                runs[experiment.recipe.name] = mine
+    devices: dict[str, list[str]] = {}
+    for name, mine in runs.items():
+        devices.setdefault(next(run["device"] for run in mine if "device" in run), []).append(name)
+    lines = [f"- {device}: {', '.join(names)}\n" for device, names in devices.items()]
+    table = overview_markdown({"runs": [run for mine in runs.values() for run in mine]})
+    return f"{table}\nThe machines of these runs:\n\n{''.join(lines)}"
+
+
+def finished(runs: list[dict[str, Any]]) -> int:
+    """The number of finished runs in `runs`."""
+    return sum(run["status"] == "finished" for run in runs)
 
 
 def read(name: str) -> dict[str, Any]:
@@ -51,4 +73,5 @@ def update(text: str) -> str:
 
 if __name__ == "__main__":
     README.write_text(update(README.read_text(encoding="utf-8")), encoding="utf-8")
-    (RESULTS / f"{REPRODUCTION}.md").write_text(as_markdown(read(REPRODUCTION)), encoding="utf-8")
+    for name in (*REPRODUCTIONS, *OTHER_REPRODUCTIONS):
+        (RESULTS / f"{name}.md").write_text(as_markdown(read(name)), encoding="utf-8")

@@ -37,6 +37,7 @@ from jaxcnn.platform import configure_malloc
 from jaxcnn.recipes import RECIPES
 
 OURS = ("jaxcnn", "jaxcnn, step by step", "jaxcnn, bfloat16")
+BFLOAT16 = ("jaxcnn, bfloat16", "PyTorch, tuned")
 
 ON_CPU = ("jaxcnn", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "jaxcnn, step by step")
 ON_GPU = (
@@ -135,6 +136,8 @@ def pytorch_samples(task: Task, contestant: str) -> Iterator[float]:
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True
+    if "as the book" not in contestant:
+        torch.set_float32_matmul_precision("high")  # TensorFloat-32 on GPUs, as JAX
     network = torch_networks.build(task.recipe, recipe.image_size).to(device)
     network = network.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue] -- PyTorch's types lack it
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused="as the book" not in contestant)
@@ -229,8 +232,8 @@ def peak_bytes(task: Task, contestant: str) -> int:
     return torch.cuda.max_memory_allocated()
 
 
-def compare(task: Task, contestants: list[str], repeats: int) -> dict[str, dict[str, Any]]:
-    """Take samples of every contestant, in alternation."""
+def compare(task: Task, contestants: list[str], repeats: int, together: bool) -> dict[str, dict[str, Any]]:
+    """Take samples of every contestant, in alternation. The contestants start `together` or one after another."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
     results: dict[str, dict[str, Any]] = {}
@@ -241,7 +244,10 @@ def compare(task: Task, contestants: list[str], repeats: int) -> dict[str, dict[
         theirs.close()
         pipes[contestant] = ours
         processes.append(process)
-        results[contestant] = {"start_seconds": ours.recv(), "step_seconds": []}
+        if not together:
+            results[contestant] = {"start_seconds": ours.recv(), "step_seconds": []}
+    if together:
+        results = {contestant: {"start_seconds": pipe.recv(), "step_seconds": []} for contestant, pipe in pipes.items()}
     for _ in range(repeats):
         for contestant in contestants:
             pipes[contestant].send(True)
@@ -280,7 +286,8 @@ def step_flop(task: Task) -> float:
     images = jax.ShapeDtypeStruct((task.batch_size, recipe.image_size, recipe.image_size, 1), "float32")
     variables = jax.eval_shape(lambda x: recipe.model.init(jax.random.key(0), x, train=False), images)
     forward = jax.jit(lambda variables, x: recipe.model.apply(variables, x, train=False))
-    costs = forward.lower(variables, images).cost_analysis()
+    with jax.default_device(jax.devices("cpu")[0]):  # on GPUs, XLA gives no costs before compilation
+        costs = forward.lower(variables, images).cost_analysis()
     assert costs is not None, "XLA gives no cost analysis on this platform"
     return 3 * costs["flops"]
 
@@ -341,18 +348,27 @@ def floor_share(comparison: dict[str, Any], flop_rate: float) -> float:
 
 
 def summarize(task: Task, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """A comparison as it is in the JSON file. A ratio is None if one of its contestants did not run."""
+    """A comparison as it is in the JSON file. A ratio is None if one of its contestants did not run.
+
+    `ratio` compares the contestants in float32 (TensorFloat-32 on GPUs), and `bfloat16_ratio` the others.
+    """
     milliseconds = {contestant: result["step_milliseconds"] for contestant, result in results.items()}
-    ours, step_by_step = milliseconds["jaxcnn"], milliseconds.get("jaxcnn, step by step")
-    theirs = [value for contestant, value in milliseconds.items() if contestant not in OURS]
+    ours = milliseconds["jaxcnn"]
+    theirs = [value for contestant, value in milliseconds.items() if contestant not in (*OURS, *BFLOAT16)]
     return {
         "image_size": RECIPES[task.recipe].image_size,
         "batch_size": task.batch_size,
-        "ratio": ours / min(theirs) if theirs else None,
-        "loop_ratio": ours / step_by_step if step_by_step else None,
+        "ratio": quotient(ours, min(theirs, default=None)),
+        "bfloat16_ratio": quotient(*(milliseconds.get(contestant) for contestant in BFLOAT16)),
+        "loop_ratio": quotient(ours, milliseconds.get("jaxcnn, step by step")),
         "step_flop": step_flop(task),
         "results": results,
     }
+
+
+def quotient(ours: float | None, theirs: float | None) -> float | None:
+    """`ours` / `theirs`, or None if one of them is None."""
+    return None if ours is None or theirs is None else ours / theirs
 
 
 def main(
@@ -363,6 +379,7 @@ def main(
     sample_seconds: float = 2.0,
     batch_size: int | None = None,
     contestants: tuple[str, ...] | None = None,
+    start_together: bool = False,
     output: Path | None = None,
 ) -> None:
     """Time training steps of this package and of PyTorch.
@@ -374,6 +391,7 @@ def main(
         sample_seconds: approximate duration of a sample, which has one step or more.
         batch_size: examples in a step; the recipe's by default.
         contestants: contestants in addition to 'jaxcnn'; all for the device by default.
+        start_together: start the contestants at the same time. Their start times are not comparable then.
         output: JSON file for the results, updated after each recipe. It keeps the results of other recipes. None by
             default.
     """
@@ -391,7 +409,7 @@ def main(
     flop_rate = max(product_rate(device), kept.get("matrix_product_flops_per_second", 0.0))
     for name in names:
         task = Task(name, batch_size or RECIPES[name].batch_size, device, sample_seconds)
-        comparisons[name] = summarize(task, compare(task, chosen, repeats))
+        comparisons[name] = summarize(task, compare(task, chosen, repeats, start_together))
         show({name: comparisons[name]}, chosen, flop_rate)
         if output is not None:
             ratios = [ratio for comparison in comparisons.values() if (ratio := comparison["ratio"])]
