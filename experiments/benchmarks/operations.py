@@ -61,7 +61,7 @@ def of_lax(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.A
 
 def canonical(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
     """Compute XLA's convolution, with gradients that are fast inside loops."""
-    return convolution._conv2d(x, kernel, (strides,) * 2, ((padding,) * 2,) * 2)
+    return convolution._conv2d_with_fast_gradients(x, kernel, (strides,) * 2, ((padding,) * 2,) * 2)
 
 
 def product(columns: int, x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:

@@ -60,16 +60,34 @@ def conv2d(
     biases = {} if bias is None else {"bias": (bias, "C_out")}
     axes = check_shapes("conv2d", x=(x, "N H W C_in"), kernel=(kernel, "h w C_in C_out"), **biases)
     input_hw, kernel_hw = (axes["H"], axes["W"]), (axes["h"], axes["w"])
-    output_hw = conv_output_shape(input_hw, kernel_hw, strides, padding)  # raises if an argument is invalid
+    conv_output_shape(input_hw, kernel_hw, strides, padding)  # raises if an argument is invalid
     steps = pair(strides, "strides", minimum=1)
     pads = padding_pairs(padding, input_hw, kernel_hw, steps)
     if bias is None:
         x, kernel = as_floats(x, kernel)
     else:
         x, kernel, bias = as_floats(x, kernel, bias)
-    columns = _columns_at_once(kernel.shape, output_hw)
-    y = _conv2d_as_product(x, kernel, steps, pads, columns) if columns else _conv2d(x, kernel, steps, pads)
+    y = lax.platform_dependent(
+        x,
+        kernel,
+        cpu=partial(_conv2d_on_cpu, strides=steps, padding=pads),
+        default=partial(_conv2d_of_lax, strides=steps, padding=pads),
+    )
     return y if bias is None else y + bias.reshape(1, 1, 1, -1)
+
+
+def _conv2d_of_lax(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
+    return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+@jax.named_scope("cpu_form")
+def _conv2d_on_cpu(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
+    """Compute the convolution in the fastest form on CPUs."""
+    output_hw = conv_output_shape((x.shape[1], x.shape[2]), (kernel.shape[0], kernel.shape[1]), strides, padding)
+    columns = _columns_at_once(kernel.shape, output_hw)
+    if columns:
+        return _conv2d_as_product(x, kernel, strides, padding, columns)
+    return _conv2d_with_fast_gradients(x, kernel, strides, padding)
 
 
 def _columns_at_once(kernel_shape: tuple[int, ...], output_hw: Pair) -> int:
@@ -141,11 +159,11 @@ def _conv2d_as_product(x: Array, kernel: Array, strides: Pair, padding: PaddingP
 # The tangents below are the same sums with these axes swapped in advance, so the gradients derived from them have the
 # fast layout.
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
-def _conv2d(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
-    return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+def _conv2d_with_fast_gradients(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
+    return _conv2d_of_lax(x, kernel, strides, padding)
 
 
-@partial(_conv2d.defjvp, symbolic_zeros=True)
+@partial(_conv2d_with_fast_gradients.defjvp, symbolic_zeros=True)
 def _conv2d_jvp(
     strides: Pair, padding: PaddingPairs, primals: tuple[Array, Array], tangents: tuple[Tangent, Tangent]
 ) -> tuple[Array, Array]:
@@ -159,4 +177,4 @@ def _conv2d_jvp(
             x.transpose(3, 1, 2, 0), dkernel.transpose(2, 0, 1, 3), dimension_numbers=("CHWN", "IHWO", "HWNC")
         )
         dy.append(swapped.transpose(2, 0, 1, 3))
-    return _conv2d(x, kernel, strides, padding), sum(dy[1:], dy[0])
+    return _conv2d_with_fast_gradients(x, kernel, strides, padding), sum(dy[1:], dy[0])

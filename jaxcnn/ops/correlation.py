@@ -5,6 +5,7 @@ Deep learning calls them convolutions. The kernel is not flipped.
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Shaped
 
 from jaxcnn.ops.arguments import ArrayLike, as_floats, as_wide_floats, check_shapes
@@ -46,6 +47,16 @@ def corr2d(x: Shaped[ArrayLike, "h w"], k: Shaped[ArrayLike, "k_h k_w"]) -> Floa
 
 @jax.jit
 def _corr2d(x: Array, k: Array) -> Array:
+    y = lax.platform_dependent(*as_wide_floats(x, k), cpu=_corr2d_on_cpu, default=_corr2d_of_lax)
+    return y.astype(x.dtype)
+
+
+def _corr2d_of_lax(x: Array, k: Array) -> Array:
+    return lax.conv(x[None, None], k[None, None], (1, 1), "VALID")[0, 0]
+
+
+@jax.named_scope("cpu_form")
+def _corr2d_on_cpu(x: Array, k: Array) -> Array:
     # XLA's convolution is slow with one channel. Two steps, the first a matrix product, are several times faster on a
     # CPU (experiments/benchmarks/corr2d.py):
     #     z[v, i, j] = sum over u of k[u, v] * x[i + u, j],    y[i, j] = sum over v of z[v, i, j + v]
@@ -54,9 +65,9 @@ def _corr2d(x: Array, k: Array) -> Array:
     (height, width), (k_h, k_w) = x.shape, k.shape
     rows, columns = height - k_h + 1, width - k_w + 1
     shifted = jnp.stack([x[u : u + rows] for u in range(k_h)])
-    z = jnp.einsum("uv,uij->vij", *as_wide_floats(k, shifted))
+    z = jnp.einsum("uv,uij->vij", k, shifted)
     terms = [part[0, :, v : v + columns] for v, part in enumerate(jnp.split(z, k_w))]
-    return sum(terms[1:], terms[0]).astype(x.dtype)
+    return sum(terms[1:], terms[0])
 
 
 def corr2d_multi_in(

@@ -1,5 +1,6 @@
 """Pooling: the maximum or mean of each window, channel by channel."""
 
+from collections.abc import Callable
 from functools import partial, reduce
 from typing import Literal
 
@@ -89,10 +90,12 @@ def max_pool2d(
     """
     axes = check_shapes("max_pool2d", x=(x, "N H W C"))
     window, steps, pads = _windows((axes["H"], axes["W"]), window_shape, strides, padding)
-    (y,) = as_floats(x)
-    for axis in (2, 1):  # columns before rows: the first of equal maxima is then the first in row-major order
-        y = _max_along(y, axis, window[axis - 1], steps[axis - 1], pads[axis - 1])
-    return y
+    (x,) = as_floats(x)
+    return lax.platform_dependent(
+        x,
+        cpu=partial(_max_on_cpu, window=window, strides=steps, padding=pads),
+        default=partial(_reduce_windows, initial=-np.inf, operator=lax.max, window=window, strides=steps, padding=pads),
+    )
 
 
 @jax.named_scope("avg_pool2d")
@@ -132,9 +135,12 @@ def avg_pool2d(
     axes = check_shapes("avg_pool2d", x=(x, "N H W C"))
     window, steps, pads = _windows((axes["H"], axes["W"]), window_shape, strides, padding)
     (x,), (wide,) = as_floats(x), as_wide_floats(x)
-    for axis in (1, 2):
-        wide = reduce(lax.add, _places(wide, axis, window[axis - 1], steps[axis - 1], pads[axis - 1], fill=0.0))
-    return (wide / (window[0] * window[1])).astype(x.dtype)
+    total = lax.platform_dependent(
+        wide,
+        cpu=partial(_sum_on_cpu, window=window, strides=steps, padding=pads),
+        default=partial(_reduce_windows, initial=0.0, operator=lax.add, window=window, strides=steps, padding=pads),
+    )
+    return (total / (window[0] * window[1])).astype(x.dtype)
 
 
 @jax.named_scope("global_avg_pool2d")
@@ -166,9 +172,32 @@ def global_avg_pool2d(x: Shaped[ArrayLike, "n h w c"]) -> Float[Array, "n c"]:
     return wide.mean((1, 2)).astype(x.dtype)
 
 
-# A window is reduced along one axis and then along the other, each time over as many slices as the window is long.
+def _reduce_windows(
+    x: Array, initial: float, operator: Callable, window: Pair, strides: Pair, padding: PaddingPairs
+) -> Array:
+    no_padding = (0, 0)
+    return lax.reduce_window(
+        x, initial, operator, (1, *window, 1), (1, *strides, 1), (no_padding, *padding, no_padding)
+    )
+
+
+# On CPUs a window is reduced along one axis and then along the other, each time over as many slices as it is long.
 # XLA's `reduce_window` and `select_and_scatter` take 4 to 16 times as long on a CPU, value and gradient together
 # (experiments/results/operations-cpu-2-cores.json).
+
+
+@jax.named_scope("cpu_form")
+def _max_on_cpu(x: Array, window: Pair, strides: Pair, padding: PaddingPairs) -> Array:
+    for axis in (2, 1):  # columns before rows: the first of equal maxima is then the first in row-major order
+        x = _max_along(x, axis, window[axis - 1], strides[axis - 1], padding[axis - 1])
+    return x
+
+
+@jax.named_scope("cpu_form")
+def _sum_on_cpu(x: Array, window: Pair, strides: Pair, padding: PaddingPairs) -> Array:
+    for axis in (1, 2):
+        x = reduce(lax.add, _places(x, axis, window[axis - 1], strides[axis - 1], padding[axis - 1], fill=0.0))
+    return x
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3, 4))

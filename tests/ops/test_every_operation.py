@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
+from jax import lax
 from jax.test_util import check_grads
 from modes import every_mode
 from strategies import x64_if
@@ -51,6 +52,40 @@ def test_compiles_without_loops(operation, shapes):
     value, pull_back = jax.vjp(operation, *arrays)
     for program in (jax.make_jaxpr(operation)(*arrays), jax.make_jaxpr(pull_back)(value)):
         assert not re.search(r"\b(while|scan)\[", str(program))
+
+
+def all_derivatives(operation, arrays):
+    """The value of `operation`, its first derivatives in both directions, and the second derivative."""
+
+    def total(*arrays):
+        return jnp.sin(jax.tree.leaves(operation(*arrays))[0]).sum()
+
+    slopes = jax.grad(total, range(len(arrays)))
+    return {
+        "value": operation(*arrays),
+        "forward": jax.jvp(operation, arrays, arrays),
+        "reverse": slopes(*arrays),
+        "forward over reverse": jax.jvp(slopes, arrays, arrays),
+    }
+
+
+@every_operation
+def test_all_platforms_have_the_same_values_and_derivatives(operation, shapes, monkeypatch):
+    arrays = tuple(map(jnp.asarray, numbers(shapes)))
+    on_cpu = all_derivatives(operation, arrays)
+    monkeypatch.setattr(lax, "platform_dependent", lambda *args, default, cpu: default(*args))  # noqa: ARG005
+    assert_trees_close(all_derivatives(operation, arrays), on_cpu, 1e-3)
+
+
+@every_operation
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_accelerators_get_no_form_for_cpus(operation, shapes, platform):
+    def value_and_slopes(*arrays):
+        value, pull_back = jax.vjp(operation, *arrays)
+        return value, pull_back(value)
+
+    program = jax.jit(value_and_slopes).trace(*numbers(shapes)).lower(lowering_platforms=(platform,))
+    assert "cpu_form" not in program.as_text(debug_info=True)
 
 
 @every_operation

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,6 +8,7 @@ import reference
 from flax import linen as nn
 from hypothesis import given
 from hypothesis import strategies as st
+from jax import lax
 from strategies import arrays, assert_agrees, dtypes, seeds, thoroughly, windows, x64_if
 
 from jaxcnn import ops
@@ -85,6 +88,22 @@ def test_the_first_of_equal_maxima_gets_the_gradient(window, seed):
     dy = rng.normal(size=(2, 2, 3, 2)).astype(np.float32)
     _, pull_back = jax.vjp(lambda x: ops.max_pool2d(x, window), jnp.asarray(x))
     np.testing.assert_array_equal(pull_back(jnp.asarray(dy))[0], reference.max_pool2d_gradient(x, dy, window))
+
+
+@given(poolings())
+def test_max_pool2d_is_the_same_on_all_platforms(case):
+    x, window, strides, padding = case
+    x = np.where(np.isfinite(x), x, 1).astype(np.float32)
+
+    def value_and_gradient():
+        y, pull_back = jax.vjp(lambda x: ops.max_pool2d(x, window, strides, padding), x)
+        return y, pull_back(jnp.arange(y.size, dtype=y.dtype).reshape(y.shape))
+
+    on_cpu = value_and_gradient()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lax, "platform_dependent", lambda *args, default, cpu: default(*args))  # noqa: ARG005
+        elsewhere = value_and_gradient()
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5), elsewhere, on_cpu)
 
 
 @given(seeds)

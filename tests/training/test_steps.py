@@ -12,6 +12,7 @@ from flax import linen as nn
 
 from jaxcnn import data
 from jaxcnn.models import LeNet
+from jaxcnn.recipes import RECIPES
 from jaxcnn.training import METRICS, compute_metrics, create_train_state, eval_step, fit, train_step
 from jaxcnn.training.metrics import zero_metrics
 
@@ -38,6 +39,24 @@ class Bias(nn.Module):
 
 def batch(sample, count=64):
     return jnp.asarray(sample.train_images[:count]), jnp.asarray(sample.train_labels[:count])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_accelerators_get_no_form_for_cpus(name):
+    recipe = RECIPES[name]
+    shape = (recipe.image_size, recipe.image_size, 1)
+    images = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+
+    def first_step(key, images, labels):
+        state = create_train_state(recipe.model, recipe.make_optimizer(), key, shape)
+        return jax.tree.leaves(train_step(state, images, labels))
+
+    traced = jax.jit(first_step).trace(jax.random.key(0), images, jnp.zeros(2, int))
+    programs = {
+        platform: traced.lower(lowering_platforms=(platform,)).as_text(debug_info=True)
+        for platform in ("cpu", "cuda", "tpu")
+    }
+    assert [platform for platform, program in programs.items() if "cpu_form" in program] == ["cpu"]
 
 
 def test_an_sgd_step_follows_the_gradient_of_the_mean_loss(sample):
