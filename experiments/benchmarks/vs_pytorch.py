@@ -9,8 +9,9 @@ samples.
 
 PyTorch is set up as an expert would: resident data, no `.item()` in a step, both memory formats, with and without
 compilation, and the fused Adam. On a GPU, two more contestants are the book's code with a DataLoader, and a tuned setup
-with channels_last, bfloat16 autocast and max-autotune with CUDA graphs. All contestants use the malloc settings of
-`jaxcnn train`, which also speed up PyTorch.
+with channels_last, bfloat16 autocast and max-autotune with CUDA graphs. Plain JAX is the same networks with lax's own
+convolutions and pooling, as in Flax's nn.Conv and nn.max_pool, and one step under jax.jit. All contestants use the
+malloc settings of `jaxcnn train`, which also speed up PyTorch.
 """
 
 import itertools
@@ -37,12 +38,14 @@ from jaxcnn.platform import configure_malloc
 from jaxcnn.recipes import RECIPES
 
 OURS = ("jaxcnn", "jaxcnn, step by step", "jaxcnn, bfloat16")
+PLAIN_JAX = "plain JAX"
+IN_JAX = (*OURS, PLAIN_JAX)
 BFLOAT16 = ("jaxcnn, bfloat16", "PyTorch, tuned")
 
-ON_CPU = ("jaxcnn", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "jaxcnn, step by step")
+ON_CPU = ("jaxcnn", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "jaxcnn, step by step", PLAIN_JAX)
 ON_GPU = (
     "jaxcnn", "jaxcnn, bfloat16", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "PyTorch, as the book",
-    "PyTorch, tuned", "jaxcnn, step by step",
+    "PyTorch, tuned", "jaxcnn, step by step", PLAIN_JAX,
 )  # fmt: skip
 
 
@@ -51,9 +54,20 @@ class Task:
     """The task of every contestant of a comparison."""
 
     recipe: str
+    image_size: int
     batch_size: int
     device: str
     sample_seconds: float
+
+
+def task_of(name: str, batch_size: int | None, device: str, sample_seconds: float) -> Task:
+    """The task called `name`: that of a recipe, or NAME@PIXELS for another size of its images."""
+    recipe_name, _, pixels = name.partition("@")
+    if recipe_name not in RECIPES or not (pixels or "1").isdecimal():
+        raise SystemExit(f"{name}: expected NAME or NAME@PIXELS, with one of {', '.join(RECIPES)}")
+    recipe = RECIPES[recipe_name]
+    image_size = int(pixels or recipe.image_size)
+    return Task(recipe_name, image_size, batch_size or recipe.batch_size, device, sample_seconds)
 
 
 def random_dataset() -> Dataset:
@@ -68,23 +82,27 @@ def jaxcnn_samples(task: Task, contestant: str) -> Iterator[float]:
     import jax
 
     from jaxcnn import training
+    from jaxcnn.training.compilation import compiled
 
     recipe = RECIPES[task.recipe]
     dtype = "bfloat16" if contestant.endswith("bfloat16") else "float32"
     dataset = random_dataset()
-    shape = (recipe.image_size, recipe.image_size, 1)
+    shape = (task.image_size, task.image_size, 1)
     with jax.default_device(jax.devices(task.device)[0]):
         state = training.create_train_state(
             recipe.model.clone(dtype=dtype), recipe.make_optimizer(), jax.random.key(0), shape
         )
         if contestant.endswith("step by step"):
-            yield from _step_by_step(task, state, dataset)
+            yield from _step_by_step(task, state, dataset, compiled())
+        if contestant == PLAIN_JAX:
+            jax.lax.platform_dependent = lambda *args, default, **_: default(*args)
+            yield from _step_by_step(task, state, dataset, jax.jit)
         events = training.fit_in_chunks(
             state,
             dataset,
             num_epochs=10**6,
             batch_size=task.batch_size,
-            image_size=recipe.image_size,
+            image_size=task.image_size,
             chunk_seconds=task.sample_seconds,
         )
         full_batches = len(dataset.train_images) // task.batch_size
@@ -94,21 +112,19 @@ def jaxcnn_samples(task: Task, contestant: str) -> Iterator[float]:
                 yield task.batch_size / event.images_per_second
 
 
-def _step_by_step(task: Task, state: Any, dataset: Any) -> Iterator[float]:
-    """Yield samples of the same step, called from a loop in Python."""
+def _step_by_step(task: Task, state: Any, dataset: Any, compiled: Any) -> Iterator[float]:
+    """Yield samples of the same step, compiled by `compiled` and called from a loop in Python."""
     import jax
 
     from jaxcnn import training
     from jaxcnn.data.pipeline import epoch_order, prepare_images
-    from jaxcnn.training.compilation import compiled
 
-    size = RECIPES[task.recipe].image_size
     images, labels = jax.numpy.asarray(dataset.train_images), jax.numpy.asarray(dataset.train_labels)
 
-    @compiled()
+    @compiled
     def step(state: Any, images: Any, labels: Any, order: Any, number: Any) -> Any:
         rows = jax.lax.dynamic_slice_in_dim(order, number * task.batch_size, task.batch_size)
-        return training.train_step(state, prepare_images(images[rows], size), labels[rows])
+        return training.train_step(state, prepare_images(images[rows], task.image_size), labels[rows])
 
     steps = len(images) // task.batch_size
     order = epoch_order(jax.random.key(0), len(images))
@@ -138,7 +154,7 @@ def pytorch_samples(task: Task, contestant: str) -> Iterator[float]:
     torch.backends.cudnn.benchmark = True
     if "as the book" not in contestant:
         torch.set_float32_matmul_precision("high")  # TensorFloat-32 on GPUs, as JAX
-    network = torch_networks.build(task.recipe, recipe.image_size).to(device)
+    network = torch_networks.build(task.recipe, task.image_size).to(device)
     network = network.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue] -- PyTorch's types lack it
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused="as the book" not in contestant)
     dataset = random_dataset()
@@ -148,8 +164,8 @@ def pytorch_samples(task: Task, contestant: str) -> Iterator[float]:
 
     def prepare(images: torch.Tensor) -> torch.Tensor:
         x = images.float() / 255
-        if x.shape[-1] != recipe.image_size:
-            x = F.interpolate(x, size=(recipe.image_size, recipe.image_size), mode="bilinear", antialias=False)
+        if x.shape[-1] != task.image_size:
+            x = F.interpolate(x, size=(task.image_size, task.image_size), mode="bilinear", antialias=False)
         return x.contiguous(memory_format=memory_format)
 
     def forward_and_backward(x: torch.Tensor, y: torch.Tensor) -> None:
@@ -211,7 +227,7 @@ def work(task: Task, contestant: str, pipe: Connection) -> None:
     """Run a contestant in its process: send one sample for each request, and at the end the peak memory."""
     configure_malloc()
     began = time.perf_counter()
-    take = (jaxcnn_samples if contestant in OURS else pytorch_samples)(task, contestant)
+    take = (jaxcnn_samples if contestant in IN_JAX else pytorch_samples)(task, contestant)
     next(take)
     pipe.send(time.perf_counter() - began)
     while pipe.recv():
@@ -223,7 +239,7 @@ def peak_bytes(task: Task, contestant: str) -> int:
     """The peak memory of this process: on the GPU, or resident on a CPU."""
     if task.device == "cpu":
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if contestant in OURS:
+    if contestant in IN_JAX:
         import jax
 
         return jax.devices("gpu")[0].memory_stats()["peak_bytes_in_use"]
@@ -283,7 +299,7 @@ def step_flop(task: Task) -> float:
     import jax
 
     recipe = RECIPES[task.recipe]
-    images = jax.ShapeDtypeStruct((task.batch_size, recipe.image_size, recipe.image_size, 1), "float32")
+    images = jax.ShapeDtypeStruct((task.batch_size, task.image_size, task.image_size, 1), "float32")
     variables = jax.eval_shape(lambda x: recipe.model.init(jax.random.key(0), x, train=False), images)
     forward = jax.jit(lambda variables, x: recipe.model.apply(variables, x, train=False))
     with jax.default_device(jax.devices("cpu")[0]):  # on GPUs, XLA gives no costs before compilation
@@ -307,22 +323,23 @@ def show(comparisons: dict[str, dict[str, Any]], contestants: list[str], flop_ra
 
 def as_markdown(results: dict[str, Any]) -> str:
     """The README's table of `results`, the content of the JSON file."""
-    comparisons = [(name, results["comparisons"][name]) for name in RECIPES if name in results["comparisons"]]
+    found = results["comparisons"]
+    comparisons = [(name, found[name]) for recipe in RECIPES for name in found if name.partition("@")[0] == recipe]
     took_part = {contestant for _, comparison in comparisons for contestant in comparison["results"]}
-    peers = [name for name in ON_GPU if name in took_part and name not in OURS]
+    peers = [name for name in ON_GPU if name in took_part and name not in IN_JAX]
+    columns = ["jaxcnn", *peers, *([PLAIN_JAX] if PLAIN_JAX in took_part else [])]
     lines = [
-        f"| ms a step | pixels | batch | jaxcnn | {' | '.join(peers)} | jaxcnn / best | memory, GB "
-        "| share of the floor |",
-        f"|---|{'---|' * (len(peers) + 6)}",
+        f"| ms a step | pixels | batch | {' | '.join(columns)} | jaxcnn / best | memory, GB | share of the floor |",
+        f"|---|{'---|' * (len(columns) + 5)}",
     ]
     for name, comparison in comparisons:
         of = comparison["results"]
         best = min((peer for peer in peers if peer in of), key=lambda peer: of[peer]["step_milliseconds"])
         cells = [
-            name,
+            name.partition("@")[0],
             str(comparison["image_size"]),
             str(comparison["batch_size"]),
-            *(_rounded(of[peer]["step_milliseconds"]) if peer in of else "-" for peer in ("jaxcnn", *peers)),
+            *(_rounded(of[column]["step_milliseconds"]) if column in of else "-" for column in columns),
             f"{comparison['ratio']:.2f}",
             " / ".join(f"{of[contestant]['peak_bytes'] / 1e9:.1f}" for contestant in ("jaxcnn", best)),
             f"{floor_share(comparison, results['matrix_product_flops_per_second']):.2f}",
@@ -354,9 +371,9 @@ def summarize(task: Task, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """
     milliseconds = {contestant: result["step_milliseconds"] for contestant, result in results.items()}
     ours = milliseconds["jaxcnn"]
-    theirs = [value for contestant, value in milliseconds.items() if contestant not in (*OURS, *BFLOAT16)]
+    theirs = [value for contestant, value in milliseconds.items() if contestant not in (*IN_JAX, *BFLOAT16)]
     return {
-        "image_size": RECIPES[task.recipe].image_size,
+        "image_size": task.image_size,
         "batch_size": task.batch_size,
         "ratio": quotient(ours, min(theirs, default=None)),
         "bfloat16_ratio": quotient(*(milliseconds.get(contestant) for contestant in BFLOAT16)),
@@ -372,7 +389,7 @@ def quotient(ours: float | None, theirs: float | None) -> float | None:
 
 
 def main(
-    names: tyro.conf.Positional[tuple[str, ...]] = tuple(RECIPES),
+    names: tyro.conf.Positional[tuple[str, ...]] = (*RECIPES, "resnet@96", "densenet@96"),
     /,
     device: str = "cpu",
     repeats: int = 7,
@@ -385,7 +402,7 @@ def main(
     """Time training steps of this package and of PyTorch.
 
     Args:
-        names: names of recipes; all by default.
+        names: names of recipes, or NAME@PIXELS; by default all, and ResNet and DenseNet at 96 pixels too.
         device: 'cpu' or 'gpu'.
         repeats: number of samples of each contestant.
         sample_seconds: approximate duration of a sample, which has one step or more.
@@ -408,7 +425,7 @@ def main(
     comparisons: dict[str, dict[str, Any]] = kept.get("comparisons", {})
     flop_rate = max(product_rate(device), kept.get("matrix_product_flops_per_second", 0.0))
     for name in names:
-        task = Task(name, batch_size or RECIPES[name].batch_size, device, sample_seconds)
+        task = task_of(name, batch_size, device, sample_seconds)
         comparisons[name] = summarize(task, compare(task, chosen, repeats, start_together))
         show({name: comparisons[name]}, chosen, flop_rate)
         if output is not None:

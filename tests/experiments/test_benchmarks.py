@@ -38,7 +38,7 @@ def test_implementations_of_operations_are_timed_and_agree(tmp_path):
 def test_training_steps_are_timed_against_pytorch(tmp_path):
     pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[torch]'")
     output = tmp_path / "steps.json"
-    contestants = ["jaxcnn", "PyTorch", "jaxcnn, step by step"]
+    contestants = ["jaxcnn", "PyTorch", "jaxcnn, step by step", "plain JAX"]
     options = ["--repeats", "2", "--sample-seconds", "0.01", "--batch-size", "64", "--output", output]
     command = [sys.executable, BENCHMARKS / "vs_pytorch.py", "lenet", *options, "--contestants", *contestants]
     subprocess.run(command, check=True)
