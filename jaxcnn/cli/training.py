@@ -42,6 +42,8 @@ class TrainingOptions:
         epochs: number of epochs.
         batch_size: examples of a step.
         learning_rate: learning rate, the highest one of a schedule. Several, such as 1e-4,1e-3, are compared.
+        accumulate: divide each batch into this many micro-batches and average their gradients, which needs less memory.
+            Each micro-batch has its own dropout masks and batch norm.
         seed: random seed of initialization, dropout, augmentation and the order of the data.
         seeds: number of runs, with the seeds from --seed.
         dtype: type of the computation.
@@ -51,6 +53,7 @@ class TrainingOptions:
     epochs: Annotated[int | None, option("INT", _RECIPE)] = None
     batch_size: Annotated[int | None, option("INT", _RECIPE)] = None
     learning_rate: Annotated[str | None, option("FLOAT[,FLOAT...]", _RECIPE, "--lr")] = None
+    accumulate: Annotated[int | None, option("INT", _RECIPE)] = None
     seed: int = 0
     seeds: int = 1
     dtype: Dtype = "float32"
@@ -135,7 +138,9 @@ def train(
         saving: what is written.
     """
     recipe = recipes.get_recipe(name)
-    changes = {"num_epochs": training.epochs, "batch_size": training.batch_size}
+    changes = {
+        "num_epochs": training.epochs, "batch_size": training.batch_size, "accumulate": training.accumulate
+    }  # fmt: skip
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     rates = _learning_rates(training.learning_rate) if training.learning_rate is not None else (recipe.learning_rate,)
     config = runs.RunConfig(

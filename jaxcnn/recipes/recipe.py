@@ -21,6 +21,7 @@ from jaxcnn.training.metrics import check_metrics
 from jaxcnn.words import count_of
 
 _ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat")
+_LATER = ("accumulate",)  # settings that older records lack; records leave them out if they have the default
 _TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 _SCHEDULES = {"constant": "at", "one_cycle": "in one cycle up to"}
 
@@ -97,6 +98,7 @@ class Recipe:
             gives He's initialization; None keeps the network's own.
         augmentation: augmentation of the training images; None for no augmentation.
         metrics: additional metrics, functions by name, as for `training.FitOptions`.
+        accumulate: number of micro-batches of a step, as for `training.train_step`.
         source: the file or module that the recipe was loaded from; None for a registered recipe.
 
     Raises:
@@ -137,6 +139,7 @@ class Recipe:
     init_gain: float | None = None
     augmentation: Augmentation | None = None
     metrics: Mapping[str, Metric] = FrozenDict()
+    accumulate: int = 1
     source: RecipeSource | None = None
 
     def __post_init__(self) -> None:
@@ -157,6 +160,8 @@ class Recipe:
             raise InputError(f"label_smoothing {self.label_smoothing}: expected 0 or more, and less than 1")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise InputError(f"clip_norm {self.clip_norm}: expected a number above 0, or None")
+        if self.accumulate < 1:
+            raise InputError(f"accumulate {self.accumulate}: expected 1 or more micro-batches")
         if not self.warmup_epochs >= 0:
             raise InputError(f"warmup_epochs {self.warmup_epochs}: expected 0 or more")
 
@@ -179,7 +184,10 @@ class Recipe:
 
         The network is described by its class and fields. The book's figures, notes and titles are not included.
         """
-        settings = {"recipe": self.name} | {name: describe(getattr(self, name)) for name in _setting_names()}
+        settings = {"recipe": self.name} | {name: describe(getattr(self, name)) for name in setting_names()}
+        for name in _LATER:
+            if getattr(self, name) == getattr(Recipe, name):
+                del settings[name]
         if self.source is not None:
             settings["source"] = {field.name: getattr(self.source, field.name) for field in fields(self.source)}
         return settings
@@ -190,7 +198,8 @@ class Recipe:
         Raises:
             ValueError: if a setting is invalid.
         """
-        own = self.settings()
+        defaults = {name: getattr(Recipe, name) for name in _LATER}
+        own, settings = defaults | self.settings(), defaults | {**settings}
         changed = {name for name in own if name in settings and settings[name] != own[name]} - {"recipe", "source"}
         for name in changed:
             if isinstance(own[name], int | float) and not isinstance(settings[name], int | float):
@@ -205,7 +214,8 @@ class Recipe:
             KeyError: if a setting is missing.
             ValueError: if a setting is invalid.
         """
-        return cls(settings["recipe"], **{name: rebuild(settings[name]) for name in _setting_names()})
+        given = {name: getattr(Recipe, name) for name in _LATER} | {**settings}
+        return cls(settings["recipe"], **{name: rebuild(given[name]) for name in setting_names()})
 
     def describe_training(self, learning_rates: Sequence[float] | None = None) -> str:
         """Describe the training in one line.
@@ -226,6 +236,8 @@ class Recipe:
             words.append(f"gradients clipped to {self.clip_norm:g}")
         if self.label_smoothing:
             words.append(f"label smoothing {self.label_smoothing:g}")
+        if self.accumulate > 1:
+            words.append(f"{self.accumulate} micro-batches a step")
         if self.augmentation is not None:
             words.append(str(self.augmentation))
         return ", ".join(words)
@@ -279,6 +291,7 @@ class Recipe:
             "augment": self.augmentation,
             "label_smoothing": self.label_smoothing,
             "metrics": self.metrics,
+            "accumulate": self.accumulate,
         }
         return FitOptions(**{**own, **changes})
 
@@ -298,7 +311,7 @@ class Recipe:
         return jax.tree_util.tree_map_with_path(lambda path, leaf: leaf * names.get(path[-1].key, 1.0), params)
 
 
-def _setting_names() -> list[str]:
+def setting_names() -> list[str]:
     """The fields of a recipe that determine the results of a run."""
     return [field.name for field in fields(Recipe) if field.name not in (*_ABOUT, "name", "source")]
 

@@ -118,6 +118,7 @@ def command_of(config: RunConfig) -> str:
         "epochs": (recipe.num_epochs, usual.num_epochs),
         "batch-size": (recipe.batch_size, usual.batch_size),
         "learning-rate": (recipe.learning_rate, usual.learning_rate),
+        "accumulate": (recipe.accumulate, usual.accumulate),
         "seed": (config.seed, 0),
         "data": (config.data.source, None),
         "limit": (config.limit, None),

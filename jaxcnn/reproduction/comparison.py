@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe
+from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, setting_names
 from jaxcnn.reproduction.results import Results
 
 FINAL_LOSS_TOLERANCE = 0.05
@@ -180,8 +180,10 @@ def compare(results: Results) -> Iterator[Experiment]:
 
 def _is_of(recipe: Recipe, run: dict[str, Any]) -> bool:
     """Whether `run` used Fashion-MNIST and the settings of `recipe`, except for the number of epochs."""
-    settings = {name: value for name, value in recipe.settings().items() if name != "num_epochs"}
-    return "data" not in run and all(run.get(name) == value for name, value in settings.items())
+    settings = recipe.settings()
+    return "data" not in run and all(
+        run.get(name) == settings.get(name) for name in setting_names() if name != "num_epochs"
+    )
 
 
 def _difference(comparison: Comparison) -> str:

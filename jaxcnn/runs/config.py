@@ -63,6 +63,10 @@ class RunConfig:
             raise InputError(f"--epochs {recipe.num_epochs}: expected 1 or more")
         if not 1 <= recipe.batch_size <= _MAX_COUNT:
             raise InputError(f"--batch-size {recipe.batch_size}: expected an integer from 1 to {_MAX_COUNT}")
+        if not 1 <= recipe.accumulate <= recipe.batch_size:
+            raise InputError(
+                f"--accumulate {recipe.accumulate}: expected an integer from 1 to {recipe.batch_size}, the batch size"
+            )
         if not _MIN_RATE <= recipe.learning_rate <= _MAX_RATE:
             raise InputError(f"--learning-rate {recipe.learning_rate}: expected a positive number, as float32 holds it")
         if not (isinstance(self.seed, int) and 0 <= self.seed < 2**32):

@@ -21,7 +21,10 @@ _CLASSES = "data class_names"
 _NOT_COMPARED = {"source place", "data source"}  # files can be moved; their SHA-256 is compared
 _OPTIONS = {
     "num_epochs": "--epochs",
-    **{name: f"--{name.replace('_', '-')}" for name in ("batch_size", "learning_rate", "seed", "limit", "dtype")},
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in ("batch_size", "learning_rate", "seed", "limit", "dtype", "accumulate")
+    },
     "matmul_precision": "JAX_DEFAULT_MATMUL_PRECISION",
     **{f"data_sha256 {part}": "--data with SHA-256" for part in ("sample", "all")},
 }

@@ -67,7 +67,12 @@ def train_chunk(
                 batch = options.augment(derive_key(state.key, RngStream.AUGMENTATION, state.step), batch)
             batch = prepare_images(batch, options.image_size)
             state, of_step = train_step(
-                state, batch, labels[chosen], label_smoothing=options.label_smoothing, metrics=options.metrics
+                state,
+                batch,
+                labels[chosen],
+                label_smoothing=options.label_smoothing,
+                metrics=options.metrics,
+                accumulate=options.accumulate,
             )
             return state, jax.tree.map(lambda entries, entry: entries.at[i].set(entry), metrics, of_step)
 

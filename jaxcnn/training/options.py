@@ -27,6 +27,7 @@ class FitOptions:
             train on. It is traced; functions that are not equal are compiled separately. `data.Augmentation` is one.
         label_smoothing: as for `train_step`.
         metrics: further metrics, functions by name; `METRICS` are always computed.
+        accumulate: as for `train_step`; 1 or more.
         chunk_seconds: approximate time that the device computes between two returns to Python, which is how soon a
             keyboard interrupt is seen. It does not change any result.
         chunk_steps: maximum number of steps between two returns; None for no maximum.
@@ -46,6 +47,7 @@ class FitOptions:
     augment: Augment | None = None
     label_smoothing: float | int = 0.0
     metrics: Mapping[str, Metric] = FrozenDict()
+    accumulate: int = 1
     chunk_seconds: float | int = 0.5
     chunk_steps: int | None = None
     placement: Placement = SINGLE
@@ -53,7 +55,8 @@ class FitOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", check_metrics(self.metrics))
         for name, minimum, is_optional in (
-            ("num_epochs", 0, False), ("batch_size", 1, False), ("image_size", 1, True), ("chunk_steps", 1, True)
+            ("num_epochs", 0, False), ("batch_size", 1, False), ("accumulate", 1, False), ("image_size", 1, True),
+            ("chunk_steps", 1, True),
         ):  # fmt: skip
             value = getattr(self, name)
             if not (value is None and is_optional) and not (isinstance(value, int) and value >= minimum):
@@ -83,7 +86,7 @@ class FitOptions:
     @property
     def eval_program(self) -> "FitOptions":
         """The same for all options that compile to the same evaluation program."""
-        return replace(self.train_program, augment=None, label_smoothing=0.0)
+        return replace(self.train_program, augment=None, label_smoothing=0.0, accumulate=1)
 
 
 def make_options(options: FitOptions | None, changes: Mapping[str, Any]) -> FitOptions:

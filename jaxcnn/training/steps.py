@@ -1,10 +1,12 @@
 """One batch: a step of training, and a step of evaluation."""
 
+import math
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from flax.core import FrozenDict
@@ -12,6 +14,7 @@ from jaxtyping import Array, Float, Integer, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.ops.arguments import widen
+from jaxcnn.training.accumulation import Batch, accumulated_value, accumulated_value_and_grad
 from jaxcnn.training.batches import check_batch
 from jaxcnn.training.compilation import compiled
 from jaxcnn.training.metrics import METRICS, RESERVED, Metric, Metrics, compute_metrics
@@ -25,6 +28,7 @@ def train_step(
     *,
     label_smoothing: float | int = 0.0,
     metrics: Mapping[str, Metric] = FrozenDict(),
+    accumulate: int = 1,
 ) -> tuple[TrainState, Metrics]:
     """One step of the optimizer on the mean cross-entropy of a batch.
 
@@ -42,6 +46,9 @@ def train_step(
             array, whose values are not read, it makes the metric `loss` NaN.
         label_smoothing: s, 0 or more and less than 1.
         metrics: further metrics beside `METRICS`: functions by name, in a hashable mapping such as Flax's FrozenDict.
+        accumulate: the number of micro-batches whose gradients are computed in turn and averaged, which needs less
+            memory. They have the same size, so their number is the greatest common divisor of `accumulate` and N. Each
+            has its own dropout masks, and batch norm normalizes each separately.
 
     Returns:
         The state after the step, and the batch's metrics before the step, computed in training mode and against the
@@ -50,7 +57,7 @@ def train_step(
     Raises:
         TypeError: if an argument is not a state or an array.
         ValueError: if the state is that of an ensemble, an array is not as above, there are no images,
-            `label_smoothing` is out of its range, or a metric has a name that is in use.
+            `label_smoothing` or `accumulate` is out of its range, or a metric has a name that is in use.
 
     References:
         Szegedy and others, Rethinking the Inception Architecture for Computer Vision, 2016, section 7.
@@ -60,10 +67,19 @@ def train_step(
         raise ValueError(f"images of shape {images.shape}: expected one or more; the mean loss of none is undefined")
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing {label_smoothing}: expected 0 or more, and less than 1")
-    return _train_step(state, images, labels, label_smoothing=label_smoothing, metrics=_with_further(metrics))
+    if accumulate < 1:
+        raise ValueError(f"accumulate {accumulate}: expected 1 or more")
+    return _train_step(
+        state,
+        images,
+        labels,
+        label_smoothing=label_smoothing,
+        metrics=_with_further(metrics),
+        accumulate=accumulate,
+    )
 
 
-@compiled(static_argnames=("label_smoothing", "metrics"))
+@compiled(static_argnames=("label_smoothing", "metrics", "accumulate"))
 def _train_step(
     state: TrainState,
     images: Shaped[Array | np.ndarray, "n h w c"],
@@ -71,27 +87,36 @@ def _train_step(
     *,
     label_smoothing: float | int,
     metrics: Mapping[str, Metric],
+    accumulate: int,
 ) -> tuple[TrainState, Metrics]:
     """`train_step` without its checks, compiled."""
     images = prepare_images(images)
     dropout_key = derive_key(state.key, RngStream.DROPOUT, state.step)
+    count = math.gcd(len(images), accumulate)
 
-    def loss_fn(params: Variables) -> tuple[Array, tuple[Variables, Metrics]]:
+    def loss_fn(params: Variables, batch_stats: Variables, batch: Batch) -> tuple[Array, tuple[Variables, Metrics]]:
         logits, updates = state.apply_fn(
-            {"params": params, "batch_stats": state.batch_stats},
-            images,
+            {"params": params, "batch_stats": batch_stats},
+            batch.images,
             train=True,
             mutable=["batch_stats"],
-            rngs={"dropout": dropout_key},
+            rngs={"dropout": batch.dropout_key},
         )
-        of_batch = compute_metrics(logits, labels, metrics)
+        of_batch = compute_metrics(logits, batch.labels, metrics)
         loss = of_batch.loss
         if label_smoothing:
             loss = (1 - label_smoothing) * loss + label_smoothing * _uniform_cross_entropy(logits)
         return loss, (updates.get("batch_stats", {}), of_batch)
 
-    (loss, (batch_stats, of_batch)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-    extra = _accepted(state.tx.update, value=loss, grad=gradients, value_fn=lambda params: loss_fn(params)[0])
+    batch = Batch(images, jnp.asarray(labels), dropout_key)
+    value_and_grad = accumulated_value_and_grad(loss_fn, count)
+    (loss, (batch_stats, of_batch)), gradients = value_and_grad(state.params, state.batch_stats, batch)
+    extra = _accepted(
+        state.tx.update,
+        value=loss,
+        grad=gradients,
+        value_fn=lambda params: accumulated_value(loss_fn, count)(params, state.batch_stats, batch),
+    )
     with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats, which JAX's strict mode refuses
         updates, opt_state = state.tx.update(gradients, state.opt_state, state.params, **extra)
     state = state.replace(

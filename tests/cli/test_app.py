@@ -148,6 +148,8 @@ def test_divergence_is_one_line_and_exit_code_1(sample_requests, tmp_path, capsy
         "train lenet --epochs 0",
         "train lenet --epochs 99999999999",
         "train lenet --batch-size -1",
+        "train lenet --accumulate 0",
+        "train lenet --batch-size 64 --accumulate 65",
         "train lenet --batch-size 99999999999",
         "train lenet --learning-rate 0",
         "train lenet --learning-rate -0.1",

@@ -50,6 +50,17 @@ def test_functions_and_classes_are_named_by_their_path():
     assert describe(partial(LeNet, norm=nn.relu)) == {"partial": "jaxcnn.models:LeNet", "norm": describe(nn.relu)}
 
 
+def test_settings_that_older_records_lack_are_left_out_at_their_default():
+    recipe = RECIPES["lenet"]
+    accumulating = replace(recipe, accumulate=4)
+    assert "accumulate" not in recipe.settings()
+    assert accumulating.settings()["accumulate"] == 4
+    assert (
+        recipe.with_settings(accumulating.settings()) == Recipe.from_settings(accumulating.settings()) == accumulating
+    )
+    assert accumulating.with_settings(recipe.settings()) == Recipe.from_settings(recipe.settings()) == recipe
+
+
 def test_from_settings_rebuilds_a_recipe():
     recipe = replace(RECIPES["densenet"], name="mine", optimizer="sgd", optimizer_options={"momentum": 0.9})
     settings = json.loads(json.dumps(recipe.settings()))

@@ -125,9 +125,9 @@ def test_a_directory_without_runs_raises(sample, tmp_path, record_fault):
 
 def test_the_command_has_all_changed_settings(finished_run):
     config = RunConfig(
-        replace(RECIPES["nin"], learning_rate=0.1), seed=2, limit=8, dtype="bfloat16", deterministic=True
+        replace(RECIPES["nin"], learning_rate=0.1, accumulate=8), seed=2, limit=8, dtype="bfloat16", deterministic=True
     )
-    expected = "jaxcnn train nin --learning-rate 0.1 --seed 2 --limit 8 --dtype bfloat16 --deterministic"
+    expected = "jaxcnn train nin --learning-rate 0.1 --accumulate 8 --seed 2 --limit 8 --dtype bfloat16 --deterministic"
     assert page.command_of(config) == expected
 
 

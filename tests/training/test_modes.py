@@ -14,7 +14,7 @@ from jaxcnn.training import create_train_state, evaluate, fit, predict, train_st
 
 RECIPE = Recipe(
     "small", Small(), 7, 0.01, batch_size=4, num_epochs=1, warmup_epochs=0.5, schedule="cosine", weight_decay=0.1,
-    label_smoothing=0.1, augmentation=Augmentation(flip=True, shift=1), clip_norm=1.0, optimizer="adamw",
+    label_smoothing=0.1, augmentation=Augmentation(flip=True, shift=1), clip_norm=1.0, optimizer="adamw", accumulate=2,
 )  # fmt: skip
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 7, 7, 1)).astype(np.uint8)
 LABELS = np.arange(8, dtype=np.uint8)
