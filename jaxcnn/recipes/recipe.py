@@ -160,8 +160,6 @@ class Recipe:
             raise InputError(f"label_smoothing {self.label_smoothing}: expected 0 or more, and less than 1")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise InputError(f"clip_norm {self.clip_norm}: expected a number above 0, or None")
-        if self.accumulate < 1:
-            raise InputError(f"accumulate {self.accumulate}: expected 1 or more micro-batches")
         if not self.warmup_epochs >= 0:
             raise InputError(f"warmup_epochs {self.warmup_epochs}: expected 0 or more")
 
