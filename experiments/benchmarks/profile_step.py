@@ -40,6 +40,7 @@ KINDS = {
 
 _INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?([\w.-]+) = .*?[\]})] ([a-z][\w-]*)\(")
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.-]+) .*\{$")
+_DISPATCH = {"cond", "branch_0_fun", "cpu_form"}  # scopes of the choice of a form for the platform
 _CONTROL = {"while", "call", "conditional", "tuple", "get-tuple-element", "parameter"}
 
 
@@ -172,7 +173,7 @@ def show(name: str, result: dict[str, Any], console: Console) -> None:
         console.print(table)
     table = Table("operation", "kind", "ms", "scope", box=None)
     for each in result["longest"]:
-        scope = "/".join(each["scope"].split("/")[-4:])
+        scope = "/".join([part for part in each["scope"].split("/") if part not in _DISPATCH][-4:])
         table.add_row(each["operation"], each["kind"], f"{each['ms']:.1f}", scope)
     console.print(table)
 
