@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.errors import InputError
 from jaxcnn.files import write_file
+from jaxcnn.ops.platforms import fixed_form
 
 Variables = Mapping[str, Any]
 Network = Callable[[Variables, Array | np.ndarray], Array]
@@ -107,12 +108,13 @@ def _onnx(network: Network, variables: Variables, images: Images, about: Mapping
     except ModuleNotFoundError as error:
         raise InputError(f"the onnx format needs {error.name}: pip install '.[onnx]'") from error
     jax.clear_caches()  # jax2onnx replaces JAX operations while it traces
-    model = jax2onnx.to_onnx(
-        lambda images: network(variables, images),
-        [jax.ShapeDtypeStruct(images.shape, images.dtype)],
-        input_names=["images"],
-        output_names=["logits"],
-    )
+    with fixed_form("cpu"):
+        model = jax2onnx.to_onnx(
+            lambda images: network(variables, images),
+            [jax.ShapeDtypeStruct(images.shape, images.dtype)],
+            input_names=["images"],
+            output_names=["logits"],
+        )
     jax.clear_caches()
     del model.graph.value_info[:]  # inner shapes, some of them with axes in the wrong order
     for key, value in about.items():

@@ -1,5 +1,6 @@
 """Convolutions. As usual in deep learning they are cross-correlations: the kernel is not flipped."""
 
+import math
 from functools import partial
 
 import jax
@@ -10,6 +11,7 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxcnn.ops.arguments import ArrayLike, as_floats, check_shapes
 from jaxcnn.ops.geometry import Padding, PaddingPairs, Pair, Window, conv_output_shape, padding_pairs, pair
+from jaxcnn.ops.platforms import choose_form
 
 Tangent = Array | SymbolicZero
 
@@ -67,7 +69,7 @@ def conv2d(
         x, kernel = as_floats(x, kernel)
     else:
         x, kernel, bias = as_floats(x, kernel, bias)
-    y = lax.platform_dependent(
+    y = choose_form(
         x,
         kernel,
         cpu=partial(_conv2d_on_cpu, strides=steps, padding=pads),
@@ -168,13 +170,71 @@ def _conv2d_jvp(
     strides: Pair, padding: PaddingPairs, primals: tuple[Array, Array], tangents: tuple[Tangent, Tangent]
 ) -> tuple[Array, Array]:
     (x, kernel), (dx, dkernel) = primals, tangents
-    convolve = partial(lax.conv_general_dilated, window_strides=strides, padding=padding)
     dy = []
     if not isinstance(dx, SymbolicZero):
-        dy.append(convolve(dx, kernel.swapaxes(2, 3), dimension_numbers=("NHWC", "HWOI", "NHWC")))
+        layouts = ("NHWC", "HWOI", "NHWC")
+        dy.append(lax.conv_general_dilated(dx, kernel.swapaxes(2, 3), strides, padding, dimension_numbers=layouts))
     if not isinstance(dkernel, SymbolicZero):
-        swapped = convolve(
-            x.transpose(3, 1, 2, 0), dkernel.transpose(2, 0, 1, 3), dimension_numbers=("CHWN", "IHWO", "HWNC")
-        )
-        dy.append(swapped.transpose(2, 0, 1, 3))
+        c_in, c_out = kernel.shape[2:]
+        form = _conv2d_on_images_of_kernel if c_in > c_out else _conv2d_on_images_of_channels
+        dy.append(form(x, dkernel, strides, padding))
     return _conv2d_with_fast_gradients(x, kernel, strides, padding), sum(dy[1:], dy[0])
+
+
+def _conv2d_on_images_of_channels(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
+    """Compute the convolution in the form whose gradient for the kernel is a convolution of x as (C_in, H, W, N).
+
+    XLA computes this gradient as a matrix product with C_out columns.
+    """
+    is_small = x.shape[1] * x.shape[2] < 100  # a plain transposition is faster
+    y = lax.conv_general_dilated(
+        x.transpose(3, 1, 2, 0) if is_small else _channels_first(x),
+        kernel.transpose(2, 0, 1, 3),
+        strides,
+        padding,
+        dimension_numbers=("CHWN", "IHWO", "HWNC"),
+    )
+    return y.transpose(2, 0, 1, 3)
+
+
+def _conv2d_on_images_of_kernel(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
+    """Compute the convolution in the form whose gradient for the kernel is a convolution of dy as (C_out, H, W, N).
+
+    XLA computes this gradient as a matrix product with C_in columns, which is faster if there are more of them. Here
+    the kernel takes the place of the images, and x that of the kernel:
+
+        y[o, i, j, n] = sum over (u, v, c) of kernel[u, v, c, o] * x[n, i * s_h + u - p_h, j * s_w + v - p_w, c]
+
+    Both are reversed, because a convolution adds the places in kernel and output, and this sum subtracts them.
+    """
+    (n, height, width, _), (k_h, k_w, _, c_out) = x.shape, kernel.shape
+    input_hw, kernel_hw = (height, width), (k_h, k_w)
+    output_hw = conv_output_shape(input_hw, kernel_hw, strides, padding)
+    sizes = zip(input_hw, kernel_hw, output_hw, strides, padding, strict=True)
+    around = [(size - window + low, (count - 1) * step - low) for size, window, count, step, (low, _) in sizes]
+    y = lax.conv_general_dilated(
+        lax.rev(kernel, (0, 1)).transpose(3, 0, 1, 2),
+        lax.rev(x, (1, 2)).transpose(1, 2, 0, 3),
+        strides,
+        around,
+        dimension_numbers=("NHWC", "HWOI", "NHWC"),
+    )
+    # The transpose of `_channels_first`, so that the gradient applies `_channels_first` to dy.
+    shape = jax.ShapeDtypeStruct((n, *output_hw, c_out), y.dtype)
+    return jax.linear_transpose(_channels_first, shape)(y)[0]
+
+
+def _channels_first(x: Array) -> Array:
+    """Transpose images, (N, H, W, C), to (C, H, W, N).
+
+    Blocks of images are transposed by a product with the identity, which is exact for finite numbers. XLA fuses a plain
+    transposition with the operations before it and computes them in the transposed order, which misses the caches.
+    """
+    n, height, width, channels = x.shape
+    block = math.gcd(n, 8)
+    if block == 1:
+        return x.transpose(3, 1, 2, 0)
+    blocks = x.reshape(n // block, block, height * width * channels)
+    products = jnp.einsum("bnp,nm->bpm", blocks, jnp.eye(block, dtype=x.dtype), precision=lax.Precision.HIGHEST)
+    separate = products.reshape(n // block, height, width, channels, block)
+    return separate.transpose(3, 1, 2, 0, 4).reshape(channels, height, width, n)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Shaped
 from jaxcnn.ops.arguments import ArrayLike, as_floats, as_wide_floats, check_shapes
 from jaxcnn.ops.convolution import conv2d
 from jaxcnn.ops.geometry import conv_output_shape
+from jaxcnn.ops.platforms import choose_form
 
 
 def corr2d(x: Shaped[ArrayLike, "h w"], k: Shaped[ArrayLike, "k_h k_w"]) -> Float[Array, "h_out w_out"]:
@@ -47,7 +48,7 @@ def corr2d(x: Shaped[ArrayLike, "h w"], k: Shaped[ArrayLike, "k_h k_w"]) -> Floa
 
 @jax.jit
 def _corr2d(x: Array, k: Array) -> Array:
-    y = lax.platform_dependent(*as_wide_floats(x, k), cpu=_corr2d_on_cpu, default=_corr2d_of_lax)
+    y = choose_form(*as_wide_floats(x, k), cpu=_corr2d_on_cpu, default=_corr2d_of_lax)
     return y.astype(x.dtype)
 
 

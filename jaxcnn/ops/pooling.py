@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxcnn.ops.arguments import ArrayLike, as_floats, as_wide_floats, check_shapes
 from jaxcnn.ops.geometry import Padding, PaddingPairs, Pair, Window, conv_output_shape, padding_pairs, pair
+from jaxcnn.ops.platforms import choose_form
 
 
 def pool2d(
@@ -91,7 +92,7 @@ def max_pool2d(
     axes = check_shapes("max_pool2d", x=(x, "N H W C"))
     window, steps, pads = _windows((axes["H"], axes["W"]), window_shape, strides, padding)
     (x,) = as_floats(x)
-    return lax.platform_dependent(
+    return choose_form(
         x,
         cpu=partial(_max_on_cpu, window=window, strides=steps, padding=pads),
         default=partial(_reduce_windows, initial=-np.inf, operator=lax.max, window=window, strides=steps, padding=pads),
@@ -135,7 +136,7 @@ def avg_pool2d(
     axes = check_shapes("avg_pool2d", x=(x, "N H W C"))
     window, steps, pads = _windows((axes["H"], axes["W"]), window_shape, strides, padding)
     (x,), (wide,) = as_floats(x), as_wide_floats(x)
-    total = lax.platform_dependent(
+    total = choose_form(
         wide,
         cpu=partial(_sum_on_cpu, window=window, strides=steps, padding=pads),
         default=partial(_reduce_windows, initial=0.0, operator=lax.add, window=window, strides=steps, padding=pads),

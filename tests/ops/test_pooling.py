@@ -8,10 +8,10 @@ import reference
 from flax import linen as nn
 from hypothesis import given
 from hypothesis import strategies as st
-from jax import lax
 from strategies import arrays, assert_agrees, dtypes, seeds, thoroughly, windows, x64_if
 
 from jaxcnn import ops
+from jaxcnn.ops.platforms import fixed_form
 
 pytestmark = pytest.mark.usefixtures("with_nans")
 
@@ -100,8 +100,7 @@ def test_max_pool2d_is_the_same_on_all_platforms(case):
         return y, pull_back(jnp.arange(y.size, dtype=y.dtype).reshape(y.shape))
 
     on_cpu = value_and_gradient()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lax, "platform_dependent", lambda *args, default, cpu: default(*args))  # noqa: ARG005
+    with fixed_form("default"):
         elsewhere = value_and_gradient()
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5), elsewhere, on_cpu)
 
