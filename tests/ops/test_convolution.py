@@ -84,6 +84,30 @@ def test_derivatives_equal_those_of_lax(case):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * (1 + np.abs(b).max())), ours, theirs)
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("channels", [(12, 9), (9, 12)])
+@pytest.mark.parametrize(
+    ("count", "size", "kernel_size", "strides", "padding"),
+    [
+        (8, (12, 10), (3, 3), (1, 1), ((1, 1), (1, 1))),
+        (12, (10, 11), (3, 2), (2, 2), ((1, 0), (0, 1))),
+        (3, (13, 12), (5, 5), (1, 3), ((0, 0), (0, 0))),
+    ],
+)
+def test_gradients_of_larger_images_equal_those_of_lax(count, size, kernel_size, strides, padding, channels, dtype):
+    rng = np.random.default_rng(0)
+    kernel_hw = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    x, kernel = (
+        jnp.asarray(rng.integers(-2, 3, shape), dtype)
+        for shape in ((count, *size, channels[0]), (*kernel_hw, *channels))
+    )
+    y, ours = jax.vjp(lambda x, k: ops.conv2d(x, k, None, strides, padding), x, kernel)
+    _, theirs = jax.vjp(lambda x, k: of_lax(x, k, strides, padding), x, kernel)
+    dy = jnp.asarray(rng.integers(-2, 3, y.shape), dtype)
+    tolerance = float(jnp.finfo(dtype).eps)  # the sums of integers are exact in float32
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance), ours(dy), theirs(dy))
+
+
 def layouts_of_convolutions(function, *arrays):
     """The layouts of the convolutions in the program that `function` becomes on a CPU."""
     program = jax.jit(function).lower(*arrays).as_text()
