@@ -1,4 +1,4 @@
-"""Gradient accumulation: the gradients of a batch as the mean of those of its micro-batches, computed in turn."""
+"""Gradient accumulation: the gradients of a batch as the mean of those of its micro-batches."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

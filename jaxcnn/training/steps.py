@@ -46,7 +46,7 @@ def train_step(
             array, whose values are not read, it makes the metric `loss` NaN.
         label_smoothing: s, 0 or more and less than 1.
         metrics: further metrics beside `METRICS`: functions by name, in a hashable mapping such as Flax's FrozenDict.
-        accumulate: the number of micro-batches whose gradients are computed in turn and averaged, which needs less
+        accumulate: the number of micro-batches whose gradients are computed one by one and averaged, which needs less
             memory. They have the same size, so their number is the greatest common divisor of `accumulate` and N. Each
             has its own dropout masks, and batch norm normalizes each separately.
 

@@ -2,9 +2,10 @@ import jax
 import numpy as np
 import optax
 import pytest
+from flax import linen as nn
 from networks import Small
 
-from jaxcnn.models import DenseNet, LeNet
+from jaxcnn.models import LeNet
 from jaxcnn.training import FitOptions, Placement, choose_placement, create_train_state, fit, run_epochs, stack_members
 
 CPUS = tuple(jax.devices("cpu"))
@@ -67,7 +68,15 @@ class Accelerator:
     platform = "gpu"
 
 
-@pytest.mark.parametrize(("model", "kind"), [(LeNet(), "vmap"), (DenseNet(block_sizes=(1,)), "sequential")])
+class Linear(nn.Module):
+    """A network without convolutions."""
+
+    @nn.compact
+    def __call__(self, x, *, train):  # noqa: ARG002
+        return nn.Dense(10)(x.reshape(len(x), -1))
+
+
+@pytest.mark.parametrize(("model", "kind"), [(Linear(), "vmap"), (LeNet(), "sequential")])
 def test_accelerators_use_vmap_unless_it_groups_convolutions(model, kind):
     state = stack_members(starts(2, model))
     assert choose_placement(state, (28, 28, 1), [Accelerator()]).kind == kind
