@@ -26,6 +26,15 @@ class Small(nn.Module):
         return layers.Dense(10, name="dense")(layers.Flatten(name="flatten")(x))
 
 
+class Dropout(nn.Module):
+    """A network that returns the output of dropout as logits."""
+
+    @nn.compact
+    def __call__(self, x, *, train: bool):
+        x = nn.Dropout(0.5, deterministic=not train)(jnp.ones((x.shape[0], 10)))
+        return x * self.param("scale", nn.initializers.ones, (1, 10))
+
+
 def shapes_of(model, shape):
     """Return the shapes of the logits and variables of a call, without computing either."""
     return jax.eval_shape(partial(model.init_with_output, train=False), jax.random.key(0), jnp.zeros(shape))

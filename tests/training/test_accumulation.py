@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from flax import linen as nn
+from networks import Dropout
 
 from jaxcnn import layers
 from jaxcnn.models import LeNet
@@ -13,15 +13,6 @@ from jaxcnn.training import create_train_state, fit, train_step
 
 SHAPE = (28, 28, 1)
 SGD = optax.sgd(0.5)
-
-
-class DropoutOfOnes(nn.Module):
-    """A network that returns the output of dropout as logits."""
-
-    @nn.compact
-    def __call__(self, x, *, train: bool):
-        x = nn.Dropout(0.5, deterministic=not train)(jnp.ones((x.shape[0], 10)))
-        return x * self.param("scale", nn.initializers.ones, (1, 10))
 
 
 def batch(sample, count):
@@ -70,7 +61,7 @@ def test_the_number_of_micro_batches_is_a_common_divisor(sample):
 
 
 def test_each_micro_batch_has_its_own_dropout_masks(sample):
-    state = create_train_state(DropoutOfOnes(), SGD, 0, SHAPE)
+    state = create_train_state(Dropout(), SGD, 0, SHAPE)
     images, labels = batch(sample, 1)
     images, labels = jnp.repeat(images, 4, 0), jnp.repeat(labels, 4)
     steps = {count: train_step(state, images, labels, accumulate=count)[0].params["scale"] for count in (1, 2, 4)}

@@ -9,6 +9,7 @@ import optax
 import optax.contrib
 import pytest
 from flax import linen as nn
+from networks import Dropout
 
 from jaxcnn import data
 from jaxcnn.models import LeNet
@@ -18,15 +19,6 @@ from jaxcnn.training.metrics import zero_metrics
 
 SHAPE = (28, 28, 1)
 SGD = optax.sgd(0.5)
-
-
-class Dropout(nn.Module):
-    """A network that returns the output of dropout as logits."""
-
-    @nn.compact
-    def __call__(self, x, *, train: bool):
-        x = nn.Dropout(0.5, deterministic=not train)(jnp.ones((x.shape[0], 10)))
-        return x * self.param("scale", nn.initializers.ones, (1, 10))
 
 
 class Bias(nn.Module):
