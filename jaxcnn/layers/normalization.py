@@ -1,6 +1,6 @@
 """Batch normalization layers. Their moving statistics are in the collection `batch_stats`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
@@ -13,7 +13,7 @@ from jaxcnn import ops
 
 
 class BatchNorm(nn.Module):
-    """Batch normalization `ops.batch_norm` from scratch, with the interface of Flax's `nn.BatchNorm`.
+    """Batch normalization `ops.batch_norm`, with the interface of Flax's `nn.BatchNorm`.
 
     The moving variance averages the biased variance of the batches, as in Flax. PyTorch averages the unbiased one.
 
@@ -23,6 +23,7 @@ class BatchNorm(nn.Module):
         momentum: weight of the old moving statistics in the update, from 0 to 1.
         epsilon: added to the variance, in its units.
         initial_var: initial moving variance: 1, or 0 as in the chapter's layer from scratch.
+        scale_init: initializer of the scales (gamma), called with a key, a shape and a type.
         dtype: type of the result; None for the type of the input.
         param_dtype: type of scale and bias.
 
@@ -45,6 +46,7 @@ class BatchNorm(nn.Module):
     momentum: float = 0.9
     epsilon: float = 1e-5
     initial_var: float = 1.0
+    scale_init: Callable[..., Array] = nn.initializers.ones
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
 
@@ -55,7 +57,7 @@ class BatchNorm(nn.Module):
         """Normalize `x`, (N, C) or (N, H, W, C)."""
         predicting = nn.merge_param("use_running_average", self.use_running_average, use_running_average)
         channels = x.shape[-1:]
-        scale = self.param("scale", nn.initializers.ones, channels, self.param_dtype)
+        scale = self.param("scale", self.scale_init, channels, self.param_dtype)
         bias = self.param("bias", nn.initializers.zeros, channels, self.param_dtype)
         mean = self.variable("batch_stats", "mean", jnp.zeros, channels, jnp.float32)
         var = self.variable("batch_stats", "var", jnp.full, channels, self.initial_var, jnp.float32)
@@ -78,8 +80,11 @@ def uniform_scale(key: PRNGKeyArray, shape: Sequence[int], dtype: DTypeLike = jn
     return jax.random.uniform(key, shape, dtype)
 
 
-library_batch_norm = partial(nn.BatchNorm, momentum=0.9, epsilon=1e-5, use_fast_variance=False)
-"""Flax's batch norm with the book's constants. The variance is computed in two passes, which is more accurate."""
+library_batch_norm = partial(BatchNorm, momentum=0.9, epsilon=1e-5)
+"""Batch norm with the book's constants, as libraries initialize it: moving variance and scales are 1.
+
+It equals Flax's `nn.BatchNorm` with `use_fast_variance=False`. Its gradient takes fewer passes over the activations.
+"""
 
 uniform_scale_batch_norm = partial(library_batch_norm, scale_init=uniform_scale)
 """`library_batch_norm` with initial scales (gamma) from U(0, 1), as in the book's runs. Each layer draws its own."""

@@ -14,12 +14,13 @@ from jaxcnn.models.inputs import check_images
 
 
 class ConvBlock(nn.Module):
-    """A norm, a relu and a convolution.
+    """A norm, a relu, a pool if there is one, and a convolution.
 
     Attributes:
         features: output channels.
         kernel_size: height and width of the kernel.
         padding: zeros around the input, in pixels.
+        pool: function of the activations before the convolution, or None.
         norm: constructor of a normalization layer.
         dtype: type of the computation.
     """
@@ -27,13 +28,16 @@ class ConvBlock(nn.Module):
     features: int
     kernel_size: int
     padding: int = 0
+    pool: Callable[[Array], Array] | None = None
     norm: Callable[..., nn.Module] = library_batch_norm
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h w features"]:
-        """Compute the block's output for `x`, (N, H, W, C), with shape (N, H, W, features)."""
+    def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h_out w_out features"]:
+        """Compute the block's output for `x`, (N, H, W, C), with shape (N, H_out, W_out, features)."""
         x = nn.relu(self.norm(use_running_average=not train, dtype=self.dtype, name="norm")(x))
+        if self.pool is not None:
+            x = self.pool(x)
         return Conv(self.features, self.kernel_size, padding=self.padding, dtype=self.dtype, name="conv")(x)
 
 
@@ -67,6 +71,9 @@ class DenseBlock(nn.Module):
 class Transition(nn.Module):
     """A norm, a relu, a 1x1 convolution that reduces the channels, and average pooling that halves the size.
 
+    The pool comes before the convolution. The order does not change the result, because the mean of the products of a
+    1x1 convolution is the product of the mean, and this order has a quarter of the products.
+
     Attributes:
         features: output channels.
         clip_window: whether to clip the pooling window to the feature map, so that an axis of length 1 keeps its
@@ -86,9 +93,11 @@ class Transition(nn.Module):
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h_out w_out features"]:
         """Compute the output for `x`, (N, H, W, C), with shape (N, max(1, H // 2), max(1, W // 2), features)."""
-        x = ConvBlock(self.features, 1, norm=self.norm, dtype=self.dtype, name="conv_block")(x, train=train)
         _, height, width, _ = x.shape
-        return ops.avg_pool2d(x, (min(2, height), min(2, width)) if self.clip_window else 2)
+        window = (min(2, height), min(2, width)) if self.clip_window else (2, 2)
+        pool = partial(ops.avg_pool2d, window_shape=window)
+        block = ConvBlock(self.features, 1, pool=pool, norm=self.norm, dtype=self.dtype, name="conv_block")
+        return block(x, train=train)
 
 
 class DenseNet(nn.Module):

@@ -1,5 +1,6 @@
 """Convolutions. As usual in deep learning they are cross-correlations: the kernel is not flipped."""
 
+import itertools
 import math
 from functools import partial
 
@@ -29,7 +30,8 @@ def conv2d(
                         x[n, i * s_h + u - p_h, j * s_w + v - p_w, c] * kernel[u, v, c, o]
 
     where x is zero outside the image. XLA may skip the products of these zeros with NaN or infinity in the kernel. With
-    few channels, NaN or infinity in the image can reach every output of its row.
+    few channels, NaN or infinity in the image can reach every output of its row; if the kernel has more pixels than the
+    image, every output of its image.
 
     Args:
         x: images, (N, H, W, C_in). N, C_in and C_out can be 0.
@@ -84,34 +86,42 @@ def _conv2d_of_lax(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs
 
 @jax.named_scope("cpu_form")
 def _conv2d_on_cpu(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
-    """Compute the convolution in the fastest form on CPUs."""
-    output_hw = conv_output_shape((x.shape[1], x.shape[2]), (kernel.shape[0], kernel.shape[1]), strides, padding)
-    columns = _columns_at_once(kernel.shape, output_hw)
-    if columns:
+    """Compute the convolution in the fastest form on CPUs.
+
+    Milliseconds for value and gradients on two CPU cores (experiments/results/operations-cpu-2-cores.json):
+
+        TABLE
+    """
+    (_, height, width, _), (k_h, k_w, c_in, c_out) = x.shape, kernel.shape
+    h_out, w_out = conv_output_shape((height, width), (k_h, k_w), strides, padding)
+    if 0 in (c_in, c_out):  # no products
+        return _conv2d_of_lax(x, kernel, strides, padding)
+    if height * width < k_h * k_w and h_out * w_out <= 9:
+        return _conv2d_of_whole_images(x, kernel, strides, padding)
+    if (k_h, k_w) == (1, 1) or h_out * w_out <= 4:
+        return _conv2d_as_product(x, kernel, strides, padding, columns=1)
+    if c_in <= 8 and c_out <= 64:
+        columns = max(2, 1 << (-(-48 // c_out) - 1).bit_length())
         return _conv2d_as_product(x, kernel, strides, padding, columns)
     return _conv2d_with_fast_gradients(x, kernel, strides, padding)
 
 
-def _columns_at_once(kernel_shape: tuple[int, ...], output_hw: Pair) -> int:
-    """Choose how many output columns one row of a matrix product gives; 0 if XLA's convolution is faster.
+def _conv2d_of_whole_images(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
+    """Compute the convolution as the product of whole images and the matrix of the map, (H W C_in, H_out W_out C_out).
 
-    Milliseconds for value and gradients on two CPU cores (experiments/results/operations-cpu-2-cores.json):
-
-        layer                          convolution   product   columns
-        LeNet, first                           9.4       2.7         8
-        LeNet, second                          6.9       4.1         4
-        GoogLeNet, first                      14.4      12.5         2
-        GoogLeNet, 5x5 on 3x3 pixels          16.4       2.7         1
-        ResNet, 3x3 on 24x24 pixels           29.7      51.4         1
+    The matrix contains zeros where an output does not depend on a pixel. If the kernel has more pixels than the image,
+    it has fewer products than the convolution, most of whose products are with padding.
     """
-    height, width, c_in, c_out = kernel_shape
-    if 0 in (c_in, c_out):
-        return 0  # no products
-    if (height, width) == (1, 1) or output_hw[0] * output_hw[1] <= 16:
-        return 1
-    if c_in <= 8 and c_out <= 64:
-        return max(2, 1 << (-(-48 // c_out) - 1).bit_length())
-    return 0
+    (n, height, width, c_in), (k_h, k_w, _, c_out) = x.shape, kernel.shape
+    h_out, w_out = conv_output_shape((height, width), (k_h, k_w), strides, padding)
+    zero = jnp.zeros((), kernel.dtype)
+    placed = []
+    for i, j in itertools.product(range(h_out), range(w_out)):
+        top, left = i * strides[0] - padding[0][0], j * strides[1] - padding[1][0]
+        around = ((top, height - k_h - top, 0), (left, width - k_w - left, 0), (0, 0, 0), (0, 0, 0))
+        placed.append(lax.pad(kernel, zero, around))  # negative padding removes what lies outside the image
+    matrix = jnp.stack(placed, axis=3).reshape(height * width * c_in, h_out * w_out * c_out)
+    return (x.reshape(n, height * width * c_in) @ matrix).reshape(n, h_out, w_out, c_out)
 
 
 def _conv2d_as_product(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs, columns: int) -> Array:
@@ -228,13 +238,17 @@ def _channels_first(x: Array) -> Array:
     """Transpose images, (N, H, W, C), to (C, H, W, N).
 
     Blocks of images are transposed by a product with the identity, which is exact for finite numbers. XLA fuses a plain
-    transposition with the operations before it and computes them in the transposed order, which misses the caches.
+    transposition with the operations before it and computes them in the transposed order, which misses the caches. For
+    the same reason, another such product comes first: it computes x in its own order.
     """
     n, height, width, channels = x.shape
     block = math.gcd(n, 8)
     if block == 1:
         return x.transpose(3, 1, 2, 0)
-    blocks = x.reshape(n // block, block, height * width * channels)
-    products = jnp.einsum("bnp,nm->bpm", blocks, jnp.eye(block, dtype=x.dtype), precision=lax.Precision.HIGHEST)
+    multiply = partial(jnp.einsum, precision=lax.Precision.HIGHEST)
+    width_of_rows = math.gcd(x.size, 16)
+    rows = multiply("rn,nm->rm", x.reshape(-1, width_of_rows), jnp.eye(width_of_rows, dtype=x.dtype))
+    blocks = rows.reshape(n // block, block, height * width * channels)
+    products = multiply("bnp,nm->bpm", blocks, jnp.eye(block, dtype=x.dtype))
     separate = products.reshape(n // block, height, width, channels, block)
     return separate.transpose(3, 1, 2, 0, 4).reshape(channels, height, width, n)

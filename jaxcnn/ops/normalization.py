@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -89,15 +90,54 @@ def batch_norm(
     (x,) = as_floats(x)
     moving = BatchStats(*as_floats(stats.mean), *as_floats(stats.var))
     wide, scale, bias, mean, var = as_wide_floats(x, scale, bias, *moving)
-    per_channel = (1,) * (x.ndim - 1) + (-1,)
-    if train and math.prod(x.shape[:-1]) != 0:
-        axes, old = tuple(range(x.ndim - 1)), BatchStats(mean, var)
-        mean = wide.mean(axes)
-        var = jnp.square(wide - mean.reshape(per_channel)).mean(axes)
-        moving = BatchStats(
-            (momentum * old.mean + (1 - momentum) * mean).astype(moving.mean.dtype),
-            (momentum * old.var + (1 - momentum) * var).astype(moving.var.dtype),
-        )
-    factor = scale * lax.rsqrt(var + epsilon)
-    y = (wide - mean.reshape(per_channel)) * factor.reshape(per_channel) + bias.reshape(per_channel)
-    return y.astype(x.dtype), moving
+    if not train or math.prod(x.shape[:-1]) == 0:
+        y = (wide - _like(mean, wide)) * _like(scale * lax.rsqrt(var + epsilon), wide) + _like(bias, wide)
+        return y.astype(x.dtype), moving
+    y, batch = _normalize_batch(wide, scale, bias, jnp.asarray(epsilon, wide.dtype))
+    new = [
+        (momentum * old + (1 - momentum) * value).astype(kept.dtype)
+        for old, value, kept in zip((mean, var), batch, moving, strict=True)
+    ]
+    return y.astype(x.dtype), BatchStats(*new)
+
+
+@jax.custom_jvp
+def _normalize_batch(x: Array, scale: Array, bias: Array, epsilon: Array) -> tuple[Array, BatchStats]:
+    """Normalize `x` with its own statistics, and return them too."""
+    y, stats, _ = _normalized(x, scale, bias, epsilon)
+    return y, stats
+
+
+@_normalize_batch.defjvp
+def _normalize_batch_jvp(
+    primals: tuple[Array, Array, Array, Array], tangents: tuple[Array, Array, Array, Array]
+) -> tuple[tuple[Array, BatchStats], tuple[Array, BatchStats]]:
+    x, scale, bias, epsilon = primals
+    dx, dscale, dbias, depsilon = tangents
+    y, stats, root = _normalized(x, scale, bias, epsilon)
+    factor = scale / root
+    normalized = (x - _like(stats.mean, x)) / _like(root, x)
+    # The tangents of the channels are collected in two factors, shift and stretch. So the gradient, which is derived
+    # from this form, has two sums over the batch: of dy, and of dy * normalized. That of the formula has four.
+    dstats = BatchStats(_mean(dx), 2 * root * _mean(dx * normalized))
+    droot = (dstats.var + depsilon) / (2 * root)
+    shift, stretch = dbias - factor * dstats.mean, dscale - factor * droot
+    dy = dx * _like(factor, x) + _like(shift, x) + normalized * _like(stretch, x)
+    return (y, stats), (dy, dstats)
+
+
+def _normalized(x: Array, scale: Array, bias: Array, epsilon: Array) -> tuple[Array, BatchStats, Array]:
+    """Return y, the statistics of `x`, and sqrt(var + epsilon)."""
+    mean = _mean(x)
+    var = _mean(jnp.square(x - _like(mean, x)))
+    root = jnp.sqrt(var + epsilon)
+    return (x - _like(mean, x)) * _like(scale / root, x) + _like(bias, x), BatchStats(mean, var), root
+
+
+def _mean(x: Array) -> Array:
+    return x.mean(tuple(range(x.ndim - 1)))
+
+
+def _like(channels: Array, x: Array) -> Array:
+    """Reshape `channels`, (C,), for arithmetic with `x`, (..., C)."""
+    return channels.reshape((1,) * (x.ndim - 1) + (-1,))

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,13 +22,18 @@ def random_variables(seed=0):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("predicting", [False, True])
 def test_equals_flax_batch_norm(shape, predicting):
+    """Results, updated statistics, and gradients for activations and variables."""
     x = jax.random.normal(jax.random.key(0), shape) * 3 + 1
-    variables = random_variables()
-    results = [
-        norm(use_running_average=predicting).apply(variables, x, mutable=["batch_stats"])
-        for norm in (BatchNorm, library_batch_norm)
-    ]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), *results)
+    weights = jax.random.normal(jax.random.key(1), shape)
+    results = []
+    for norm in (partial(nn.BatchNorm, momentum=0.9, use_fast_variance=False), library_batch_norm):
+
+        def weighted(variables, x, norm=norm):
+            y, updates = norm(use_running_average=predicting).apply(variables, x, mutable=["batch_stats"])
+            return (y * weights).sum() + jnp.square(updates["batch_stats"]["var"]).sum(), (y, updates)
+
+        results.append(jax.value_and_grad(weighted, (0, 1), has_aux=True)(random_variables(), x))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), *results)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import arrays, assert_agrees, dtypes, seeds, thoroughly, x64_if
 
-from jaxcnn.ops import BatchStats, batch_norm
+from jaxcnn.ops import BatchStats, batch_norm, normalization
 
 pytestmark = pytest.mark.usefixtures("with_nans")
 
@@ -149,3 +149,49 @@ def test_the_gradient_passes_through_the_batch_statistics():
     gradient = jax.grad(weighted)(x)
     np.testing.assert_allclose(gradient.sum(0), np.zeros(2), atol=1e-4)
     np.testing.assert_allclose((gradient * (x - x.mean(0, keepdims=True))).sum(0), np.zeros(2), atol=1e-4)
+
+
+@st.composite
+def batches_of_channels(draw):
+    shape = draw(st.sampled_from([(5, 2), (1, 3), (2, 3, 2, 2)]))
+    rng = np.random.default_rng(draw(seeds))
+    x, dx, weights = (rng.normal(size=shape) for _ in range(3))
+    return x, dx, weights, rng.normal(size=(4, 2, shape[-1]))
+
+
+@given(batches_of_channels())
+def test_derivatives_equal_those_of_the_formula(case):
+    """Tangents, gradients, and the derivatives of gradients, for all arguments and results."""
+    x, dx, weights, ((scale, dscale), (bias, dbias), of_mean, of_var) = case
+    axes = tuple(range(x.ndim - 1))
+
+    def with_ops(x, scale, bias, epsilon):
+        y, stats = normalization._normalize_batch(x, scale, bias, epsilon)
+        return (y * weights).sum() + (stats.mean * of_mean[0] + stats.var * of_var[0]).sum()
+
+    def formula(x, scale, bias, epsilon):
+        mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+        scale, bias = (array.reshape(mean.shape) for array in (scale, bias))
+        y = scale * (x - mean) / jnp.sqrt(var + epsilon) + bias
+        return (y * weights).sum() + (mean.ravel() * of_mean[0] + var.ravel() * of_var[0]).sum()
+
+    with jax.enable_x64(True):
+        primals, tangents = (x, scale, bias, 0.1), (dx, dscale, dbias, 0.5)
+        for ours, expected in zip(
+            *(jax.jvp(jax.value_and_grad(each, (0, 1, 2, 3)), primals, tangents) for each in (with_ops, formula)),
+            strict=True,
+        ):
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9), ours, expected)
+
+
+def test_vmap_equals_a_loop():
+    xs = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 2)), jnp.float32)
+    stats = BatchStats(jnp.zeros(2), jnp.zeros(2))
+
+    def weighted(x):
+        return (batch_norm(x, jnp.ones(2), jnp.zeros(2), stats, train=True)[0] * jnp.arange(8.0).reshape(4, 2)).sum()
+
+    together = jax.vmap(jax.value_and_grad(weighted))(xs)
+    apart = [jax.value_and_grad(weighted)(x) for x in xs]
+    for number in range(2):
+        np.testing.assert_allclose(together[number], jnp.stack([each[number] for each in apart]), rtol=1e-5, atol=1e-5)
