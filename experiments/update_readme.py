@@ -19,7 +19,7 @@ REPRODUCTIONS = ("reproduction-avx512-2-cores", "reproduction-h200")
 OTHER_REPRODUCTIONS = ("reproduction-h200-bfloat16",)
 
 
-def benchmark_table(name: str) -> Callable[[dict[str, Any]], str]:
+def benchmark_table(name: str) -> Callable[..., str]:
     """The function that makes a Markdown table from the results of the benchmark called `name`."""
     return runpy.run_path(str(ROOT / "experiments" / "benchmarks" / f"{name}.py"))["as_markdown"]
 
@@ -28,7 +28,7 @@ def tables() -> dict[str, str]:
     """The tables of README.md, by the names of their markers."""
     return {
         "reproduction": reproduction_table(),
-        "vs_pytorch": benchmark_table("vs_pytorch")(read("vs-pytorch-cpu-2-cores")),
+        "vs_pytorch": benchmark_table("vs_pytorch")(read("vs-pytorch-avx2-2-cores"), read("profile-avx2-2-cores")),
         "streaming": benchmark_table("streaming")(read("streaming-cpu-2-cores")),
     }
 

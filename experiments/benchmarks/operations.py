@@ -43,6 +43,10 @@ CONVOLUTIONS = {
     "resnet, stage3": ((32, 6, 6, 256), (3, 3, 256, 256), 1, 1),
     "resnet, stage4": ((32, 3, 3, 512), (3, 3, 512, 512), 1, 1),
     "densenet, block1": ((32, 24, 24, 128), (3, 3, 128, 32), 1, 1),
+    "resnet at 28, stage2": ((256, 4, 4, 128), (3, 3, 128, 128), 1, 1),
+    "resnet at 28, stage3": ((256, 2, 2, 256), (3, 3, 256, 256), 1, 1),
+    "resnet at 28, stage4": ((256, 1, 1, 512), (3, 3, 512, 512), 1, 1),
+    "densenet at 28, block2": ((256, 3, 3, 160), (3, 3, 160, 32), 1, 1),
 }
 POOLS = {
     "lenet, pool1": ((256, 24, 24, 6), 2, 2, 0),
@@ -67,6 +71,11 @@ def canonical(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> ja
 def product(columns: int, x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
     """Compute the convolution as a matrix product that gives `columns` output columns at once."""
     return convolution._conv2d_as_product(x, kernel, (strides,) * 2, ((padding,) * 2,) * 2, columns)
+
+
+def whole_images(x: jax.Array, kernel: jax.Array, strides: int, padding: int) -> jax.Array:
+    """Compute the convolution as the product of whole images and one matrix."""
+    return convolution._conv2d_of_whole_images(x, kernel, (strides,) * 2, ((padding,) * 2,) * 2)
 
 
 def of_windows(x: jax.Array, window: int, strides: int, padding: int) -> jax.Array:
@@ -106,6 +115,8 @@ def forms_of_convolution(
     y = of_lax(x, kernel, strides, padding)
     forms = {"chosen": chosen, "canonical": canonical, "lax": of_lax}
     forms |= {f"product of {columns}": partial(product, columns) for columns in (1, 2, 4, 8)}
+    if x_shape[1] * x_shape[2] <= 16:
+        forms["whole images"] = whole_images
     forms["chosen, YNNPACK"] = chosen
     calls = {}
     for name, form in forms.items():
@@ -138,10 +149,11 @@ def forms_of_pool(x_shape: tuple[int, ...], *geometry: int) -> dict[str, Callabl
 def show(title: str, results: dict[str, dict[str, float]]) -> None:
     """Print the table."""
     table = Table(title=f"{title}, milliseconds")
-    for heading in ("", *next(iter(results.values()))):
+    forms = list(dict.fromkeys(form for times in results.values() for form in times))
+    for heading in ("", *forms):
         table.add_column(heading, justify="right" if heading else "left")
     for name, times in results.items():
-        table.add_row(name, *(f"{value:.2f}" for value in times.values()))
+        table.add_row(name, *(f"{times[form]:.2f}" if form in times else "-" for form in forms))
     Console(width=160).print(table)
 
 

@@ -2,9 +2,11 @@
 
     python experiments/benchmarks/profile_step.py [NAMES ...] [--batch-size N] [--output FILE]
 
-The steps run in a compiled loop, as in training, on one random batch. JAX's profiler records how long each thread
-computes each operation of the compiled program. A share is a share of the sum over all threads, so operations that run
-at the same time count fully. The kind of an operation is that of its most expensive part: XLA fuses several into one.
+The steps run in a compiled loop, as in training, on one random batch. JAX's profiler records when each operation of
+the compiled program starts and ends. Of a convolution, which computes in other threads, it records only the start. So
+the time in which nothing else is recorded belongs to the last convolution that started. A share is a share of the sum
+over all operations: those that run at the same time count fully. The kind of an operation is that of its most
+expensive part: XLA fuses several into one.
 """
 
 import json
@@ -102,9 +104,11 @@ def layer_of(scope: str) -> str:
 
 def profile(name: str, batch_size: int | None, steps: int) -> dict[str, Any]:
     """Train for `steps` steps, and return the milliseconds of a step by kind, layer and operation."""
-    recipe = get_recipe(name)
+    recipe_name, _, pixels = name.partition("@")
+    recipe = get_recipe(recipe_name)
     batch_size = batch_size or recipe.batch_size
-    shape = (recipe.image_size, recipe.image_size, 1)
+    image_size = int(pixels or recipe.image_size)
+    shape = (image_size, image_size, 1)
     state = create_train_state(recipe.model, recipe.make_optimizer(), jax.random.key(0), shape)
     images = jax.random.uniform(jax.random.key(1), (batch_size, *shape))
     labels = jnp.arange(batch_size) % 10
@@ -125,19 +129,18 @@ def profile(name: str, batch_size: int | None, steps: int) -> dict[str, Any]:
             jax.block_until_ready(program(leaves))
             seconds = time.perf_counter() - began
         (file,) = Path(folder).rglob("*.xplane.pb")
-        durations = _durations(file)
-    operations = {op: 1000 * total / steps for op, total in durations.items() if op in instructions}
-    operations = {op: ms for op, ms in operations.items() if instructions[op].kind != "control"}
+        durations = _durations(file, instructions)
+    operations = {op: 1000 * total / steps for op, total in durations.items()}
     kinds, layers = Counter(), Counter()
     for op, milliseconds in operations.items():
         kinds[instructions[op].kind] += milliseconds
         layers[layer_of(instructions[op].scope)] += milliseconds
     longest = sorted(operations, key=lambda op: -operations[op])[:20]
     return {
-        "image_size": recipe.image_size,
+        "image_size": image_size,
         "batch_size": batch_size,
         "step_milliseconds": 1000 * seconds / steps,
-        "thread_milliseconds": sum(operations.values()),
+        "operations_milliseconds": sum(operations.values()),
         "kinds": dict(kinds.most_common()),
         "layers": dict(layers.most_common()),
         "longest": [
@@ -147,15 +150,36 @@ def profile(name: str, batch_size: int | None, steps: int) -> dict[str, Any]:
     }
 
 
-def _durations(file: Path) -> Counter[str]:
-    """The seconds of each HLO operation in a trace, summed over all threads."""
-    seconds: Counter[str] = Counter()
+def _durations(file: Path, instructions: dict[str, Instruction]) -> Counter[str]:
+    """The seconds of each of the `instructions` in a trace, without those that only control others."""
+    events = []
     for plane in jax.profiler.ProfileData.from_file(str(file)).planes:
         for line in plane.lines:
             for event in line.events:
-                operation = dict(event.stats).get("hlo_op")
-                if operation is not None:
-                    seconds[str(operation)] += event.duration_ns / 1e9
+                operation = str(dict(event.stats).get("hlo_op"))
+                if operation in instructions and instructions[operation].kind != "control":
+                    events.append((event.start_ns, event.start_ns + event.duration_ns, operation))
+    return share_out(sorted(events), {name for name, each in instructions.items() if each.kind == "convolution"})
+
+
+def share_out(events: list[tuple[float, float, str]], convolutions: set[str]) -> Counter[str]:
+    """The seconds of each operation.
+
+    Args:
+        events: start and end in nanoseconds, and operation, sorted.
+        convolutions: the operations to which the time after their events belongs, until another is recorded.
+
+    Examples:
+        >>> dict(share_out([(0, 1e9, "conv"), (1e9, 2e9, "add"), (5e9, 6e9, "add")], {"conv"}))
+        {'conv': 4.0, 'add': 2.0}
+    """
+    seconds: Counter[str] = Counter()
+    running, last_end = None, 0.0
+    for start, end, operation in events:
+        if running is not None and start > last_end:
+            seconds[running] += (start - last_end) / 1e9
+        seconds[operation] += (end - start) / 1e9
+        running, last_end = operation if operation in convolutions else running, max(end, last_end)
     return seconds
 
 
@@ -163,9 +187,9 @@ def show(name: str, result: dict[str, Any], console: Console) -> None:
     """Print the shares of kinds and layers, and the longest operations."""
     console.print(
         f"{name}, batch {result['batch_size']}, {result['image_size']} pixels: {result['step_milliseconds']:.1f} ms a "
-        f"step, {result['thread_milliseconds']:.1f} ms of all threads"
+        f"step, {result['operations_milliseconds']:.1f} ms of all operations"
     )
-    total = result["thread_milliseconds"]
+    total = result["operations_milliseconds"]
     for title in ("kinds", "layers"):
         table = Table(title, "ms", "share", box=None)
         for what, milliseconds in list(result[title].items())[:12]:
@@ -187,7 +211,7 @@ def main(
     """Profile the training steps of recipes.
 
     Args:
-        names: the recipes.
+        names: the recipes, or NAME@PIXELS for another size of the images.
         batch_size: images of a batch; None for that of the recipe.
         steps: number of profiled steps.
         output: the JSON file. Recipes that are not profiled keep their results in it.

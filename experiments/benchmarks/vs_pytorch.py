@@ -10,8 +10,9 @@ samples.
 PyTorch is set up as an expert would: resident data, no `.item()` in a step, both memory formats, with and without
 compilation, and the fused Adam. On a GPU, two more contestants are the book's code with a DataLoader, and a tuned setup
 with channels_last, bfloat16 autocast and max-autotune with CUDA graphs. Plain JAX is the same networks with lax's own
-convolutions and pooling, as in Flax's nn.Conv and nn.max_pool, and one step under jax.jit. All contestants use the
-malloc settings of `jaxcnn train`, which also speed up PyTorch.
+convolutions and pooling, as in Flax's nn.Conv and nn.max_pool, and one step under jax.jit. With `--before DIRECTORY`,
+another version of this package takes part. All contestants use the malloc settings of `jaxcnn train`, which also speed
+up PyTorch.
 """
 
 import itertools
@@ -20,6 +21,7 @@ import multiprocessing
 import os
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import tyro
@@ -39,7 +42,8 @@ from jaxcnn.recipes import RECIPES
 
 OURS = ("jaxcnn", "jaxcnn, step by step", "jaxcnn, bfloat16")
 PLAIN_JAX = "plain JAX"
-IN_JAX = (*OURS, PLAIN_JAX)
+BEFORE = "jaxcnn, before"
+IN_JAX = (*OURS, PLAIN_JAX, BEFORE)
 BFLOAT16 = ("jaxcnn, bfloat16", "PyTorch, tuned")
 
 ON_CPU = ("jaxcnn", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "jaxcnn, step by step", PLAIN_JAX)
@@ -82,7 +86,6 @@ def jaxcnn_samples(task: Task, contestant: str) -> Iterator[float]:
     import jax
 
     from jaxcnn import training
-    from jaxcnn.ops.platforms import fixed_form
     from jaxcnn.training.compilation import compiled
 
     recipe = RECIPES[task.recipe]
@@ -96,6 +99,8 @@ def jaxcnn_samples(task: Task, contestant: str) -> Iterator[float]:
         if contestant.endswith("step by step"):
             yield from _step_by_step(task, state, dataset, compiled())
         if contestant == PLAIN_JAX:
+            from jaxcnn.ops.platforms import fixed_form
+
             with fixed_form("default"):
                 yield from _step_by_step(task, state, dataset, jax.jit)
         events = training.fit_in_chunks(
@@ -249,7 +254,9 @@ def peak_bytes(task: Task, contestant: str) -> int:
     return torch.cuda.max_memory_allocated()
 
 
-def compare(task: Task, contestants: list[str], repeats: int, together: bool) -> dict[str, dict[str, Any]]:
+def compare(
+    task: Task, contestants: list[str], repeats: int, together: bool, before: Path | None
+) -> dict[str, dict[str, Any]]:
     """Take samples of every contestant, in alternation. The contestants start `together` or one after another."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
@@ -257,7 +264,9 @@ def compare(task: Task, contestants: list[str], repeats: int, together: bool) ->
     for contestant in contestants:
         ours, theirs = context.Pipe()
         process = context.Process(target=work, args=(task, contestant, theirs))
-        process.start()
+        # a new process has this one's import path
+        with patch.object(sys, "path", [str(before), *sys.path] if contestant == BEFORE else sys.path):
+            process.start()
         theirs.close()
         pipes[contestant] = ours
         processes.append(process)
@@ -322,16 +331,17 @@ def show(comparisons: dict[str, dict[str, Any]], contestants: list[str], flop_ra
     Console(width=200).print(table)
 
 
-def as_markdown(results: dict[str, Any]) -> str:
-    """The README's table of `results`, the content of the JSON file."""
+def as_markdown(results: dict[str, Any], profiles: dict[str, Any]) -> str:
+    """The README's table of `results` and of the `profiles` of `profile_step.py`, the contents of the JSON files."""
     found = results["comparisons"]
     comparisons = [(name, found[name]) for recipe in RECIPES for name in found if name.partition("@")[0] == recipe]
     took_part = {contestant for _, comparison in comparisons for contestant in comparison["results"]}
     peers = [name for name in ON_GPU if name in took_part and name not in IN_JAX]
-    columns = ["jaxcnn", *peers, *([PLAIN_JAX] if PLAIN_JAX in took_part else [])]
+    columns = ["jaxcnn", *(other for other in (BEFORE, PLAIN_JAX) if other in took_part), *peers]
+    ratios = ["jaxcnn / best", *(["before / best"] if BEFORE in took_part else [])]
     lines = [
-        f"| ms a step | pixels | batch | {' | '.join(columns)} | jaxcnn / best | memory, GB | share of the floor |",
-        f"|---|{'---|' * (len(columns) + 5)}",
+        f"| ms a step | pixels | batch | {' | '.join((*columns, *ratios))} | products | memory, GB |",
+        f"|---|{'---|' * (len(columns) + len(ratios) + 4)}",
     ]
     for name, comparison in comparisons:
         of = comparison["results"]
@@ -342,8 +352,9 @@ def as_markdown(results: dict[str, Any]) -> str:
             str(comparison["batch_size"]),
             *(_rounded(of[column]["step_milliseconds"]) if column in of else "-" for column in columns),
             f"{comparison['ratio']:.2f}",
+            *([_ratio(of, BEFORE, best)] if BEFORE in took_part else []),
+            f"{share_of_products(profiles['recipes'][name]):.0%}",
             " / ".join(f"{of[contestant]['peak_bytes'] / 1e9:.1f}" for contestant in ("jaxcnn", best)),
-            f"{floor_share(comparison, results['matrix_product_flops_per_second']):.2f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     samples = len(comparisons[0][1]["results"]["jaxcnn"]["step_seconds"])
@@ -354,6 +365,18 @@ def as_markdown(results: dict[str, Any]) -> str:
         f"PyTorch {versions['torch']}. Geometric mean of the ratios: {results['geometric_mean_ratio']:.2f}.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def share_of_products(profile: dict[str, Any]) -> float:
+    """The share of convolutions and matrix products in a step."""
+    kinds = profile["kinds"]
+    return sum(kinds.get(kind, 0.0) for kind in ("convolution", "matrix product")) / sum(kinds.values())
+
+
+def _ratio(results: dict[str, Any], ours: str, theirs: str) -> str:
+    return (
+        f"{results[ours]['step_milliseconds'] / results[theirs]['step_milliseconds']:.2f}" if ours in results else "-"
+    )
 
 
 def _rounded(milliseconds: float) -> str:
@@ -398,6 +421,7 @@ def main(
     batch_size: int | None = None,
     contestants: tuple[str, ...] | None = None,
     start_together: bool = False,
+    before: Path | None = None,
     output: Path | None = None,
 ) -> None:
     """Time training steps of this package and of PyTorch.
@@ -410,6 +434,7 @@ def main(
         batch_size: examples in a step; the recipe's by default.
         contestants: contestants in addition to 'jaxcnn'; all for the device by default.
         start_together: start the contestants at the same time. Their start times are not comparable then.
+        before: directory of another version of this package, which takes part as 'jaxcnn, before'.
         output: JSON file for the results, updated after each recipe. It keeps the results of other recipes. None by
             default.
     """
@@ -421,13 +446,14 @@ def main(
             f"--contestants {', '.join(sorted(unknown))}: expected some of {', '.join(map(repr, everyone))} on {device}"
         )
     # Processes keep the memory that they free, so all of them must fit in memory at the same time.
-    chosen = ["jaxcnn", *(name for name in contestants or everyone if name != "jaxcnn")]
+    others = [name for name in contestants or everyone if name != "jaxcnn"]
+    chosen = ["jaxcnn", *([] if before is None else [BEFORE]), *others]
     kept = json.loads(output.read_text()) if output is not None and output.exists() else {}
     comparisons: dict[str, dict[str, Any]] = kept.get("comparisons", {})
     flop_rate = max(product_rate(device), kept.get("matrix_product_flops_per_second", 0.0))
     for name in names:
         task = task_of(name, batch_size, device, sample_seconds)
-        comparisons[name] = summarize(task, compare(task, chosen, repeats, start_together))
+        comparisons[name] = summarize(task, compare(task, chosen, repeats, start_together, before))
         show({name: comparisons[name]}, chosen, flop_rate)
         if output is not None:
             ratios = [ratio for comparison in comparisons.values() if (ratio := comparison["ratio"])]

@@ -86,12 +86,7 @@ def _conv2d_of_lax(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs
 
 @jax.named_scope("cpu_form")
 def _conv2d_on_cpu(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
-    """Compute the convolution in the fastest form on CPUs.
-
-    Milliseconds for value and gradients on two CPU cores (experiments/results/operations-cpu-2-cores.json):
-
-        TABLE
-    """
+    """Compute the convolution in the fastest form on CPUs, as `experiments/benchmarks/operations.py` measures them."""
     (_, height, width, _), (k_h, k_w, c_in, c_out) = x.shape, kernel.shape
     h_out, w_out = conv_output_shape((height, width), (k_h, k_w), strides, padding)
     if 0 in (c_in, c_out):  # no products
