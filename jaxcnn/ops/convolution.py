@@ -93,9 +93,10 @@ def _conv2d_on_cpu(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs
         return _conv2d_of_lax(x, kernel, strides, padding)
     if height * width < k_h * k_w and h_out * w_out <= 9:
         return _conv2d_of_whole_images(x, kernel, strides, padding)
-    if (k_h, k_w) == (1, 1) or h_out * w_out <= 4:
+    has_few_channels = c_in <= 8 and c_out <= 64
+    if (k_h, k_w) == (1, 1) or h_out * w_out <= (16 if has_few_channels else 4):
         return _conv2d_as_product(x, kernel, strides, padding, columns=1)
-    if c_in <= 8 and c_out <= 64:
+    if has_few_channels:
         columns = max(2, 1 << (-(-48 // c_out) - 1).bit_length())
         return _conv2d_as_product(x, kernel, strides, padding, columns)
     return _conv2d_with_fast_gradients(x, kernel, strides, padding)
