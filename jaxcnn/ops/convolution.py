@@ -10,6 +10,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Shaped
 
+from jaxcnn.ops import winograd
 from jaxcnn.ops.arguments import ArrayLike, as_floats, check_shapes
 from jaxcnn.ops.geometry import Padding, PaddingPairs, Pair, Window, conv_output_shape, padding_pairs, pair
 from jaxcnn.ops.platforms import choose_form
@@ -31,7 +32,7 @@ def conv2d(
 
     where x is zero outside the image. XLA may skip the products of these zeros with NaN or infinity in the kernel. With
     few channels, NaN or infinity in the image can reach every output of its row; if the kernel has more pixels than the
-    image, every output of its image.
+    image, every output of its image; with many channels and a derivative, the outputs nearby.
 
     Args:
         x: images, (N, H, W, C_in). N, C_in and C_out can be 0.
@@ -177,14 +178,36 @@ def _conv2d_jvp(
 ) -> tuple[Array, Array]:
     (x, kernel), (dx, dkernel) = primals, tangents
     dy = []
+    # A program without derivatives keeps lax's convolution, which other formats have too.
+    if winograd.is_faster(x, kernel, strides, padding):
+        y = winograd.conv2d(x, kernel, padding)
+    else:
+        y = _conv2d_with_fast_gradients(x, kernel, strides, padding)
     if not isinstance(dx, SymbolicZero):
-        layouts = ("NHWC", "HWOI", "NHWC")
-        dy.append(lax.conv_general_dilated(dx, kernel.swapaxes(2, 3), strides, padding, dimension_numbers=layouts))
+        dy.append(_conv2d_with_gradient_for_images(dx, kernel, strides, padding))
     if not isinstance(dkernel, SymbolicZero):
         c_in, c_out = kernel.shape[2:]
         form = _conv2d_on_images_of_kernel if c_in > c_out else _conv2d_on_images_of_channels
         dy.append(form(x, dkernel, strides, padding))
-    return _conv2d_with_fast_gradients(x, kernel, strides, padding), sum(dy[1:], dy[0])
+    return y, sum(dy[1:], dy[0])
+
+
+def _conv2d_with_gradient_for_images(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:
+    """Compute the convolution in the form whose gradient for x is fast.
+
+    With stride 1, this gradient is the convolution of dy with the kernel reversed and its channels swapped.
+    """
+    (n, height, width, _), (k_h, k_w, _, c_out) = x.shape, kernel.shape
+    output_hw = conv_output_shape((height, width), (k_h, k_w), strides, padding)
+    dy = jax.ShapeDtypeStruct((n, *output_hw, c_out), x.dtype)
+    swapped = kernel.swapaxes(2, 3)
+    (top, bottom), (left, right) = padding
+    around = ((k_h - 1 - top, k_h - 1 - bottom), (k_w - 1 - left, k_w - 1 - right))
+    if winograd.is_faster(dy, swapped, strides, around):
+        gradient = partial(winograd.conv2d, kernel=lax.rev(swapped, (0, 1)), padding=around)
+        return jax.linear_transpose(gradient, dy)(x)[0]
+    layouts = ("NHWC", "HWOI", "NHWC")
+    return lax.conv_general_dilated(x, swapped, strides, padding, dimension_numbers=layouts)
 
 
 def _conv2d_on_images_of_channels(x: Array, kernel: Array, strides: Pair, padding: PaddingPairs) -> Array:

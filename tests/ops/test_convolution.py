@@ -63,6 +63,16 @@ def of_lax(x, kernel, strides, padding):
 @given(convolutions(types=st.just(np.float32)))
 def test_derivatives_equal_those_of_lax(case):
     x, kernel, _, strides, padding = case
+    assert_derivatives_equal_those_of_lax(x, kernel, strides, padding)
+
+
+def test_derivatives_of_winograds_form_equal_those_of_lax():
+    rng = np.random.default_rng(0)
+    x, kernel = rng.normal(size=(2, 9, 12, 64)), rng.normal(size=(3, 3, 64, 64)) / 24
+    assert_derivatives_equal_those_of_lax(x.astype(np.float32), kernel.astype(np.float32), (1, 1), ((1, 1), (0, 2)))
+
+
+def assert_derivatives_equal_those_of_lax(x, kernel, strides, padding):
     x, kernel = (jnp.where(jnp.isfinite(array), array, 1) for array in (x, kernel))
     convolve = {
         "ours": lambda x, k: ops.conv2d(x, k, strides=strides, padding=padding),
@@ -88,7 +98,7 @@ def test_derivatives_equal_those_of_lax(case):
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-@pytest.mark.parametrize("channels", [(12, 9), (9, 12)])
+@pytest.mark.parametrize("channels", [(12, 9), (9, 12), (70, 64), (64, 70)])
 @pytest.mark.parametrize(
     ("count", "size", "kernel_size", "strides", "padding"),
     [
@@ -111,6 +121,18 @@ def test_gradients_of_larger_images_equal_those_of_lax(count, size, kernel_size,
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance), ours(dy), theirs(dy))
 
 
+def test_gradients_of_each_image_with_vmap():
+    rng = np.random.default_rng(0)
+    x, kernel = (jnp.asarray(rng.integers(-2, 3, size), jnp.float32) for size in ((3, 8, 8, 64), (3, 3, 64, 64)))
+
+    def gradients(image, kernel):
+        return jax.grad(lambda x, k: (ops.conv2d(x[None], k, padding=1) ** 2).sum(), (0, 1))(image, kernel)
+
+    together = jax.vmap(gradients, in_axes=(0, None))(x, kernel)
+    one_by_one = [gradients(image, kernel) for image in x]
+    jax.tree.map(lambda a, *b: np.testing.assert_array_equal(a, jnp.stack(b)), together, *one_by_one)
+
+
 def layouts_of_convolutions(function, *arrays):
     """The layouts of the convolutions in the program that `function` becomes on a CPU."""
     program = jax.jit(function).lower(*arrays).as_text()
@@ -121,6 +143,17 @@ def test_gradients_have_the_layout_that_is_fast_inside_loops():
     x, kernel = jnp.ones((2, 9, 9, 9)), jnp.ones((3, 3, 9, 4))
     gradients = jax.grad(lambda x, k: ops.conv2d(x, k, strides=2, padding=1).sum(), (0, 1))
     assert layouts_of_convolutions(gradients, x, kernel) == 2 * ["[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"]
+
+
+def test_only_the_gradient_for_the_kernel_is_a_convolution_with_winograds_form():
+    x, kernel = jnp.ones((2, 8, 8, 64)), jnp.ones((3, 3, 64, 64))
+
+    def total(x, kernel):
+        return (ops.conv2d(x, kernel, padding=1) ** 2).sum()
+
+    assert len(layouts_of_convolutions(total, x, kernel)) == 1
+    assert len(layouts_of_convolutions(jax.grad(total), x, kernel)) == 0
+    assert len(layouts_of_convolutions(jax.grad(total, (0, 1)), x, kernel)) == 1
 
 
 def test_only_the_requested_gradient_is_computed():
