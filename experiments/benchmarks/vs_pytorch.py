@@ -10,8 +10,9 @@ samples.
 PyTorch is set up as an expert would: resident data, no `.item()` in a step, both memory formats, with and without
 compilation, and the fused Adam. On a GPU, two more contestants are the book's code with a DataLoader, and a tuned setup
 with channels_last, bfloat16 autocast and max-autotune with CUDA graphs. Plain JAX is the same networks with lax's own
-convolutions and pooling, as in Flax's nn.Conv and nn.max_pool, and one step under jax.jit. With `--before DIRECTORY`,
-another version of this package takes part. All contestants use the malloc settings of `jaxcnn train`, which also speed
+convolutions and pooling, as in Flax's nn.Conv and nn.max_pool, and one step under jax.jit. Keras is `Model.fit` on its
+JAX backend; it has no network for lenet_bn_scratch. With `--before DIRECTORY`, another version of this package takes
+part. All contestants use the malloc settings of `jaxcnn train`, which also speed
 up PyTorch.
 """
 
@@ -26,6 +27,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -42,14 +44,18 @@ from jaxcnn.recipes import RECIPES
 
 OURS = ("jaxcnn", "jaxcnn, step by step", "jaxcnn, bfloat16")
 PLAIN_JAX = "plain JAX"
+KERAS = "Keras"
 BEFORE = "jaxcnn, before"
-IN_JAX = (*OURS, PLAIN_JAX, BEFORE)
+IN_JAX = (*OURS, PLAIN_JAX, KERAS, BEFORE)
 BFLOAT16 = ("jaxcnn, bfloat16", "PyTorch, tuned")
 
-ON_CPU = ("jaxcnn", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "jaxcnn, step by step", PLAIN_JAX)
+PEERS = {"torch": "PyTorch", "keras": "Keras"}
+"""Packages of other contestants, and their names."""
+
+ON_CPU = ("jaxcnn", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "jaxcnn, step by step", PLAIN_JAX, KERAS)
 ON_GPU = (
     "jaxcnn", "jaxcnn, bfloat16", "PyTorch", "PyTorch, channels_last", "PyTorch, compiled", "PyTorch, as the book",
-    "PyTorch, tuned", "jaxcnn, step by step", PLAIN_JAX,
+    "PyTorch, tuned", "jaxcnn, step by step", PLAIN_JAX, KERAS,
 )  # fmt: skip
 
 
@@ -217,6 +223,22 @@ def pytorch_samples(task: Task, contestant: str) -> Iterator[float]:
     yield from _timed(run, task.sample_seconds)
 
 
+def keras_samples(task: Task) -> Iterator[float]:
+    """Yield samples of the seconds of a step of Keras. Start and compilation precede the first."""
+    import jax
+    import keras_networks
+
+    dataset = random_dataset()
+    with jax.default_device(jax.devices(task.device)[0]):
+        network = keras_networks.build(task.recipe, task.image_size)
+
+        def run(count: int) -> None:
+            rows = np.resize(np.arange(len(dataset.train_images)), count * task.batch_size)
+            network.fit(dataset.train_images[rows], dataset.train_labels[rows], batch_size=task.batch_size, verbose=0)
+
+        yield from _timed(run, task.sample_seconds)
+
+
 def _timed(run: Any, sample_seconds: float) -> Iterator[float]:
     """Yield the seconds of a step, in samples of about `sample_seconds`, after two steps that are not timed."""
     run(2)
@@ -233,7 +255,10 @@ def work(task: Task, contestant: str, pipe: Connection) -> None:
     """Run a contestant in its process: send one sample for each request, and at the end the peak memory."""
     configure_malloc()
     began = time.perf_counter()
-    take = (jaxcnn_samples if contestant in IN_JAX else pytorch_samples)(task, contestant)
+    if contestant == KERAS:
+        take = keras_samples(task)
+    else:
+        take = (jaxcnn_samples if contestant in IN_JAX else pytorch_samples)(task, contestant)
     next(take)
     pipe.send(time.perf_counter() - began)
     while pipe.recv():
@@ -323,11 +348,12 @@ def show(comparisons: dict[str, dict[str, Any]], contestants: list[str], flop_ra
     table = Table(title="Milliseconds a step, medians")
     for heading in ("", "batch", *contestants, "ours / best PyTorch", "loop / step by step", "share of the floor"):
         table.add_column(heading, justify="right" if heading else "left")
-    for name, comparison in comparisons.items():
-        steps = [f"{comparison['results'][contestant]['step_milliseconds']:.1f}" for contestant in contestants]
+    for task, comparison in comparisons.items():
+        of = comparison["results"]
+        steps = [f"{of[name]['step_milliseconds']:.1f}" if name in of else "-" for name in contestants]
         ratios = [comparison["ratio"], comparison["loop_ratio"], floor_share(comparison, flop_rate)]
         cells = ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
-        table.add_row(name, str(comparison["batch_size"]), *steps, *cells)
+        table.add_row(task, str(comparison["batch_size"]), *steps, *cells)
     Console(width=200).print(table)
 
 
@@ -337,7 +363,7 @@ def as_markdown(results: dict[str, Any], profiles: dict[str, Any]) -> str:
     comparisons = [(name, found[name]) for recipe in RECIPES for name in found if name.partition("@")[0] == recipe]
     took_part = {contestant for _, comparison in comparisons for contestant in comparison["results"]}
     peers = [name for name in ON_GPU if name in took_part and name not in IN_JAX]
-    columns = ["jaxcnn", *(other for other in (BEFORE, PLAIN_JAX) if other in took_part), *peers]
+    columns = ["jaxcnn", *(other for other in (BEFORE, PLAIN_JAX, KERAS) if other in took_part), *peers]
     ratios = ["jaxcnn / best", *(["before / best"] if BEFORE in took_part else [])]
     lines = [
         f"| ms a step | pixels | batch | {' | '.join((*columns, *ratios))} | products | memory, GB |",
@@ -359,10 +385,11 @@ def as_markdown(results: dict[str, Any], profiles: dict[str, Any]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     samples = len(comparisons[0][1]["results"]["jaxcnn"]["step_seconds"])
     versions = results["versions"]
+    others = [f"{name} {versions[package]}" for package, name in PEERS.items() if package in versions]
     lines += [
         "",
         f"Medians of {samples} samples on {results['cpu_cores']} cores ({results['device']}), jax {versions['jax']}, "
-        f"PyTorch {versions['torch']}. Geometric mean of the ratios: {results['geometric_mean_ratio']:.2f}.",
+        f"{', '.join(others)}. Geometric mean of the ratios: {results['geometric_mean_ratio']:.2f}.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -453,7 +480,8 @@ def main(
     flop_rate = max(product_rate(device), kept.get("matrix_product_flops_per_second", 0.0))
     for name in names:
         task = task_of(name, batch_size, device, sample_seconds)
-        comparisons[name] = summarize(task, compare(task, chosen, repeats, start_together, before))
+        able = [contestant for contestant in chosen if contestant != KERAS or name != "lenet_bn_scratch"]
+        comparisons[name] = summarize(task, compare(task, able, repeats, start_together, before))
         show({name: comparisons[name]}, chosen, flop_rate)
         if output is not None:
             ratios = [ratio for comparison in comparisons.values() if (ratio := comparison["ratio"])]
@@ -463,7 +491,8 @@ def main(
                 "matrix_product_flops_per_second": flop_rate,
                 "device": describe_devices(find_devices(device, 1)),
                 "cpu_cores": os.cpu_count(),
-                "versions": software_versions() | {"torch": metadata.version("torch")},
+                "versions": software_versions()
+                | {package: metadata.version(package) for package in PEERS if find_spec(package)},
             }
             output.write_text(json.dumps(results, indent=2) + "\n")
     show({name: comparisons[name] for name in names}, chosen, flop_rate)

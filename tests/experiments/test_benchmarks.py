@@ -56,6 +56,37 @@ def test_training_steps_are_timed_against_pytorch(tmp_path):
     assert comparison["ratio"] == pytest.approx(ours / theirs)
 
 
+def test_networks_in_keras_have_as_many_parameters():
+    pytest.importorskip("keras", reason="Keras is not installed: pip install '.[keras]'")
+    code = """
+        import jax, keras_networks
+        from jaxcnn.recipes import RECIPES
+
+        for name in keras_networks.NETWORKS:
+            recipe = RECIPES[name]
+            images = jax.ShapeDtypeStruct((1, recipe.image_size, recipe.image_size, 1), "float32")
+            variables = jax.eval_shape(lambda x: recipe.model.init(jax.random.key(0), x, train=False), images)
+            theirs = keras_networks.build(name, recipe.image_size).trainable_variables
+            ours = jax.tree.leaves(variables["params"])
+            print(name, sum(x.size for x in ours) - sum(x.value.size for x in theirs))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=BENCHMARKS)
+    names = ("lenet", "alexnet", "vgg", "nin", "googlenet", "lenet_bn", "resnet", "densenet")
+    assert done.stdout.splitlines() == [f"{name} 0" for name in names]
+
+
+def test_training_steps_are_timed_against_keras(tmp_path):
+    pytest.importorskip("keras", reason="Keras is not installed: pip install '.[keras]'")
+    output = tmp_path / "steps.json"
+    options = ["--repeats", "2", "--sample-seconds", "0.01", "--batch-size", "64", "--output", output]
+    command = [sys.executable, BENCHMARKS / "vs_pytorch.py", "lenet", *options, "--contestants", "Keras"]
+    subprocess.run(command, check=True)
+    comparison = json.loads(output.read_text())["comparisons"]["lenet"]
+    assert min(comparison["results"]["Keras"]["step_seconds"]) > 0
+    assert comparison["ratio"] is None
+
+
 def test_ensembles_and_data_parallel_steps_are_timed(tmp_path, monkeypatch, sample_as_fashion_mnist):
     output = tmp_path / "scaling.json"
     module = runpy.run_path(str(BENCHMARKS / "scaling.py"))
