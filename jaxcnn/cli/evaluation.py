@@ -12,14 +12,18 @@ from jaxcnn.words import count_of
 from jaxcnn.writers import say, show_table
 
 _CONFUSIONS = 10
+_SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
-def show_evaluation(title: str, evaluation: Evaluation, class_names: Sequence[str], console: Console) -> None:
+def show_evaluation(
+    title: str, evaluation: Evaluation, class_names: Sequence[str], console: Console, *, split: str = "test"
+) -> None:
     """Print accuracy, loss and calibration error, the accuracy of each class, and the most frequent confusions."""
+    images = count_of(len(evaluation.labels), f"{_SPLITS[split]} image")
     say(
         console,
-        f"{title}, on {count_of(len(evaluation.labels), 'test image')}: accuracy {evaluation.accuracy:.4f}, "
-        f"loss {evaluation.loss:.4f}, calibration error {evaluation.calibration_error():.4f}",
+        f"{title}, on {images}: accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}, "
+        f"calibration error {evaluation.calibration_error():.4f}",
         wrap=True,
     )
     table = _table("accuracy of each class", "class", "accuracy", "images")

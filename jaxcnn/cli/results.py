@@ -14,23 +14,27 @@ from jaxcnn.writers import PlainConsole
 
 RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Data = Annotated[str | None, option("DIR", "the run's own")]
+Best = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+Split = Literal["train", "val", "test"]
 Format = Literal["stablehlo", "onnx", "safetensors"]
 
 
 @later
-def evaluate(run: RunPath, *, data: Data = None) -> None:
+def evaluate(run: RunPath, *, data: Data = None, split: Split = "test", best: Best = False) -> None:
     """Test the network of a run: accuracy, loss, calibration, classes and confusions.
 
     Args:
         run: the directory of the run.
         data: the data, as for train.
+        split: the images to test on; val and train are split as in the run.
+        best: use the checkpoint with the best validation accuracy, not the newest one.
     """
-    trained = runs.TrainedRun.open(run)
+    trained = runs.TrainedRun.open(run, best=best)
     platform.configure_malloc()
     platform.enable_compilation_cache()
     dataset = runs.load_data(trained.config, data)
     title = f"{trained.config.recipe.title} after {count_of(len(trained.epochs), 'epoch')}"
-    show_evaluation(title, trained.evaluate(dataset), dataset.class_names, PlainConsole())
+    show_evaluation(title, trained.evaluate(dataset, split), dataset.class_names, PlainConsole(), split=split)
 
 
 @later
@@ -41,6 +45,7 @@ def predict(
     top: Annotated[int | None, option("INT", "3, or all of fewer classes")] = None,
     background: Literal["auto", "dark", "light"] = "auto",
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    best: Best = False,
 ) -> None:
     """Show which classes the network of a run predicts for image files.
 
@@ -50,8 +55,9 @@ def predict(
         top: number of classes to show, the most probable first.
         background: of the images. Fashion-MNIST images are light on a dark background; auto looks at the border.
         json: print a JSON object for each image.
+        best: use the checkpoint with the best validation accuracy, not the newest one.
     """
-    trained = runs.TrainedRun.open(run)
+    trained = runs.TrainedRun.open(run, best=best)
     platform.enable_compilation_cache()
     dark_on_light = {"auto": None, "dark": False, "light": True}[background]
     show_predictions(trained, images, PlainConsole(), top=top, dark_on_light=dark_on_light, as_json=json)
@@ -86,6 +92,7 @@ def export(
     format: Format,  # noqa: A002 -- the option
     output: Annotated[Path | None, option("FILE", "RUN/RECIPE.FORMAT")] = None,
     batch_size: int = 1,
+    best: Best = False,
 ) -> None:
     """Write the network of a run to a file that does not need jaxcnn.
 
@@ -97,8 +104,9 @@ def export(
             safetensors, the weights alone.
         output: the file.
         batch_size: number of images for a call of an ONNX program. A StableHLO program takes any number.
+        best: use the checkpoint with the best validation accuracy, not the newest one.
     """
-    trained = runs.TrainedRun.open(run)
+    trained = runs.TrainedRun.open(run, best=best)
     recipe = trained.config.recipe
     path = output or run / f"{recipe.name}.{format}"
     difference = interop.export_network(

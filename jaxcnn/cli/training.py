@@ -48,6 +48,8 @@ class TrainingOptions:
         seeds: number of runs, with the seeds from --seed.
         dtype: type of the computation.
         keep_going: do not stop when the loss becomes NaN or infinite.
+        patience: stop a run after this many epochs without a better validation accuracy.
+        until: stop a run when its validation accuracy reaches this, such as 0.94.
     """
 
     epochs: Annotated[int | None, option("INT", _RECIPE)] = None
@@ -58,6 +60,8 @@ class TrainingOptions:
     seeds: int = 1
     dtype: Dtype = "float32"
     keep_going: Flag[bool] = False
+    patience: Annotated[int | None, option("INT", "do not stop early")] = None
+    until: Annotated[float | None, option("FLOAT", "do not stop early")] = None
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,16 @@ class DataOptions:
         data: directory of Fashion-MNIST, as IDX files or prepared by TFDS. Other images: folder:DIR with a folder for
             each class, idx:DIR with files like MNIST's, or tfds:DIR.
         limit: use only the first images of each split, this many.
+        val_fraction: hold out this share of the training images of each class for validation, which chooses the best
+            checkpoint and the best learning rate. A folder val beside train and test is used without this option.
+        val_seed: random seed of the choice of the held-out images, the same for all runs.
         stream: move images to the device as they are needed. This is automatic for images that do not fit in memory.
     """
 
     data: Annotated[str | None, option("DIR", "Fashion-MNIST, found or fetched")] = None
     limit: Annotated[int | None, option("INT", _ALL)] = None
+    val_fraction: Annotated[float | None, option("FLOAT", "none")] = None
+    val_seed: int = 0
     stream: Flag[bool] = False
 
 
@@ -144,7 +153,8 @@ def train(
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     rates = _learning_rates(training.learning_rate) if training.learning_rate is not None else (recipe.learning_rate,)
     config = runs.RunConfig(
-        recipe, training.seed, hardware.platform, training.dtype, data.limit, hardware.deterministic
+        recipe, training.seed, hardware.platform, training.dtype, data.limit, hardware.deterministic,
+        val_fraction=data.val_fraction, val_seed=data.val_seed, patience=training.patience, until=training.until,
     )  # fmt: skip
     root = saving.workdir or Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
     configs = runs.sweep(config, root, learning_rates=rates, num_seeds=training.seeds)

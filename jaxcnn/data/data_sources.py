@@ -27,6 +27,10 @@ class DataSource(Protocol):
         """The first `count` examples; None keeps all."""
         ...
 
+    def read_labels(self) -> np.ndarray:
+        """The labels of all examples, (N,), uint8."""
+        ...
+
     def batches(self, indices: Sequence[np.ndarray], *, prefetch: int = 1) -> Iterator[Batch]:
         """Yield one batch for each array of indices, in the given order.
 
@@ -68,6 +72,10 @@ class ArraySource:
         """The first `count` examples; None keeps all."""
         return ArraySource(self.images[:count], self.labels[:count])
 
+    def read_labels(self) -> np.ndarray:
+        """The labels of all examples."""
+        return self.labels
+
     def batches(self, indices: Sequence[np.ndarray], *, prefetch: int = 1) -> Iterator[Batch]:  # noqa: ARG002
         """Yield one batch for each array of indices. Each batch is copied when it is requested."""
         return ((self.images[chosen], self.labels[chosen]) for chosen in indices)
@@ -80,6 +88,8 @@ class StoredSource:
     Attributes:
         num_examples: number of examples.
         fetch: reads the examples at the given indices. Several threads call it at once.
+        fetch_labels: reads the labels of all examples without their images; None reads them with `fetch`. Labels beyond
+            `num_examples` are ignored.
 
     Examples:
         >>> source = StoredSource(3, lambda indices: (np.zeros((len(indices), 2, 2, 1), np.uint8), np.uint8(indices)))
@@ -92,6 +102,7 @@ class StoredSource:
 
     num_examples: int
     fetch: Callable[[np.ndarray], Batch]
+    fetch_labels: Callable[[], np.ndarray] | None = None
 
     def __len__(self) -> int:
         return self.num_examples
@@ -99,6 +110,14 @@ class StoredSource:
     def limit(self, count: int | None) -> "StoredSource":
         """The first `count` examples; None keeps all."""
         return self if count is None else replace(self, num_examples=min(count, self.num_examples))
+
+    def read_labels(self) -> np.ndarray:
+        """The labels of all examples."""
+        if self.fetch_labels is not None:
+            return self.fetch_labels()[: self.num_examples]
+        indices = np.arange(self.num_examples)
+        reads = [indices[start : start + _EXAMPLES_PER_READ] for start in range(0, len(indices), _EXAMPLES_PER_READ)]
+        return np.concatenate([labels for _, labels in self.batches(reads)])
 
     def batches(self, indices: Sequence[np.ndarray], *, prefetch: int = 1) -> Iterator[Batch]:
         """Yield one batch for each array of indices. Up to 16 threads, at most one per core, read ahead."""
@@ -119,6 +138,39 @@ class StoredSource:
                 yield np.concatenate(images), np.concatenate(labels)
         finally:
             iterator.close()
+
+
+@dataclass(frozen=True)
+class SubsetSource:
+    """Some of the examples of another data source.
+
+    Attributes:
+        source: the other data source.
+        indices: those of the examples in `source`, (n,), integers.
+
+    Examples:
+        >>> source = ArraySource(np.zeros((3, 2, 2, 1), np.uint8), np.arange(3, dtype=np.uint8))
+        >>> SubsetSource(source, np.array([0, 2])).read_labels().tolist()
+        [0, 2]
+    """
+
+    source: DataSource
+    indices: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def limit(self, count: int | None) -> "SubsetSource":
+        """The first `count` examples; None keeps all."""
+        return replace(self, indices=self.indices[:count])
+
+    def read_labels(self) -> np.ndarray:
+        """The labels of all examples."""
+        return self.source.read_labels()[self.indices]
+
+    def batches(self, indices: Sequence[np.ndarray], *, prefetch: int = 1) -> Iterator[Batch]:
+        """Yield one batch for each array of indices, as the other data source does."""
+        return self.source.batches([self.indices[chosen] for chosen in indices], prefetch=prefetch)
 
 
 def _num_cores() -> int:

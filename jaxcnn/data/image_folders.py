@@ -18,13 +18,17 @@ from jaxcnn.data.left_out import LeftOut
 from jaxcnn.errors import InputError, list_differences
 
 _TRAIN_NAMES = ("train", "training")
-_TEST_NAMES = ("test", "testing", "val", "validation", "valid")
+_VAL_NAMES = ("val", "validation", "valid")
+_TEST_NAMES = ("test", "testing", *_VAL_NAMES)
 _SPLIT_WORDS = {*_TRAIN_NAMES, *_TEST_NAMES, "dev", "eval"}
 _HOLD_OUT_EVERY = 5  # one of so many files is for testing
 _MAX_CLASSES = 256  # labels are uint8
 
 Files = dict[str, list[Path]]
 """The image files of each class, by its name."""
+
+Examples = dict[str, tuple[list[Picture], np.ndarray]]
+"""The pictures and their labels of each split, by its name."""
 
 
 def load_folder(
@@ -36,8 +40,9 @@ def load_folder(
     """Load the images in `directory`/train/CLASS and `directory`/test/CLASS, or in `directory`/CLASS.
 
     The train folder may also be called training, and the test folder testing, val, validation or valid, in lower or
-    upper case; the first that exists in this order is used. Without train and test folders, every fifth file of each
-    class, sorted by name, is held out for testing. Classes are the folders, sorted by name, in Unicode's composed form
+    upper case; the first that exists in this order is used. If there is a test folder, val, validation or valid is the
+    validation split. Without train and test folders, every fifth file of each class, sorted by name, is held out for
+    testing. Classes are the folders, sorted by name, in Unicode's composed form
     (NFC). Their images are found as by `find_images`, including those in subfolders. Examples alternate between the
     classes, so that the first ones cover all classes. One line of the log says how many files and folders are left out,
     and why.
@@ -60,24 +65,27 @@ def load_folder(
     """
     directory = Path(directory)
     left_out = LeftOut()
-    train, test = _find_splits(directory, left_out)
-    (pictures, labels), (test_pictures, test_labels) = _alternate(train), _alternate(test)
+    splits = _find_splits(directory, left_out)
+    class_names = tuple(splits["train"])
+    examples = {name: _alternate(files) for name, files in splits.items()}
     channels = None  # determined while the files are read
     if limit is not None:  # the channels are those of all files
-        channels = _infer_channels(pictures + test_pictures)
-        pictures, labels = pictures[:limit], labels[:limit]
-        test_pictures, test_labels = test_pictures[:limit], test_labels[:limit]
-    shape = None if max_bytes is None else _shape_above(max_bytes, pictures + test_pictures, image_size, channels)
+        channels = _infer_channels(_all_pictures(examples))
+        examples = {name: (pictures[:limit], labels[:limit]) for name, (pictures, labels) in examples.items()}
+    pictures = _all_pictures(examples)
+    shape = None if max_bytes is None else _shape_above(max_bytes, pictures, image_size, channels)
     if shape is not None:
-        dataset = StreamedDataset(
-            _stored(pictures, labels, image_size, shape), _stored(test_pictures, test_labels, image_size, shape),
-            tuple(train), shape,
-        )  # fmt: skip
+        sources = {name: _stored(*of_split, image_size, shape) for name, of_split in examples.items()}
+        dataset = StreamedDataset(**sources, class_names=class_names, image_shape=shape)
     else:
-        images = read_pictures(pictures + test_pictures, image_size, channels=channels)
-        dataset = Dataset(images[: len(pictures)], labels, images[len(pictures) :], test_labels, tuple(train))
+        images = read_pictures(pictures, image_size, channels=channels)
+        dataset = Dataset.from_splits(images, {name: labels for name, (_, labels) in examples.items()}, class_names)
     left_out.log(directory)
     return dataset
+
+
+def _all_pictures(examples: Examples) -> list[Picture]:
+    return [picture for pictures, _ in examples.values() for picture in pictures]
 
 
 def _infer_channels(pictures: Sequence[Picture]) -> int:
@@ -102,29 +110,36 @@ def _stored(
     def fetch(indices: np.ndarray) -> Batch:
         return read_in_order([pictures[index] for index in indices], image_size, shape), labels[indices]
 
-    return StoredSource(len(pictures), fetch)
+    return StoredSource(len(pictures), fetch, lambda: labels)
 
 
-def _find_splits(directory: Path, left_out: LeftOut) -> tuple[Files, Files]:
-    """The files for training and for testing. What is left out is counted in `left_out`."""
+def _find_splits(directory: Path, left_out: LeftOut) -> dict[str, Files]:
+    """The files of the splits train, val, if there is one, and test. What is left out is counted in `left_out`."""
     folders = _folders(directory, left_out)
     names = {name.casefold(): name for name in folders}
-    train, test = (
-        next((names[name] for name in split if name in names), None) for split in (_TRAIN_NAMES, _TEST_NAMES)
-    )
+
+    def first(wanted: tuple[str, ...]) -> str | None:
+        return next((names[name] for name in wanted if name in names), None)
+
+    train, test, val = first(_TRAIN_NAMES), first(_TEST_NAMES), first(_VAL_NAMES)
     if train is None or test is None:
         for folder in folders.values():
             _check_class(folder)
         return _hold_out(directory, _find_classes(directory, folders, left_out))
-    left_out.update(("folder beside train and test", name) for name in folders if name not in (train, test))
-    splits = [_find_classes(folders[name], _folders(folders[name], left_out), left_out) for name in (train, test)]
-    if splits[0].keys() != splits[1].keys():
-        differences = list_differences({train: splits[0].keys(), test: splits[1].keys()})
-        raise InputError(
-            f"{folders[train]} and {folders[test]} have different classes ({differences}): expected the same folders "
-            "in both"
-        )
-    return splits[0], splits[1]
+    of_splits = {"train": train, **({} if val in (None, test) else {"val": val}), "test": test}
+    left_out.update(("folder beside train and test", name) for name in folders if name not in of_splits.values())
+    splits = {
+        split: _find_classes(folders[name], _folders(folders[name], left_out), left_out)
+        for split, name in of_splits.items()
+    }
+    for split, name in of_splits.items():
+        if splits[split].keys() != splits["train"].keys():
+            differences = list_differences({train: splits["train"].keys(), name: splits[split].keys()})
+            raise InputError(
+                f"{folders[train]} and {folders[name]} have different classes ({differences}): expected the same "
+                "folders in both"
+            )
+    return splits
 
 
 def _folders(directory: Path, left_out: LeftOut) -> dict[str, Path]:
@@ -177,7 +192,7 @@ def _find_classes(directory: Path, folders: dict[str, Path], left_out: LeftOut) 
     return classes
 
 
-def _hold_out(directory: Path, classes: Files) -> tuple[Files, Files]:
+def _hold_out(directory: Path, classes: Files) -> dict[str, Files]:
     """Split the files of each class: every fifth for testing, the others for training."""
     for name, files in classes.items():
         if len(files) < _HOLD_OUT_EVERY:
@@ -190,7 +205,7 @@ def _hold_out(directory: Path, classes: Files) -> tuple[Files, Files]:
         name: [file for number, file in enumerate(files, 1) if number % _HOLD_OUT_EVERY]
         for name, files in classes.items()
     }
-    return train, test
+    return {"train": train, "test": test}
 
 
 def _alternate(classes: Files) -> tuple[list[Picture], np.ndarray]:

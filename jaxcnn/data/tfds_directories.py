@@ -37,7 +37,8 @@ def load_tfds(
 ) -> Dataset | StreamedDataset:
     """Load a prepared directory whose examples hold an Image and a ClassLabel.
 
-    The splits are train and test, or train and validation if there is no test. The log names the other splits. If the
+    The splits are train and test, or train and validation if there is no test; with all three, validation is the
+    validation split. The log names the other splits. If the
     examples hold several images or labels, TFDS's supervised keys choose among them. The images keep the order in which
     TFDS stores them.
 
@@ -66,39 +67,42 @@ def load_tfds(
                 "validation"
             )
         image_key, label_key = _keys(builder.info, version)
-        left_out = LeftOut(
-            {
-                ("split beside train and test", name): builder.info.splits[name].num_examples
-                for name in splits
-                if name not in ("train", test_name)
-            }
-        )
-        train, test = (_Split(builder, name, image_key, label_key, limit) for name in ("train", test_name))
-        dataset = _streamed_above(max_bytes, train, test, image_size)
+        names = {"train": "train", "test": test_name}
+        if test_name == "test" and "validation" in splits:
+            names["val"] = "validation"
+        others = {
+            ("split beside train and test", name): builder.info.splits[name].num_examples
+            for name in splits
+            if name not in names.values()
+        }
+        stored = {split: _Split(builder, name, image_key, label_key, limit) for split, name in names.items()}
+        dataset = _streamed_above(max_bytes, stored, image_size)
         if dataset is None:
-            dataset = _resident(train, test, image_size).streamed_above(max_bytes)
-    left_out.log(version)
+            dataset = _resident(stored, image_size).streamed_above(max_bytes)
+    LeftOut(others).log(version)
     return dataset
 
 
 def _streamed_above(
-    max_bytes: int | None, train: "_Split", test: "_Split", image_size: int | None
+    max_bytes: int | None, splits: dict[str, "_Split"], image_size: int | None
 ) -> StreamedDataset | None:
     """The data set read from disk on demand; None if its format has no random access or it fits in `max_bytes`."""
+    train = splits["train"]
     if max_bytes is None or train.is_tfrecord:
         return None
     shape = infer_shape((picture for picture, _ in train.parsed()), image_size, train.channels)
-    if (train.num_examples + test.num_examples) * math.prod(shape) <= max_bytes:
+    if sum(split.num_examples for split in splits.values()) * math.prod(shape) <= max_bytes:
         return None
-    return StreamedDataset(
-        train.streamed(image_size, shape), test.streamed(image_size, shape), train.class_names, shape
-    )
+    sources = {name: split.streamed(image_size, shape) for name, split in splits.items()}
+    return StreamedDataset(**sources, class_names=train.class_names, image_shape=shape)
 
 
-def _resident(train: "_Split", test: "_Split", image_size: int | None) -> Dataset:
-    (pictures, labels), (test_pictures, test_labels) = train.read(), test.read()
-    images = read_pictures(pictures + test_pictures, image_size, channels=train.channels)
-    return Dataset(images[: len(labels)], labels, images[len(labels) :], test_labels, train.class_names)
+def _resident(splits: dict[str, "_Split"], image_size: int | None) -> Dataset:
+    examples = {name: split.read() for name, split in splits.items()}
+    pictures = [picture for of_split, _ in examples.values() for picture in of_split]
+    images = read_pictures(pictures, image_size, channels=splits["train"].channels)
+    labels = {name: of_split for name, (_, of_split) in examples.items()}
+    return Dataset.from_splits(images, labels, splits["train"].class_names)
 
 
 def _find_version(directory: Path) -> Path:
@@ -202,7 +206,10 @@ class _Split:
                 pictures, labels = zip(*map(self._parse, chosen, records.__getitems__(chosen)), strict=True)
                 return read_in_order(pictures, image_size, shape), np.array(labels, np.uint8)
 
-        return StoredSource(self.num_examples, fetch)
+        def fetch_labels() -> np.ndarray:
+            return np.array([label for _, label in self.parsed()], np.uint8)
+
+        return StoredSource(self.num_examples, fetch, fetch_labels)
 
     def _parse(self, index: int, record: bytes) -> tuple[Picture, int]:
         example: dict[str, Any] = self._features.deserialize_example_np(record, decoders=self._decoders)

@@ -23,7 +23,7 @@ from jaxcnn.training import EpochResult
 COLOR = (3, 4)
 """Numbers of channels of images that are drawn as RGB or RGBA."""
 
-_BLUE, _ORANGE, _BLACK = "#0072B2", "#D55E00", "#000000"
+_BLUE, _GREEN, _ORANGE, _BLACK = "#0072B2", "#009E73", "#D55E00", "#000000"
 _STYLE: dict[Any, Any] = {
     "font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
     "legend.frameon": False, "figure.constrained_layout.use": True,
@@ -38,7 +38,11 @@ def draw_curves(recipe: Recipe, runs: Sequence[Sequence[EpochResult]], *, metric
         runs: the results of the epochs of each run.
         metric: its name, such as 'loss' or 'accuracy'.
     """
-    lines = {f"train_{metric}": (_BLUE, "o", "training"), f"test_{metric}": (_ORANGE, "s", "test")}
+    lines = {
+        f"train_{metric}": (_BLUE, "o", "training"),
+        f"val_{metric}": (_GREEN, "^", "validation"),
+        f"test_{metric}": (_ORANGE, "s", "test"),
+    }
     reference = {
         "train_loss": [epoch.loss for epoch in recipe.reference],
         "train_accuracy": [epoch.train_accuracy for epoch in recipe.reference],

@@ -80,6 +80,7 @@ def _group(
             {"reference": recipe.reference[number] if number < len(recipe.reference) else None, "run": epoch}
             for number, epoch in enumerate(first.epochs)
         ],
+        "best": first.best_epoch,
         "further": first.epochs[0].further_metrics,
         "evaluation": evaluation,
         "by_class": [
@@ -122,6 +123,10 @@ def command_of(config: RunConfig) -> str:
         "seed": (config.seed, 0),
         "data": (config.data.source, None),
         "limit": (config.limit, None),
+        "val-fraction": (config.val_fraction, None),
+        "val-seed": (config.val_seed, 0),
+        "patience": (config.patience, None),
+        "until": (config.until, None),
         "dtype": (config.dtype, "float32"),
     }
     words = ["jaxcnn", "train", recipe.command_name]

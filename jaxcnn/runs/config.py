@@ -18,6 +18,7 @@ from jaxcnn.data import Dataset, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError, list_differences
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, get_recipe
 from jaxcnn.runs.data_spec import ARRAYS, FASHION_MNIST, DataSpec, normalize_names
+from jaxcnn.runs.records import SELECTION
 from jaxcnn.training import TrainState, create_train_state
 
 _LOGGER = logging.getLogger(__name__)
@@ -42,6 +43,12 @@ class RunConfig:
         deterministic: whether a GPU uses only operations with a fixed order of summation, which are slower. On a CPU it
             changes nothing.
         data: what it trains and tests on.
+        val_fraction: share of the training images of each class that are held out for validation; None for none, or
+            for the validation split that the data has.
+        val_seed: chooses the held-out images. Runs with other seeds have the same validation split, so that they can be
+            compared and trained in one program.
+        patience: the run ends after this many epochs without a better validation accuracy; None for no such rule.
+        until: the run ends when its validation accuracy reaches this; None for no such rule.
 
     Raises:
         InputError: if a setting is out of its range.
@@ -54,6 +61,10 @@ class RunConfig:
     limit: int | None = None
     deterministic: bool = False
     data: DataSpec = FASHION_MNIST
+    val_fraction: float | None = None
+    val_seed: int = 0
+    patience: int | None = None
+    until: float | None = None
 
     def __post_init__(self) -> None:
         recipe = self.recipe
@@ -75,13 +86,46 @@ class RunConfig:
             raise InputError(f"--dtype {self.dtype}: expected one of {', '.join(DTYPES)}")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"--limit {self.limit}: expected 1 or more")
+        if self.val_fraction is not None and not 0 < self.val_fraction < 1:
+            raise InputError(f"--val-fraction {self.val_fraction}: expected more than 0 and less than 1, such as 0.1")
+        if not (isinstance(self.val_seed, int) and 0 <= self.val_seed < 2**32):
+            raise InputError(f"--val-seed {self.val_seed}: expected an integer from 0 to 4294967295")
+        if self.patience is not None and self.patience < 1:
+            raise InputError(f"--patience {self.patience}: expected 1 or more epochs")
+        if self.until is not None and not 0 < self.until <= 1:
+            raise InputError(f"--until {self.until}: expected an accuracy, more than 0 and at most 1")
 
     @property
     def is_comparable(self) -> bool:
         """Whether the run is one of the book's experiments as the book ran it, so that its figures should be equal."""
         reference = RECIPES.get(self.recipe.name)
         same = reference is not None and reference.settings() == self.recipe.settings()
-        return same and self.limit is None and self.data == FASHION_MNIST
+        return same and self.limit is None and self.data == FASHION_MNIST and not self._selection()
+
+    def _selection(self) -> dict[str, Any]:
+        """The settings of validation and early stopping that differ from the defaults."""
+        differs = {field.name: getattr(self, field.name) for field in fields(self) if field.name in SELECTION}
+        return {name: value for name, value in differs.items() if value != getattr(RunConfig, name)}
+
+    def hold_out(self, dataset: Dataset | StreamedDataset) -> Dataset | StreamedDataset:
+        """`dataset`, limited as the run is, with the run's validation split.
+
+        Raises:
+            InputError: if the data has a validation split and the run holds out another, or a rule of early stopping
+                has none to use.
+        """
+        if self.val_fraction is not None:
+            if dataset.val is not None:
+                raise InputError(
+                    f"--val-fraction {self.val_fraction}: the data has a validation split of its own; leave the option "
+                    "out"
+                )
+            return dataset.hold_out(self.val_fraction, self.val_seed)
+        rules = {"--patience": self.patience, "--until": self.until}
+        given = next((f"{option} {value}" for option, value in rules.items() if value is not None), None)
+        if given is not None and dataset.val is None:
+            raise InputError(f"{given}: there is no validation split; hold one out, as with --val-fraction 0.1")
+        return dataset
 
     def as_json(self) -> dict[str, Any]:
         """The settings as config.json holds them, with the settings of JAX that affect results."""
@@ -91,6 +135,7 @@ class RunConfig:
             "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
             "limit": self.limit,
             "deterministic": self.deterministic,
+            **self._selection(),
             "jax": {name: jax.config.values[f"jax_{name}"] for name in _JAX_SETTINGS},
         }
         if self.data != FASHION_MNIST:
@@ -141,6 +186,7 @@ class RunConfig:
         try:
             recipe = _recipe_of(config)
             others = {name: config[name] for name in ("seed", "dtype", "limit", "deterministic")}
+            others |= {name: config[name] for name in SELECTION if name in config}
             others["data"] = replace(FASHION_MNIST, sha256=config.get("data_sha256"))
             if "data" in config:
                 recipe = recipe.without_reference()

@@ -53,7 +53,7 @@ FASHION_MNIST = DataSpec(None, FASHION_MNIST_CLASSES, (28, 28, 1), (60_000, 10_0
 
 
 def data_sha256(dataset: Dataset | StreamedDataset) -> dict[str, str | None]:
-    """SHA-256 of the images and labels of both splits; it does not depend on where they are stored.
+    """SHA-256 of the images and labels of all splits; it does not depend on where they are stored.
 
     Returns:
         The first 16 hexadecimal digits: `sample`, of up to 256 examples of each split at equal distances, and `all`, of
@@ -71,7 +71,7 @@ def data_sha256(dataset: Dataset | StreamedDataset) -> dict[str, str | None]:
 
 def _sha256(dataset: Dataset | StreamedDataset, max_examples: int | None) -> str:
     digest = hashlib.sha256()
-    for source in (dataset.train, dataset.test):
+    for source in filter(None, (dataset.train, dataset.test, dataset.val)):
         count = len(source)
         indices = np.linspace(0, count - 1, min(count, max_examples or count)).astype(int)
         digest.update(f"{count} {dataset.image_shape}\n".encode())

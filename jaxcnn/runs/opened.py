@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -16,7 +16,9 @@ from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.data_spec import ARRAYS
 from jaxcnn.runs.evaluation import Evaluation
 from jaxcnn.runs.records import read_config, read_metrics, read_summary
-from jaxcnn.training import Checkpointer, EpochResult, TrainState, predict
+from jaxcnn.training import Checkpointer, EpochResult, TrainState, best_epoch, predict
+
+Split = Literal["train", "val", "test"]
 
 _LOGGER = logging.getLogger(__name__)
 _NUM_EXAMPLES = 60_000  # decides the length of the schedule, which is not used
@@ -77,14 +79,25 @@ def load_data(config: RunConfig, source: str | None = None) -> Dataset | Streame
     return dataset
 
 
+def _best_step(path: Path, checkpoints: Checkpointer, metadata: dict[str, Any]) -> int:
+    """The step of the best of `checkpoints`, as the `metadata` of the newest one has it."""
+    epochs = [EpochResult.from_json(record) for record in metadata.get("epochs", ())]
+    if best_epoch(epochs) is None or checkpoints.best_step is None:
+        raise InputError(
+            f"{path} has no validation split, so none of its epochs is the best: leave --best out, or train with "
+            "--val-fraction 0.1"
+        )
+    return checkpoints.best_step
+
+
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run at its newest checkpoint.
+    """A run at one of its checkpoints.
 
     Attributes:
         path: its directory.
         config: its settings.
-        state: the state at the newest checkpoint.
+        state: the state at the checkpoint.
         epochs: the results of the epochs finished by then, without states.
         summary: the content of summary.json; empty if the run has not ended.
     """
@@ -96,11 +109,16 @@ class TrainedRun:
     summary: dict[str, Any] = field(repr=False)
 
     @classmethod
-    def open(cls, path: Path | str) -> "TrainedRun":
+    def open(cls, path: Path | str, *, best: bool = False) -> "TrainedRun":
         """The run in the directory `path`, which is not changed.
 
+        Args:
+            path: its directory.
+            best: whether to open the checkpoint with the best validation accuracy instead of the newest.
+
         Raises:
-            InputError: if there is none, it has no checkpoint, or it cannot be read.
+            InputError: if there is none, it has no checkpoint, it cannot be read, or `best` is given and it has no
+                epoch with a validation split.
         """
         path = Path(path)
         try:
@@ -118,6 +136,8 @@ class TrainedRun:
                     raise missing
                 zeros = config.zeros_state(_NUM_EXAMPLES, len(config.data.class_names), config.data.image_shape[2])
                 state, metadata = checkpoints.resume(zeros)
+                if best:
+                    state, metadata = checkpoints.resume(zeros, max_step=_best_step(path, checkpoints, metadata))
         except FileNotFoundError as error:
             raise InputError(f"{error}: train the run again in another directory") from error
         except OSError as error:
@@ -127,20 +147,32 @@ class TrainedRun:
         epochs = tuple(EpochResult.from_json(record) for record in metadata.get("epochs", ()))
         return cls(path, config, state, epochs, read_summary(path))
 
+    @property
+    def best_epoch(self) -> EpochResult | None:
+        """The epoch with the highest validation accuracy; None without a validation split."""
+        return best_epoch(self.epochs)
+
     def predict(self, images: Float[np.ndarray, "n h w c"] | np.ndarray) -> Float[np.ndarray, "n classes"]:
         """The probability of each class for each image, (N, H, W, C)."""
         return predict(self.state, images, image_size=self.config.recipe.image_size)
 
-    def evaluate(self, dataset: Dataset | StreamedDataset) -> Evaluation:
-        """The network's predictions for the test images, as many as the limit of the run allows.
+    def evaluate(self, dataset: Dataset | StreamedDataset, split: Split = "test") -> Evaluation:
+        """The network's predictions for the images of a split, as many as the limit of the run allows.
+
+        Args:
+            dataset: the data of the run, or other data with its classes.
+            split: 'train', 'val' or 'test'. The first two are those of the run.
 
         Raises:
-            InputError: if `dataset` has other classes or another image shape than the run's data.
+            InputError: if `dataset` has other classes or another image shape than the run's data, or no such split.
         """
         self.config.check_data(dataset)
         dataset = dataset.limit(self.config.limit)
-        indices = np.arange(len(dataset.test))
-        batches = dataset.test.batches([indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)])
+        source = dataset.test if split == "test" else getattr(self.config.hold_out(dataset), split)
+        if source is None:
+            raise InputError(f"--split {split}: the run has no validation split; give --split test")
+        indices = np.arange(len(source))
+        batches = source.batches([indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)])
         predicted = [(self.predict(images), labels) for images, labels in batches]
         probabilities, labels = (np.concatenate(parts) for parts in zip(*predicted, strict=True))
         return Evaluation(probabilities, labels)

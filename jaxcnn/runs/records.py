@@ -17,13 +17,16 @@ FORMAT = 2
 1: config.json holds no network, and only the settings of the recipe that the command line can change.
 """
 
+SELECTION = ("val_fraction", "val_seed", "patience", "until")
+"""Settings of validation and early stopping. They are recorded if they differ from the defaults."""
+
 _CLASSES = "data class_names"
 _NOT_COMPARED = {"source place", "data source"}  # files can be moved; their SHA-256 is compared
 _OPTIONS = {
     "num_epochs": "--epochs",
     **{
         name: f"--{name.replace('_', '-')}"
-        for name in ("batch_size", "learning_rate", "seed", "limit", "dtype", "accumulate")
+        for name in ("batch_size", "learning_rate", "seed", "limit", "dtype", "accumulate", *SELECTION)
     },
     "matmul_precision": "JAX_DEFAULT_MATMUL_PRECISION",
     **{f"data_sha256 {part}": "--data with SHA-256" for part in ("sample", "all")},

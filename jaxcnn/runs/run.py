@@ -15,7 +15,8 @@ from jaxcnn.errors import DivergedError, RunError, StoppedError
 from jaxcnn.platform import Device, describe_devices, software_versions
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import RunDirectory, params_sha256
-from jaxcnn.training import Checkpointer, ChunkResult, EpochResult, Metrics, TrainState
+from jaxcnn.runs.early_stopping import why_stop
+from jaxcnn.training import Checkpointer, ChunkResult, EpochResult, Metrics, TrainState, best_epoch
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -59,9 +60,16 @@ class Run:
     @property
     def status(self) -> str:
         """'finished', 'diverged' or 'interrupted'."""
-        if len(self.epochs) == self.config.recipe.num_epochs:
+        if len(self.epochs) == self.config.recipe.num_epochs or self.stopped_early is not None:
             return "finished"
         return "diverged" if isinstance(self.ending, DivergedError) else "interrupted"
+
+    @property
+    def stopped_early(self) -> str | None:
+        """Why it is finished before its last epoch; None if it is not."""
+        if len(self.epochs) == self.config.recipe.num_epochs:
+            return None
+        return why_stop(self.epochs, patience=self.config.patience, until=self.config.until)
 
     def resume(self, max_step: int | None = None) -> None:
         """Go to the newest checkpoint, of step `max_step` at most, and make the files agree with it."""
@@ -95,16 +103,18 @@ class Run:
             self.epochs.append(result.replace(seconds=seconds, state=None))
             self.state, self.step_metrics, self.seconds = result.state, None, 0.0
             self._write_metrics()
-            self.checkpoints.save(result.state, metadata=self._metadata(0.0), accuracy=float(result.test_accuracy))
+            self.checkpoints.save(result.state, metadata=self._metadata(0.0), accuracy=self.epochs[-1].val_accuracy)
 
     def summary(self, devices: Sequence[Device]) -> dict[str, Any]:
         """How it ended."""
-        epochs = [epoch.as_json() for epoch in self.epochs]
+        epochs, best = [epoch.as_json() for epoch in self.epochs], best_epoch(self.epochs)
         return {
             "status": self.status,
             **self.config.as_json(),
             "epochs_done": len(epochs),
             "last_epoch": epochs[-1] if epochs else None,
+            **({} if best is None else {"best_epoch": best.as_json()}),
+            **({} if self.stopped_early is None else {"stopped_early": self.stopped_early}),
             "seconds": sum(epoch["seconds"] for epoch in epochs),
             "compile_seconds": sum(epoch["compile_seconds"] for epoch in epochs),
             "params_sha256": params_sha256(self.state.variables),

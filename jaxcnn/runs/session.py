@@ -39,7 +39,7 @@ class Session:
     """Training of one or more runs of one recipe.
 
     Attributes:
-        dataset: the data, with the limit of the settings applied.
+        dataset: the data, with the limit and the validation split of the settings.
         devices: the devices for all runs.
         single: the placement of a run that is trained by itself.
         writers: what watches the runs.
@@ -54,14 +54,14 @@ class Session:
     checkpoint_every: Interval
     keep_going: bool
 
-    def train(self, configs: Mapping[Path, RunConfig]) -> list[list[EpochResult]]:
-        """Train the runs, and return the results of their epochs."""
+    def train(self, configs: Mapping[Path, RunConfig], whole: Dataset | StreamedDataset) -> list[list[EpochResult]]:
+        """Train the runs, and return the results of their epochs. `whole` is the data before images were held out."""
         num_examples = len(self.dataset.train)
-        configs = {path: _with_data(config, self.dataset) for path, config in configs.items()}
+        configs = {path: _with_data(config, whole) for path, config in configs.items()}
         first = next(iter(configs.values()))
         first.check_steps(num_examples)
         first.warn_if_not_portable()
-        contents = {"data_sha256": data_sha256(self.dataset)}
+        contents = {"data_sha256": data_sha256(whole)}
         runs: list[Run] = []
         with ExitStack() as locks:
             directories = [
@@ -143,9 +143,10 @@ class Session:
             if isinstance(result, EpochResult):
                 seconds = 0.0
                 self._notify("on_epoch", {run: run.epochs[-1] for run in active.values()})
+                active = {number: run for number, run in active.items() if run.status != "finished"}
             if not active:
                 return
-            if stop and any(run.status != "finished" for run in active.values()):
+            if stop:
                 raise StoppedError(Signals(stop))
 
     def _stack(self, runs: Sequence[Run]) -> tuple[TrainState, Metrics | None, Placement]:

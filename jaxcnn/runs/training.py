@@ -35,6 +35,8 @@ def train(
     uninterrupted one: parameters, statistics and metrics, bit for bit on a CPU; times differ. SIGINT and SIGTERM end
     the run after the chunk in progress, and it is saved; a second signal ends it at once.
 
+    With a validation split, the checkpoint with the best validation accuracy is kept too.
+
     Args:
         config: the settings of the run.
         dataset: the data to train and test on.
@@ -61,8 +63,9 @@ def train(
         )
     devices = find_devices(config.device, 1 if num_devices is None and jax.process_count() == 1 else num_devices)
     single = SINGLE if len(devices) == 1 else Placement("data_parallel", devices)
-    session = Session(dataset.limit(config.limit), devices, single, writers, checkpoint_every, keep_going)
-    (epochs,) = session.train({Path(workdir): config})
+    whole = dataset.limit(config.limit)
+    session = Session(config.hold_out(whole), devices, single, writers, checkpoint_every, keep_going)
+    (epochs,) = session.train({Path(workdir): config}, whole)
     return epochs
 
 
@@ -116,8 +119,9 @@ def train_ensemble(
         )
     config = next(iter(configs.values()))
     devices = find_devices(config.device, num_devices)
-    session = Session(dataset.limit(config.limit), devices, SINGLE, writers, checkpoint_every, keep_going)
-    return session.train(configs)
+    whole = dataset.limit(config.limit)
+    session = Session(config.hold_out(whole), devices, SINGLE, writers, checkpoint_every, keep_going)
+    return session.train(configs, whole)
 
 
 def _check_arguments(

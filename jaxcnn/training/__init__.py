@@ -13,7 +13,7 @@ from jaxcnn.training.metrics import METRICS, Metric, Metrics, compute_metrics
 from jaxcnn.training.options import FitOptions
 from jaxcnn.training.placement import SINGLE, Placement, choose_placement
 from jaxcnn.training.prediction import predict
-from jaxcnn.training.results import ChunkResult, EpochResult
+from jaxcnn.training.results import ChunkResult, EpochResult, best_epoch
 from jaxcnn.training.state import TrainState, create_train_state
 from jaxcnn.training.steps import eval_step, train_step
 
@@ -28,6 +28,7 @@ __all__ = [
     "Metrics",
     "Placement",
     "TrainState",
+    "best_epoch",
     "choose_placement",
     "compute_metrics",
     "create_train_state",

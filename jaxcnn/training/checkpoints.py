@@ -83,6 +83,11 @@ class Checkpointer:
         """The steps of the checkpoints."""
         return sorted(self._manager.all_steps())
 
+    @property
+    def best_step(self) -> int | None:
+        """The step of the checkpoint with the best accuracy, as far as it was saved or resumed here; None for none."""
+        return None if self._kept.best is None else int(self._kept.best["step"])
+
     def save(
         self, state: TrainState, *, metadata: Mapping[str, Any] | None = None, accuracy: float | None = None
     ) -> None:

@@ -71,7 +71,7 @@ def _run_epochs(
 ) -> Iterator[ChunkResult | EpochResult]:
     placement, members, num_examples = options.placement, state.step.shape, len(dataset.train)
     ranges = step_ranges(num_examples, options.batch_size)
-    test_ranges = step_ranges(len(dataset.test), options.batch_size)
+    evaluated = {name: step_ranges(len(getattr(dataset, name)), options.batch_size) for name in dataset.splits[1:]}
     steps = ranges[-1].stop
     train_chunk = partial(chunks.train_chunk, options=options.train_program)
     eval_chunk = partial(chunks.eval_chunk, options=options.eval_program)
@@ -125,19 +125,21 @@ def _run_epochs(
             chunk_steps, *_ = placement.allgather(chunk_steps)
             done = end
         train_seconds = time.perf_counter() - began - compile_seconds
-        blocks = loader.test()
-        block = next(blocks)
-        if epoch == first:
-            compile_began = time.perf_counter()
-            for _, _, rows in test_ranges:
-                jax.block_until_ready(eval_chunk(state, no_sums, block, 0, 0, rows=rows))
-            compile_seconds += time.perf_counter() - compile_began
-        tested = add_metrics(state, no_sums, itertools.chain([block], blocks), test_ranges, options)
-        test_metrics = {name: np.asarray(mean, np.float64)[()] for name, mean in tested.means().items()}
+        metrics_of_epoch = {f"train_{name}": mean for name, mean in train_metrics.items()}
+        for split, ranges_of_split in evaluated.items():
+            blocks = loader.evaluation(split)
+            block = next(blocks)
+            if epoch == first:
+                compile_began = time.perf_counter()
+                for _, _, rows in ranges_of_split:
+                    jax.block_until_ready(eval_chunk(state, no_sums, block, 0, 0, rows=rows))
+                compile_seconds += time.perf_counter() - compile_began
+            sums_of_split = add_metrics(state, no_sums, itertools.chain([block], blocks), ranges_of_split, options)
+            means = sums_of_split.means().items()
+            metrics_of_epoch |= {f"{split}_{name}": np.asarray(mean, np.float64)[()] for name, mean in means}
         yield EpochResult(
             epoch=epoch,
-            metrics={f"train_{name}": mean for name, mean in train_metrics.items()}
-            | {f"test_{name}": mean for name, mean in test_metrics.items()},
+            metrics=metrics_of_epoch,
             seconds=_share(time.perf_counter() - began - compile_seconds, members),
             images_per_second=num_trained * math.prod(members) / train_seconds,
             compile_seconds=_share(compile_seconds, members),

@@ -64,18 +64,20 @@ class ResidentLoader:
 
     def __init__(self, dataset: Dataset, options: FitOptions) -> None:
         replicate = options.placement.replicate
-        self._train = replicate(dataset.train_images), replicate(dataset.train_labels)
-        self._test = replicate(dataset.test_images), replicate(dataset.test_labels)
-        self._steps = step_ranges(len(dataset.train_labels), options.batch_size)[-1].stop
-        self._test_steps = step_ranges(len(dataset.test_labels), options.batch_size)[-1].stop
+        self._batch_size = options.batch_size
+        self._splits = {name: tuple(map(replicate, dataset.split(name))) for name in dataset.splits}
 
     def train(self, order: Int[Array, "*members n"], start: int) -> Iterator[DeviceBlock]:  # noqa: ARG002
         """The blocks of an epoch with the examples in `order`, from step `start`."""
-        yield DeviceBlock(0, self._steps, *self._train, order)
+        yield self._block("train", order)
 
-    def test(self) -> Iterator[DeviceBlock]:
-        """The blocks of all test examples in their order."""
-        yield DeviceBlock(0, self._test_steps, *self._test, None)
+    def evaluation(self, split: str) -> Iterator[DeviceBlock]:
+        """The blocks of all examples of the split 'val' or 'test', in their order."""
+        yield self._block(split, None)
+
+    def _block(self, split: str, order: Int[Array, "*members n"] | None) -> DeviceBlock:
+        images, labels = self._splits[split]
+        return DeviceBlock(0, step_ranges(len(labels), self._batch_size)[-1].stop, images, labels, order)
 
 
 class StreamingLoader:
@@ -100,9 +102,9 @@ class StreamingLoader:
         for block in self._blocks("train", np.asarray(order).reshape(count, num_examples), start):
             yield block._replace(order=positions)
 
-    def test(self) -> Iterator[DeviceBlock]:
-        """The blocks of all test examples in their order."""
-        return self._blocks("test", np.arange(len(self._dataset.test))[None], 0)
+    def evaluation(self, split: str) -> Iterator[DeviceBlock]:
+        """The blocks of all examples of the split 'val' or 'test', in their order."""
+        return self._blocks(split, np.arange(len(getattr(self._dataset, split)))[None], 0)
 
     def _sizes(self, members: int, num_examples: int) -> tuple[int, int]:
         """Steps of a block, and the maximum number of examples of each member in a step."""

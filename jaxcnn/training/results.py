@@ -1,6 +1,6 @@
 """Results of training: after each chunk of steps, and after each epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -64,7 +64,7 @@ class EpochResult(struct.PyTreeNode):
         metrics: by name: 'train_loss', the mean over the steps of their mean cross-entropy in nats; 'test_loss', the
             mean over the test examples after the epoch; and for every other metric the mean over the training examples
             as they were used, such as 'train_accuracy', and over the test examples after the epoch, such as
-            'test_accuracy'.
+            'test_accuracy'. With a validation split, the same for its examples, such as 'val_loss' and 'val_accuracy'.
         seconds: time of training and evaluation without compilation; a member's share of it.
         images_per_second: training images by the time of training alone, of all members together.
         compile_seconds: time of compilation before the epoch, 0 after the first; a member's share of it.
@@ -91,6 +91,16 @@ class EpochResult(struct.PyTreeNode):
         return self.metrics["train_accuracy"]
 
     @property
+    def val_loss(self) -> Number | None:
+        """Mean cross-entropy of the validation examples after the epoch, in nats; None without a validation split."""
+        return self.metrics.get("val_loss")
+
+    @property
+    def val_accuracy(self) -> Number | None:
+        """Share of the validation examples that are correct after the epoch; None without a validation split."""
+        return self.metrics.get("val_accuracy")
+
+    @property
     def test_loss(self) -> Number:
         """Mean cross-entropy of the test examples after the epoch, in nats."""
         return self.metrics["test_loss"]
@@ -102,7 +112,7 @@ class EpochResult(struct.PyTreeNode):
 
     @property
     def metric_names(self) -> list[str]:
-        """The metrics without 'train_' and 'test_': those of `METRICS` in their order, then the others by name."""
+        """The metrics without the name of the split: those of `METRICS` in their order, then the others by name."""
         names = {name.partition("_")[2] for name in self.metrics}
         known = [name for name in METRICS if name in names]
         return [*known, *sorted(names - set(known))]
@@ -126,7 +136,7 @@ class EpochResult(struct.PyTreeNode):
             >>> list(record)[:3], EpochResult.from_json(record).test_loss
             (['epoch', 'train_loss', 'train_accuracy'], 0.4)
         """
-        order = [f"{split}_{name}" for split in ("train", "test") for name in self.metric_names]
+        order = [f"{split}_{name}" for split in ("train", "val", "test") for name in self.metric_names]
         return {
             "epoch": self.epoch,
             **{name: float(self.metrics[name]) for name in order if name in self.metrics},
@@ -152,6 +162,22 @@ class EpochResult(struct.PyTreeNode):
             raise KeyError(", ".join(missing))
         epoch, seconds, rate, compiling = (rest.pop(name) for name in _TIMES)
         return cls(epoch, rest, seconds, rate, compiling)
+
+
+def best_epoch(epochs: Sequence[EpochResult]) -> EpochResult | None:
+    """The first epoch with the highest validation accuracy; None without a validation split.
+
+    Examples:
+        >>> common = {"train_loss": 0.5, "train_accuracy": 0.8, "test_loss": 0.4, "test_accuracy": 0.9}
+        >>> epochs = [
+        ...     EpochResult(number, {**common, "val_accuracy": accuracy}, 2.0, 10.0, 0.0)
+        ...     for number, accuracy in enumerate((0.7, 0.8, 0.8), 1)
+        ... ]
+        >>> best_epoch(epochs).epoch
+        2
+    """
+    validated = [epoch for epoch in epochs if epoch.val_accuracy is not None]
+    return max(validated, key=lambda epoch: float(epoch.metrics["val_accuracy"]), default=None)
 
 
 _TIMES = ("epoch", "seconds", "images_per_second", "compile_seconds")

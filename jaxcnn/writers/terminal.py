@@ -13,7 +13,7 @@ from rich.text import Text
 
 from jaxcnn.recipes import ReferenceEpoch
 from jaxcnn.runs import Run, Setup, Writer
-from jaxcnn.training import ChunkResult, EpochResult
+from jaxcnn.training import ChunkResult, EpochResult, best_epoch
 from jaxcnn.words import count_of
 from jaxcnn.writers.console import PlainConsole, say, show_table
 
@@ -100,12 +100,15 @@ class TerminalWriter(Writer):
     def _line(self, rate: float, results: Mapping[Run, EpochResult]) -> None:
         run, every = next(iter(results)), list(results.values())
         number = every[0].epoch
-        loss, train, test, *_ = _cells(every)
+        cells = _cells(every)
+        accuracies = [f"{split} {cells[name]}" for split in ("val", "test") if (name := f"{split} acc") in cells]
         at = f" at {rate:g}" if len(self._rates) > 1 else ""
-        line = f"epoch {number}{at}: loss {loss}, acc {train.split()[0]}, test {test}, {_seconds(every)} s"
+        parts = [f"loss {cells['loss']}", f"acc {cells['train acc'].split()[0]}", *accuracies]
+        line = f"epoch {number}{at}: {', '.join(parts)}, {cells['seconds']} s"
         reference = _reference(run, number)
         if reference is not None and len(every) == 1 and not at:
-            book = ", ".join(_reference_cells(reference)[:3])
+            loss, train, test, _ = _reference_cells(reference).values()
+            book = f"{loss}, {train}, {test}"
             self._console.print(Text(f"{line} ") + Text(f"(book {book})", "dim"))
         else:
             self._say(line)
@@ -126,6 +129,9 @@ class TerminalWriter(Writer):
             (run,) = runs
             already = "" if was_started else "already "
             epochs = f"{len(run.epochs)} of {count_of(run.config.recipe.num_epochs, 'epoch')}"
+            self._best(run)
+            if run.stopped_early is not None:
+                self._say(f"stopped early: {run.stopped_early}")
             self._say(f"{already}{run.status} after {epochs}; the run is in {run.path}", wrap=False)
             return
         if trained:
@@ -134,6 +140,13 @@ class TerminalWriter(Writer):
         words = ", ".join(f"{count} {status}" for status, count in counts.items())
         self._say(f"{words}; the runs are in {os.path.commonpath([run.path for run in runs])}", wrap=False)
 
+    def _best(self, run: Run) -> None:
+        """A line about the epoch with the best validation accuracy, if there is a validation split."""
+        best = best_epoch(run.epochs)
+        if best is not None:
+            cells = _cells([best])
+            self._say(f"best: epoch {best.epoch}, validation accuracy {cells['val acc']}, test {cells['test acc']}")
+
     def _epochs(self, runs: Sequence[Run]) -> None:
         """A row for each epoch, each number with the book's if the runs are comparable."""
         recipe = runs[0].config.recipe
@@ -141,42 +154,48 @@ class TerminalWriter(Writer):
         title = recipe.title
         if is_comparable:
             title += f", section {recipe.section}: the book / {_these(len(runs), 'run')}"
-        names = ["loss", "train acc", "test acc", *map(_heading, runs[0].epochs[0].further_metrics), "seconds"]
+        names = _cells(runs[0].epochs[:1])
         table = _table(title, ["epoch", *names, *(("min", "max") if len(runs) > 1 else ())])
         for number in range(1, max(len(run.epochs) for run in runs) + 1):
             results = [run.epochs[number - 1] for run in runs if len(run.epochs) >= number]
-            *cells, seconds = (cell.replace(" ±", "\n±") for cell in _cells(results))
+            cells = {name: cell.replace(" ±", "\n±") for name, cell in _cells(results).items()}
             if is_comparable:
                 reference = _reference(runs[0], number)
-                book = ["-"] * 4 if reference is None else _reference_cells(reference)
                 between = " /\n" if len(runs) > 1 else " / "
-                cells[:3] = [f"{one}{between}{other}" for one, other in zip(book[:3], cells[:3], strict=True)]
-                seconds = f"{book[3]}{between}{seconds}"
-            table.add_row(str(number), *cells, seconds, *(_range(results) if len(runs) > 1 else ()))
+                for name, book in _reference_cells(reference).items():
+                    cells[name] = f"{book}{between}{cells[name]}"
+            table.add_row(str(number), *cells.values(), *(_range(results) if len(runs) > 1 else ()))
         show_table(self._console, table)
 
     def _sweep(self, runs: Sequence[Run]) -> None:
-        """A row for each learning rate, after the last epoch, and the one with the best mean test accuracy."""
+        """A row for each learning rate, after the last epoch, and the one with the best mean validation accuracy."""
         title = f"{runs[0].config.recipe.title} after the last epoch"
         if len(runs) > len(self._rates):
             title += ", mean over seeds ± standard deviation"
-        table = _table(title, ("rate", "runs", "loss", "train acc", "test acc", "min", "max"))
         last = {rate: [r.epochs[-1] for r in runs if r.config.recipe.learning_rate == rate] for rate in self._rates}
+        last = {rate: results for rate, results in last.items() if results}
+        names = _main_cells(runs[0].epochs[-1:])
+        table = _table(title, ("rate", "runs", *names, "min", "max"))
         for rate, results in last.items():
-            if results:
-                table.add_row(f"{rate:g}", str(len(results)), *_cells(results)[:3], *_range(results))
+            table.add_row(f"{rate:g}", str(len(results)), *_main_cells(results).values(), *_range(results))
         show_table(self._console, table)
+        if "val acc" not in names:
+            self._say("the test images select no learning rate; hold out validation images with --val-fraction 0.1")
+            return
         best = max(
-            (rate for rate in last if last[rate]),
-            key=lambda rate: statistics.fmean(float(result.test_accuracy) for result in last[rate]),
+            last, key=lambda rate: statistics.fmean(float(result.metrics["val_accuracy"]) for result in last[rate])
         )
-        accuracy = _cells(last[best])[2]
-        self._say(f"best: learning rate {best:g}, test accuracy {accuracy} ({count_of(len(last[best]), 'seed')})")
+        cells = _cells(last[best])
+        self._say(
+            f"best: learning rate {best:g}, validation accuracy {cells['val acc']}, test {cells['test acc']} "
+            f"({count_of(len(last[best]), 'seed')})"
+        )
 
     def _curves(self, runs: Sequence[Run]) -> None:
         """A row for each run: its last metrics, and the curve of its test accuracy."""
         of_rate = ["rate"] if len(self._rates) > 1 else []
-        table = _table("each run after its last epoch", (*of_rate, "seed", "loss", "train acc", "test acc"))
+        names = _main_cells(runs[0].epochs[-1:])
+        table = _table("each run after its last epoch", (*of_rate, "seed", *names))
         table.add_column("test acc by epoch")
         every = [float(result.test_accuracy) for run in runs for result in run.epochs]
         low, high = min(every), max(every)
@@ -184,7 +203,7 @@ class TerminalWriter(Writer):
             heights = [(float(result.test_accuracy) - low) / ((high - low) or 1) for result in run.epochs]
             curve = "".join(_BARS[round(height * (len(_BARS) - 1))] for height in heights)
             rate = [f"{run.config.recipe.learning_rate:g}"] if of_rate else []
-            table.add_row(*rate, str(run.config.seed), *_cells(run.epochs[-1:])[:3], curve)
+            table.add_row(*rate, str(run.config.seed), *_main_cells(run.epochs[-1:]).values(), curve)
         show_table(self._console, table)
 
     def _say(self, words: str, *, wrap: bool = True) -> None:
@@ -213,15 +232,24 @@ def _heading(name: str) -> str:
     return name.replace("_", " ").replace("accuracy", "acc")
 
 
-def _cells(results: Sequence[EpochResult]) -> list[str]:
+def _cells(results: Sequence[EpochResult]) -> dict[str, str]:
     """Loss, accuracies, further metrics and seconds: of several runs the means ± standard deviations."""
-    return [
-        _mean([float(result.train_loss) for result in results], 4),
-        _mean([float(result.train_accuracy) for result in results], 3),
-        _mean([float(result.test_accuracy) for result in results], 3),
-        *(_mean_of(results, name) for name in results[0].further_metrics),
-        _seconds(results),
+    return {
+        **_main_cells(results),
+        **{_heading(name): _mean_of(results, name) for name in results[0].further_metrics},
+        "seconds": _seconds(results),
+    }
+
+
+def _main_cells(results: Sequence[EpochResult]) -> dict[str, str]:
+    """The loss and the accuracies of the splits."""
+    accuracies = [
+        f"{split}_accuracy" for split in ("train", "val", "test") if f"{split}_accuracy" in results[0].metrics
     ]
+    return {
+        "loss": _mean([float(result.train_loss) for result in results], 4),
+        **{_heading(name): _mean([float(result.metrics[name]) for result in results], 3) for name in accuracies},
+    }
 
 
 def _mean_of(results: Sequence[EpochResult], name: str) -> str:
@@ -252,10 +280,16 @@ def _these(count: int, what: str) -> str:
     return f"this {what}" if count == 1 else count_of(count, what)
 
 
-def _reference_cells(epoch: ReferenceEpoch) -> list[str]:
-    return [
-        f"{epoch.loss:.4f}", f"{epoch.train_accuracy:.3f}", f"{epoch.test_accuracy:.3f}", f"{epoch.seconds:.1f}"
-    ]  # fmt: skip
+def _reference_cells(epoch: ReferenceEpoch | None) -> dict[str, str]:
+    """The book's figures as cells; dashes for an epoch that the book does not have."""
+    if epoch is None:
+        return dict.fromkeys(("loss", "train acc", "test acc", "seconds"), "-")
+    return {
+        "loss": f"{epoch.loss:.4f}",
+        "train acc": f"{epoch.train_accuracy:.3f}",
+        "test acc": f"{epoch.test_accuracy:.3f}",
+        "seconds": f"{epoch.seconds:.1f}",
+    }
 
 
 def _reference(run: Run, epoch: int) -> ReferenceEpoch | None:

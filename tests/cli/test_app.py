@@ -5,6 +5,7 @@ import sys
 
 import jax
 import pytest
+from PIL import Image
 
 from jaxcnn import __version__, cli
 from jaxcnn.cli import app, training
@@ -157,6 +158,13 @@ def test_divergence_is_one_line_and_exit_code_1(sample_requests, tmp_path, capsy
         "train lenet --learning-rate 1e300",
         "train lenet --seed -1",
         "train lenet --limit 0",
+        "train lenet --val-fraction 0",
+        "train lenet --val-fraction 1",
+        "train lenet --val-fraction 0.1 --val-seed -1",
+        "train lenet --val-fraction 0.1 --patience 0",
+        "train lenet --val-fraction 0.1 --until 94",
+        "train lenet --patience 2",
+        "train lenet --until 0.94",
         "train lenet --dtype float8",
         "train lenet --checkpoint-every 0",
         "train lenet --checkpoint-every -5s",
@@ -203,6 +211,33 @@ def test_unusable_data_is_one_line_and_exit_code_2(tmp_path):
 def test_evaluate_uses_a_run(sample_requests, finished_run, capsys):
     assert cli.main(["evaluate", str(finished_run)]) == 0
     assert "on 256 test images: accuracy 0." in capsys.readouterr().out
+
+
+def test_the_best_checkpoint_is_evaluated_predicted_with_and_exported(sample_requests, tmp_path, capsys):
+    run = str(tmp_path / "run")
+    options = "--epochs 4 --lr 0.01 --batch-size 32 --limit 128 --val-fraction 0.25 --patience 3"
+    assert cli.main(["train", "lenet_bn", *options.split(), "--workdir", run]) == 0
+    best = json.loads((tmp_path / "run" / "summary.json").read_text())["best_epoch"]
+    capsys.readouterr()
+    for split, name in (("val", "validation"), ("test", "test")):
+        assert cli.main(["evaluate", run, "--best", "--split", split]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert f"after {best['epoch']} epoch" in shown
+        assert f"{name} images: accuracy {best[f'{split}_accuracy']:.4f}" in shown
+    images = tmp_path / "images"
+    images.mkdir()
+    Image.new("L", (28, 28), 9).save(images / "one.png")
+    assert cli.main(["predict", run, str(images), "--best"]) == 0
+    assert f"after {best['epoch']} epoch" in capsys.readouterr().out
+    assert cli.main(["export", run, "--best", "--format", "safetensors"]) == 0
+
+
+def test_best_needs_a_validation_split(finished_run, assert_refused):
+    for command in ("evaluate", "predict", "export --format stablehlo"):
+        name, *options = command.split()
+        images = ["image.png"] if name == "predict" else []
+        line = assert_refused([name, str(finished_run), *images, *options, "--best"], f"`{name} --best` without one")
+        assert "has no validation split" in line
 
 
 @pytest.mark.parametrize("form", ["stablehlo", "safetensors"])

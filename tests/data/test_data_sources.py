@@ -8,15 +8,21 @@ from hypothesis import strategies as st
 
 from jaxcnn import InputError
 from jaxcnn.data import ArraySource, StoredSource, data_sources
+from jaxcnn.data.data_sources import SubsetSource
 
 COUNT = 7
 IMAGES = np.arange(COUNT * 4, dtype=np.uint8).reshape(COUNT, 2, 2, 1)
 LABELS = np.arange(COUNT, dtype=np.uint8)
 IN_MEMORY = ArraySource(IMAGES, LABELS)
 ON_DISK = StoredSource(COUNT, lambda indices: (IMAGES[indices], LABELS[indices]))
+WITH_LABELS = StoredSource(COUNT, lambda indices: (IMAGES[indices], LABELS[indices]), lambda: LABELS)
+SUBSET = SubsetSource(ArraySource(np.repeat(IMAGES, 2, 0), np.repeat(LABELS, 2)), 2 * np.arange(COUNT))
+every_source = pytest.mark.parametrize(
+    "source", [IN_MEMORY, ON_DISK, WITH_LABELS, SUBSET], ids=["in memory", "on disk", "with labels", "subset"]
+)
 
 
-@pytest.mark.parametrize("source", [IN_MEMORY, ON_DISK], ids=["in memory", "on disk"])
+@every_source
 @given(lists=st.lists(st.lists(st.integers(0, COUNT - 1), min_size=1), max_size=5), prefetch=st.integers(1, 9))
 def test_batches_follow_the_indices(source, lists, prefetch):
     indices = [np.array(batch) for batch in lists]
@@ -27,7 +33,7 @@ def test_batches_follow_the_indices(source, lists, prefetch):
         np.testing.assert_array_equal(labels, LABELS[expected])
 
 
-@pytest.mark.parametrize("source", [IN_MEMORY, ON_DISK], ids=["in memory", "on disk"])
+@every_source
 def test_limit_keeps_the_first_examples(source):
     assert [len(source), len(source.limit(3)), len(source.limit(99)), len(source.limit(None))] == [
         COUNT,
@@ -37,6 +43,12 @@ def test_limit_keeps_the_first_examples(source):
     ]
     ((_, labels),) = source.limit(3).batches([np.arange(3)])
     assert labels.tolist() == [0, 1, 2]
+
+
+@every_source
+def test_labels_are_read_up_to_the_limit(source):
+    assert source.read_labels().tolist() == list(range(COUNT))
+    assert source.limit(3).read_labels().tolist() == [0, 1, 2]
 
 
 def test_an_error_is_raised_at_its_batch():

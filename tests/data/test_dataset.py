@@ -34,6 +34,10 @@ def test_limit_applies_to_each_split(dataset):
         ({"test_images": IMAGES[:0], "test_labels": LABELS[:0]}, "no test images"),
         ({"test_labels": np.array([0, 2], np.uint8)}, "test label 2 with 2 classes"),
         ({"test_images": np.zeros((2, 4, 4, 1), np.uint8)}, "same height, width and channels"),
+        ({"val_images": IMAGES}, "val_images or val_labels alone"),
+        ({"val_images": IMAGES[:0], "val_labels": LABELS[:0]}, "no val images"),
+        ({"val_images": IMAGES, "val_labels": LABELS[:2]}, "for 3 images"),
+        ({"val_images": np.zeros((3, 4, 4, 1), np.uint8), "val_labels": LABELS}, "val images of shape"),
     ],
 )
 def test_an_invalid_dataset_is_refused(dataset, change, message):
@@ -87,3 +91,39 @@ def test_reprs_are_short(dataset):
     assert repr(large) == "Dataset(train 60,000 x 1x1x1, test 10,000, 10 classes)"
     assert repr(dataset) == "Dataset(train 3 x 4x5x1, test 2, 2 classes)"
     assert repr(dataset.streamed()) == "StreamedDataset(train 3 x 4x5x1, test 2, 2 classes)"
+
+
+@pytest.fixture
+def numbered() -> Dataset:
+    """20 training images of two classes in turn, each with its own shade."""
+    images, labels = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1), np.arange(20, dtype=np.uint8) % 2
+    return Dataset(images, labels, images[:2], labels[:2], ("shirt", "bag"))
+
+
+def test_held_out_images_are_no_longer_trained_on(numbered):
+    divided = numbered.hold_out(0.2)
+    assert repr(divided) == "Dataset(train 16 x 1x1x1, val 4, test 2, 2 classes)"
+    assert divided.splits == ("train", "val", "test")
+    assert numbered.splits == ("train", "test")
+    shades = np.concatenate([divided.train_images, divided.val_images])
+    np.testing.assert_array_equal(np.sort(shades.ravel()), np.arange(20))
+    for images, labels in map(divided.split, divided.splits):
+        np.testing.assert_array_equal(images.ravel() % 2, labels)
+    assert [len(divided.limit(3).split(name)[0]) for name in divided.splits] == [3, 3, 2]
+
+
+def test_streamed_data_holds_out_the_same_images(numbered):
+    divided = numbered.hold_out(0.2, seed=3)
+    for streamed in (numbered.streamed().hold_out(0.2, seed=3), divided.streamed()):
+        assert repr(streamed) == "StreamedDataset(train 16 x 1x1x1, val 4, test 2, 2 classes)"
+        for name in divided.splits:
+            images, labels = divided.split(name)
+            ((found, found_labels),) = streamed.batches(name, [np.arange(len(labels))])
+            np.testing.assert_array_equal(found, images)
+            np.testing.assert_array_equal(found_labels, labels)
+
+
+def test_a_second_validation_split_is_refused(numbered):
+    for dataset in (numbered.hold_out(0.2), numbered.streamed().hold_out(0.2)):
+        with pytest.raises(InputError, match=r"hold_out\(0\.1\): the data has a validation split"):
+            dataset.hold_out(0.1)

@@ -69,9 +69,21 @@ def test_a_folder_written_from_arrays_reads_back(tmp_path_factory, images, seed)
             np.testing.assert_array_equal(read[read_labels == label], images[labels == label])
 
 
-def test_the_name_test_takes_precedence(split):
-    write(split / "val", {"dog": [99], "cat": [99]})
-    assert shades(load_folder(split).test_images) == [15, 25]
+@pytest.mark.parametrize("name", ["val", "validation", "VALID"])
+@pytest.mark.parametrize("max_bytes", [None, 0])
+def test_a_folder_beside_test_is_the_validation_split(split, name, max_bytes):
+    write(split / name, {"dog": [99], "cat": [98, 97]})
+    data = load_folder(split, max_bytes=max_bytes)
+    for source, expected in ((data.test, [15, 25]), (data.val, [98, 99, 97])):
+        ((images, labels),) = source.batches([np.arange(len(source))])
+        assert shades(images) == expected
+        assert labels.tolist() == source.read_labels().tolist() == [0, 1, 0][: len(expected)]
+
+
+def test_a_validation_split_with_other_classes_is_refused(split):
+    write(split / "val", {"dog": [99], "bird": [98]})
+    with pytest.raises(InputError, match=r"train and .*val have different classes"):
+        load_folder(split)
 
 
 def test_every_fifth_file_is_held_out_without_a_split(folder):
@@ -95,7 +107,7 @@ def test_every_image_of_a_class_is_read(split):
 
 @pytest.mark.parametrize("max_bytes", [None, 0])
 def test_one_line_says_what_is_left_out(split, caplog, max_bytes):
-    write(split, {"val": [0]})
+    write(split, {"extra": [0]})
     for name in ("labels.csv", "photo.jpg", "cat/notes.txt", "cat/._000.png", "dog/1.heic", ".git/a", "__MACOSX/b.png"):
         (split / "train" / name).parent.mkdir(exist_ok=True)
         (split / "train" / name).touch()
@@ -103,7 +115,7 @@ def test_one_line_says_what_is_left_out(split, caplog, max_bytes):
         assert load_folder(split, max_bytes=max_bytes).class_names == ("cat", "dog")
     (line,) = caplog.messages
     assert line == (
-        f"{split}: left out 1 val (folder beside train and test); 1 .git, 1 __MACOSX (folder of another program); "
+        f"{split}: left out 1 extra (folder beside train and test); 1 .git, 1 __MACOSX (folder of another program); "
         "1 .png (hidden); 1 .csv, 1 .heic, 1 .txt (not read by Pillow); 1 .jpg (outside of the class folders)"
     )
 

@@ -53,15 +53,17 @@ def test_validation_replaces_a_missing_test_split(tmp_path):
     assert_colors(load_tfds(prepare(tmp_path, {"train": EXAMPLES, "validation": EXAMPLES[:2]})))
 
 
-def test_the_log_names_other_splits(tmp_path, caplog):
+def test_validation_is_read_and_the_log_names_other_splits(tmp_path, caplog):
     version = prepare(
         tmp_path, {"train": EXAMPLES, "test": EXAMPLES[:2], "validation": EXAMPLES, "extra": EXAMPLES[:1]}
     )
     for max_bytes in (None, 0):
         caplog.clear()
         with caplog.at_level(logging.INFO, logger="jaxcnn"):
-            load_tfds(version, max_bytes=max_bytes)
-        assert caplog.messages == [f"{version}: left out 3 validation, 1 extra (split beside train and test)"]
+            data = load_tfds(version, max_bytes=max_bytes)
+        assert caplog.messages == [f"{version}: left out 1 extra (split beside train and test)"]
+        assert [len(data.train), len(data.val), len(data.test)] == [3, 3, 2]
+        assert sorted(data.val.read_labels().tolist()) == [0, 0, 1]
 
 
 def test_missing_splits_are_refused(tmp_path):

@@ -56,6 +56,17 @@ def test_a_page_shows_every_metric_and_figure(written, finished_run, sample):
         assert words in written
 
 
+def test_a_page_shows_the_best_epoch_by_validation(sample, tmp_path, written):
+    recipe = replace(RECIPES["lenet"], num_epochs=2, batch_size=64)
+    (_, last) = runs.train(RunConfig(recipe, val_fraction=0.25), sample, tmp_path / "run")
+    text = write_report(tmp_path / "run", sample).read_text()
+    best = TrainedRun.open(tmp_path / "run").best_epoch
+    assert f"Best epoch by validation accuracy: {best.epoch}, with {best.val_accuracy:.4f}" in text
+    assert f"<td>{last.val_accuracy:.3f}</td>" in text
+    assert "jaxcnn train lenet --epochs 2 --batch-size 64 --val-fraction 0.25" in text
+    assert "val acc" not in written
+
+
 def test_runs_of_several_seeds_are_shown_together(finished_run, sample, tmp_path):
     for name in ("one", "other"):
         shutil.copytree(finished_run, tmp_path / name)

@@ -262,3 +262,16 @@ def test_a_network_with_too_few_outputs_raises(sample):
 def test_a_tuple_of_arrays_is_not_a_data_set(sample, start):
     with pytest.raises(TypeError, match="dataset of type tuple: expected"):
         unwrap(run_epochs)(start, (sample.train_images, sample.train_labels), FitOptions(1, BATCH))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_validation_images_are_evaluated_after_each_epoch(sample, start, streamed):
+    divided = sample.hold_out(0.25)
+    given = sample.streamed().hold_out(0.25) if streamed else divided
+    (epoch,) = fit(start, given, num_epochs=1, batch_size=100)
+    (expected,) = fit(start, replace(divided, val_images=None, val_labels=None), num_epochs=1, batch_size=100)
+    of_val = evaluate(epoch.state, *divided.split("val")).means()
+    assert (epoch.val_loss, epoch.val_accuracy) == pytest.approx((of_val["loss"], of_val["accuracy"]), rel=1e-6)
+    others = {name: value for name, value in epoch.metrics.items() if not name.startswith("val_")}
+    assert others == expected.metrics
+    assert expected.val_loss is expected.val_accuracy is None
