@@ -110,7 +110,7 @@ def export(
     recipe = trained.config.recipe
     path = output or run / f"{recipe.name}.{format}"
     difference = interop.export_network(
-        trained.state.apply_fn, trained.state.variables, path, format=format,
+        trained.state.apply_fn, trained.state.eval_variables, path, format=format,
         image_shape=trained.config.data.image_shape, image_size=recipe.image_size, batch_size=batch_size,
         about={"network": recipe.title, "steps": str(int(trained.state.step))},
     )  # fmt: skip

@@ -11,7 +11,7 @@ import tyro
 
 from jaxcnn import recipes, reproduction, runs, writers
 from jaxcnn.cli.options import later, option, print_line
-from jaxcnn.data import load_dataset, load_fashion_mnist, prepare_tfds
+from jaxcnn.data import load_dataset, load_fashion_mnist, parse_augmentation, prepare_tfds
 from jaxcnn.errors import InputError
 from jaxcnn.platform import (
     configure_malloc,
@@ -44,6 +44,10 @@ class TrainingOptions:
         learning_rate: learning rate, the highest one of a schedule. Several, such as 1e-4,1e-3, are compared.
         accumulate: divide each batch into this many micro-batches and average their gradients, which needs less memory.
             Each micro-batch has its own dropout masks and batch norm.
+        ema: evaluate, predict and export with an exponential moving average of the parameters and batch statistics, of
+            this decay, such as 0.999.
+        augment: random changes of the training images: some of flip, shift:PIXELS, erase:PROBABILITY and
+            cutout:PIXELS, as in flip,shift:2,erase:0.5; or none.
         seed: random seed of initialization, dropout, augmentation and the order of the data.
         seeds: number of runs, with the seeds from --seed.
         dtype: type of the computation.
@@ -56,6 +60,8 @@ class TrainingOptions:
     batch_size: Annotated[int | None, option("INT", _RECIPE)] = None
     learning_rate: Annotated[str | None, option("FLOAT[,FLOAT...]", _RECIPE, "--lr")] = None
     accumulate: Annotated[int | None, option("INT", _RECIPE)] = None
+    ema: Annotated[float | None, option("FLOAT", _RECIPE)] = None
+    augment: Annotated[str | None, option("NAME[:N][,...]", _RECIPE)] = None
     seed: int = 0
     seeds: int = 1
     dtype: Dtype = "float32"
@@ -148,9 +154,12 @@ def train(
     """
     recipe = recipes.get_recipe(name)
     changes = {
-        "num_epochs": training.epochs, "batch_size": training.batch_size, "accumulate": training.accumulate
+        "num_epochs": training.epochs, "batch_size": training.batch_size, "accumulate": training.accumulate,
+        "ema_decay": training.ema,
     }  # fmt: skip
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    if training.augment is not None:
+        recipe = replace(recipe, augmentation=parse_augmentation(training.augment))
     rates = _learning_rates(training.learning_rate) if training.learning_rate is not None else (recipe.learning_rate,)
     config = runs.RunConfig(
         recipe, training.seed, hardware.platform, training.dtype, data.limit, hardware.deterministic,

@@ -6,10 +6,18 @@ Files and directories are read into a `Dataset` or a `StreamedDataset` on the ho
 load_fashion_mnist     Fashion-MNIST, found on this machine or fetched
 load_dataset           a folder of images, IDX files, or a directory prepared by TFDS
 Dataset.from_arrays    arrays of your own
-Augmentation           random flips and shifts
+parse_augmentation     random flips, shifts and erasing, by their names
 """
 
-from jaxcnn.data.augmentation import Augmentation
+from jaxcnn.data.augmentation import (
+    Augmentation,
+    Chain,
+    Cutout,
+    RandomErasing,
+    Transform,
+    name_augmentation,
+    parse_augmentation,
+)
 from jaxcnn.data.data_sources import ArraySource, DataSource, StoredSource
 from jaxcnn.data.dataset import Dataset, StreamedDataset
 from jaxcnn.data.fashion_mnist import (
@@ -25,7 +33,8 @@ from jaxcnn.data.image_search import find_images
 from jaxcnn.data.loading import SOURCES, load_dataset, names_other_data
 
 __all__ = [
-    "FASHION_MNIST_CLASSES", "SOURCES", "ArraySource", "Augmentation", "DataSource", "Dataset", "StoredSource",
-    "StreamedDataset", "find_fashion_mnist", "find_images", "load_dataset", "load_fashion_mnist", "names_other_data",
-    "prepare_tfds", "read_idx", "read_image", "read_pictures", "write_idx",
+    "FASHION_MNIST_CLASSES", "SOURCES", "ArraySource", "Augmentation", "Chain", "Cutout", "DataSource", "Dataset",
+    "RandomErasing", "StoredSource", "StreamedDataset", "Transform", "find_fashion_mnist", "find_images",
+    "load_dataset", "load_fashion_mnist", "name_augmentation", "names_other_data", "parse_augmentation", "prepare_tfds",
+    "read_idx", "read_image", "read_pictures", "write_idx",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from flax import linen as nn
 from flax.core import FrozenDict
 from jaxtyping import Array, PyTree
 
-from jaxcnn.data import Augmentation
+from jaxcnn.data import Transform
 from jaxcnn.errors import InputError
 from jaxcnn.recipes.description import describe, rebuild
 from jaxcnn.recipes.optimizers import check_schedule, find_optimizer, make_optimizer, make_schedule, steps_of
@@ -21,7 +21,10 @@ from jaxcnn.training.metrics import check_metrics
 from jaxcnn.words import count_of
 
 _ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat")
-_LATER = ("accumulate",)  # settings that older records lack; records leave them out if they have the default
+_LATER = (
+    "accumulate",
+    "ema_decay",
+)  # settings that older records lack; records leave them out if they have the default
 _TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 _SCHEDULES = {"constant": "at", "one_cycle": "in one cycle up to"}
 
@@ -96,9 +99,11 @@ class Recipe:
         label_smoothing: as for `training.train_step`.
         init_gain: initial kernels are uniform in ±init_gain / sqrt(fan_in), and biases are 0. The square root of 6
             gives He's initialization; None keeps the network's own.
-        augmentation: augmentation of the training images; None for no augmentation.
+        augmentation: augmentation of the training images, such as `data.Augmentation`; None for no augmentation.
         metrics: additional metrics, functions by name, as for `training.FitOptions`.
         accumulate: number of micro-batches of a step, as for `training.train_step`.
+        ema_decay: decay of the moving average of parameters and statistics that is evaluated and exported, as for
+            `training.TrainState.with_ema`; None for none.
         source: the file or module that the recipe was loaded from; None for a registered recipe.
 
     Raises:
@@ -137,9 +142,10 @@ class Recipe:
     clip_norm: float | None = None
     label_smoothing: float = 0.0
     init_gain: float | None = None
-    augmentation: Augmentation | None = None
+    augmentation: Transform | None = None
     metrics: Mapping[str, Metric] = FrozenDict()
     accumulate: int = 1
+    ema_decay: float | None = None
     source: RecipeSource | None = None
 
     def __post_init__(self) -> None:
@@ -236,6 +242,8 @@ class Recipe:
             words.append(f"label smoothing {self.label_smoothing:g}")
         if self.accumulate > 1:
             words.append(f"{self.accumulate} micro-batches a step")
+        if self.ema_decay is not None:
+            words.append(f"EMA {self.ema_decay:g}")
         if self.augmentation is not None:
             words.append(str(self.augmentation))
         return ", ".join(words)

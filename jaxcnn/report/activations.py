@@ -23,7 +23,7 @@ def find_activations(run: TrainedRun, images: np.ndarray) -> dict[str, np.ndarra
     def outputs(images: jax.Array) -> list[Any]:
         prepared = prepare_images(images, run.config.recipe.image_size)
         with record_calls() as calls:
-            run.state.apply_fn(run.state.variables, prepared, train=False)
+            run.state.apply_fn(run.state.eval_variables, prepared, train=False)
         found = {"/".join(call.path): call.output for call in calls if call.path}
         paths[:] = found
         return list(found.values())

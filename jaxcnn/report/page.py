@@ -10,7 +10,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 from jaxtyping import Float
 
-from jaxcnn.data import Dataset, StreamedDataset
+from jaxcnn.data import Dataset, StreamedDataset, name_augmentation
 from jaxcnn.recipes import ALL_RECIPES, SOURCE, get_recipe
 from jaxcnn.report import figures
 from jaxcnn.report.activations import find_activations
@@ -115,11 +115,14 @@ def command_of(config: RunConfig) -> str:
     """
     recipe = config.recipe
     usual = get_recipe(recipe.command_name)
+    augment = name_augmentation(usual.augmentation)
     options = {
         "epochs": (recipe.num_epochs, usual.num_epochs),
         "batch-size": (recipe.batch_size, usual.batch_size),
         "learning-rate": (recipe.learning_rate, usual.learning_rate),
         "accumulate": (recipe.accumulate, usual.accumulate),
+        "ema": (recipe.ema_decay, usual.ema_decay),
+        "augment": (name_augmentation(recipe.augmentation) or augment, augment),
         "seed": (config.seed, 0),
         "data": (config.data.source, None),
         "limit": (config.limit, None),
@@ -183,7 +186,9 @@ def _inside(run: TrainedRun, dataset: Dataset | StreamedDataset, class_names: Se
     """Figures of the kernels, the feature maps and the first batch norm, if the network has them."""
     ((image, (label,)),) = dataset.test.batches([np.arange(1)])
     activations = find_activations(run, image)
-    params = {"/".join(path): np.asarray(leaf) for path, leaf in flatten_dict(run.state.params).items()}
+    params = {
+        "/".join(path): np.asarray(leaf) for path, leaf in flatten_dict(run.state.eval_variables["params"]).items()
+    }
     shown = []
     first = next((path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4), None)
     if first is not None:

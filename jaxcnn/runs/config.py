@@ -78,6 +78,8 @@ class RunConfig:
             raise InputError(
                 f"--accumulate {recipe.accumulate}: expected an integer from 1 to {recipe.batch_size}, the batch size"
             )
+        if recipe.ema_decay is not None and not 0 < recipe.ema_decay < 1:
+            raise InputError(f"--ema {recipe.ema_decay}: expected more than 0 and less than 1, such as 0.999")
         if not _MIN_RATE <= recipe.learning_rate <= _MAX_RATE:
             raise InputError(f"--learning-rate {recipe.learning_rate}: expected a positive number, as float32 holds it")
         if not (isinstance(self.seed, int) and 0 <= self.seed < 2**32):
@@ -256,7 +258,8 @@ class RunConfig:
         model = self._model(num_classes, image_shape)
         optimizer = recipe.make_optimizer(num_examples)
         state = create_train_state(model, optimizer, jax.random.key(self.seed), image_shape)
-        return state.replace(params=recipe.initialize(state.params))
+        state = state.replace(params=recipe.initialize(state.params))
+        return state if recipe.ema_decay is None else state.with_ema(recipe.ema_decay)
 
     def inject_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
         """`state` with the learning rate in it, so that runs at other rates can be members of its ensemble."""
@@ -278,8 +281,8 @@ class RunConfig:
 
         def parts() -> dict[str, Any]:
             state = self.initial_state(num_examples, num_classes, channels)
-            fixed.update(apply_fn=state.apply_fn, tx=state.tx)
-            return {name: getattr(state, name) for name in ("step", "params", "batch_stats", "opt_state")}
+            fixed.update(apply_fn=state.apply_fn, tx=state.tx, ema_decay=state.ema_decay)
+            return {name: getattr(state, name) for name in ("step", "params", "batch_stats", "opt_state", "ema")}
 
         abstract = jax.eval_shape(parts)
         zeros = jax.tree.map(lambda leaf: jnp.asarray(np.zeros(leaf.shape, leaf.dtype)), abstract)

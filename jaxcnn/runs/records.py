@@ -24,6 +24,7 @@ _CLASSES = "data class_names"
 _NOT_COMPARED = {"source place", "data source"}  # files can be moved; their SHA-256 is compared
 _OPTIONS = {
     "num_epochs": "--epochs",
+    "ema_decay": "--ema",
     **{
         name: f"--{name.replace('_', '-')}"
         for name in ("batch_size", "learning_rate", "seed", "limit", "dtype", "accumulate", *SELECTION)

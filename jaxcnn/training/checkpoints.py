@@ -255,6 +255,7 @@ def _arrays(state: TrainState) -> dict[str, Any]:
         "batch_stats": state.batch_stats,
         "opt_state": state.opt_state,
         "key": jax.random.key_data(state.key),
+        **({} if state.ema is None else {"ema": state.ema}),
     }
 
 

@@ -37,6 +37,8 @@ def stack_members(states: Sequence[TrainState]) -> TrainState:
     for state in states:
         if state.apply_fn is not first.apply_fn or state.tx is not first.tx:
             raise ValueError("states with different networks or optimizers: members share both")
+        if state.ema_decay != first.ema_decay:
+            raise ValueError(f"states with the EMA decays {first.ema_decay} and {state.ema_decay}: expected the same")
         if int(state.step) != int(first.step):
             raise ValueError(f"states at steps {int(first.step)} and {int(state.step)}: expected the same step")
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)

@@ -1,18 +1,15 @@
 """The options of training: one object, from `fit` to the compiled program."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from flax.core import FrozenDict
-from jaxtyping import Array, PRNGKeyArray
 
+from jaxcnn.data.augmentation import Transform
 from jaxcnn.training.metrics import METRICS, Metric, check_metrics
 from jaxcnn.training.placement import SINGLE, Placement
-
-Augment = Callable[[PRNGKeyArray, Array], Array]
-"""Changes the images of a step, (N, H, W, C), as a function of a key."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class FitOptions:
     num_epochs: int
     batch_size: int
     image_size: int | None = None
-    augment: Augment | None = None
+    augment: Transform | None = None
     label_smoothing: float | int = 0.0
     metrics: Mapping[str, Metric] = FrozenDict()
     accumulate: int = 1

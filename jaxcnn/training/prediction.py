@@ -78,5 +78,5 @@ def check_range(images: Array | np.ndarray) -> None:
 def _probabilities(
     state: TrainState, images: Shaped[Array, "n h w c"], *, image_size: int | None
 ) -> Float[Array, "n classes"]:
-    logits = state.apply_fn(state.variables, prepare_images(images, image_size), train=False)
+    logits = state.apply_fn(state.eval_variables, prepare_images(images, image_size), train=False)
     return jax.nn.softmax(logits.astype(jnp.float32))

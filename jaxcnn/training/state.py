@@ -1,6 +1,7 @@
 """The state of a training run: all that a step reads and writes."""
 
 import enum
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
@@ -42,8 +43,10 @@ class TrainState(struct.PyTreeNode):
         key: the run's key. It stays the same; every use of random numbers derives its own key from it.
         apply_fn: the network's `apply`.
         tx: the optimizer.
+        ema: the exponential moving average of {'params', 'batch_stats'}; None for none. `with_ema` starts it.
+        ema_decay: its decay; None for none.
 
-    All but `apply_fn` and `tx` have a leading member axis in an ensemble.
+    All but `apply_fn`, `tx` and `ema_decay` have a leading member axis in an ensemble.
     """
 
     step: Int[Array, "..."]
@@ -53,11 +56,41 @@ class TrainState(struct.PyTreeNode):
     key: Key[Array, "..."]
     apply_fn: Callable[..., Any] = struct.field(pytree_node=False)
     tx: optax.GradientTransformation = struct.field(pytree_node=False)
+    ema: Variables | None = None
+    ema_decay: float | None = struct.field(default=None, pytree_node=False)
 
     @property
     def variables(self) -> Variables:
-        """The variables for the network's `apply`: {'params', 'batch_stats'}."""
+        """The variables for the network's `apply` in training: {'params', 'batch_stats'}."""
         return {"params": self.params, "batch_stats": self.batch_stats}
+
+    @property
+    def eval_variables(self) -> Variables:
+        """The variables for evaluation, prediction and export: `ema` if there is one, else `variables`."""
+        return self.variables if self.ema is None else self.ema
+
+    def with_ema(self, decay: float) -> "TrainState":
+        """This state with an exponential moving average of parameters and statistics from here on.
+
+        After step t, with the variables v_1, ..., v_t after each step, it is their weighted mean
+
+            ema_t = (1 - decay) / (1 - decay^t) * sum over i of decay^(t - i) * v_i
+
+        so the initial variables have no weight. Evaluation, prediction and export use it; training does not.
+
+        Args:
+            decay: more than 0 and less than 1. The mean is over the last 1 / (1 - decay) steps, approximately.
+
+        Raises:
+            ValueError: if the decay is out of its range.
+
+        References:
+            Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992. The normalization is that
+            of Kingma and Ba, Adam, 2015, section 3.
+        """
+        if not 0 < decay < 1:
+            raise ValueError(f"decay {decay}: expected more than 0 and less than 1, such as 0.999")
+        return self.replace(ema=jax.tree.map(jnp.copy, self.variables), ema_decay=decay)
 
     def __repr__(self) -> str:
         shape = np.shape(self.step)
@@ -115,6 +148,12 @@ def create_train_state(
         apply_fn=_apply_fn(model),
         tx=optimizer,
     )
+
+
+def update_ema(ema: Variables, variables: Variables, decay: float, step: int | Int[Array, ""]) -> Variables:
+    """The exponential moving average after step `step`, counted from 1, from the one before and the new variables."""
+    weight = (1 - decay) / -jnp.expm1(step * math.log(decay))
+    return jax.tree.map(lambda old, new: old + weight.astype(old.dtype) * (new - old), ema, variables)
 
 
 def _as_key(key: Any) -> PRNGKeyArray:

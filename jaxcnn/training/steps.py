@@ -18,7 +18,7 @@ from jaxcnn.training.accumulation import Batch, accumulated_value, accumulated_v
 from jaxcnn.training.batches import check_batch
 from jaxcnn.training.compilation import compiled
 from jaxcnn.training.metrics import METRICS, RESERVED, Metric, Metrics, compute_metrics
-from jaxcnn.training.state import RngStream, TrainState, Variables, derive_key
+from jaxcnn.training.state import RngStream, TrainState, Variables, derive_key, update_ema
 
 
 def train_step(
@@ -125,6 +125,8 @@ def _train_step(
         batch_stats=batch_stats,
         opt_state=opt_state,
     )
+    if state.ema is not None and state.ema_decay is not None:
+        state = state.replace(ema=update_ema(state.ema, state.variables, state.ema_decay, state.step))
     return state, of_batch.with_gradient_norm(optax.tree.norm(gradients))
 
 
@@ -135,7 +137,7 @@ def eval_step(
     *,
     metrics: Mapping[str, Metric] = FrozenDict(),
 ) -> Metrics:
-    """The metrics of a batch in evaluation mode: without dropout, with the moving statistics.
+    """The metrics of a batch in evaluation mode: without dropout, with the moving statistics, and with `state.ema`.
 
     Args:
         state: the state to evaluate.
@@ -160,7 +162,7 @@ def _eval_step(
     metrics: Mapping[str, Metric],
 ) -> Metrics:
     """`eval_step` without its checks, compiled."""
-    logits = state.apply_fn(state.variables, prepare_images(images), train=False)
+    logits = state.apply_fn(state.eval_variables, prepare_images(images), train=False)
     return compute_metrics(logits, labels, metrics)
 
 

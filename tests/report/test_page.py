@@ -14,7 +14,7 @@ from pages import Elements
 from PIL import Image
 
 from jaxcnn import InputError, runs
-from jaxcnn.data import Dataset
+from jaxcnn.data import Dataset, parse_augmentation
 from jaxcnn.recipes import RECIPES, get_recipe
 from jaxcnn.report import page, write_report
 from jaxcnn.report.activations import find_activations
@@ -140,6 +140,15 @@ def test_the_command_has_all_changed_settings(finished_run):
     )
     expected = "jaxcnn train nin --learning-rate 0.1 --accumulate 8 --seed 2 --limit 8 --dtype bfloat16 --deterministic"
     assert page.command_of(config) == expected
+
+
+def test_the_command_names_the_average_the_augmentation_and_the_validation():
+    recipe = replace(get_recipe("resnet_modern"), ema_decay=0.999, augmentation=parse_augmentation("flip,erase:0.5"))
+    config = RunConfig(recipe, val_fraction=0.1, val_seed=2, patience=3, until=0.94)
+    assert page.command_of(config) == (
+        "jaxcnn train resnet_modern --ema 0.999 --augment flip,erase:0.5 --val-fraction 0.1 --val-seed 2 --patience 3 "
+        "--until 0.94"
+    )
 
 
 def test_the_command_is_quoted_for_a_shell(finished_run):

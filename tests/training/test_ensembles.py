@@ -94,6 +94,8 @@ def test_states_that_differ_in_network_or_step_raise(sample):
         stack_members([one, other.replace(tx=optax.sgd(0.1))])
     with pytest.raises(ValueError, match="steps 0 and 3: expected the same step"):
         stack_members([one, other.replace(step=jnp.int32(3))])
+    with pytest.raises(ValueError, match=r"EMA decays None and 0\.9: expected the same"):
+        stack_members([one, other.with_ema(0.9)])
     with pytest.raises(ValueError, match="2 members on 3 devices"):
         fit_ensemble(stack_members([one, other]), sample, placement=Placement("sequential", CPUS[:3]), **OPTIONS)
 

@@ -9,7 +9,7 @@ import pytest
 from flax import linen as nn
 
 from jaxcnn.models import LeNet
-from jaxcnn.training import create_train_state
+from jaxcnn.training import create_train_state, eval_step, train_step
 from jaxcnn.training.state import RngStream, derive_key
 
 SHAPE = (28, 28, 1)
@@ -78,3 +78,31 @@ def test_a_state_is_printed_without_its_weights():
     assert repr(state) == "TrainState(step 0, 44,426 parameters)"
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), state, state, state)
     assert repr(stacked) == "TrainState(3 members, step 0, 44,426 parameters)"
+
+
+def test_ema_is_the_weighted_mean_of_the_variables_after_each_step():
+    state = create_train_state(LeNet(norm=NORM), optax.sgd(0.1), jax.random.key(0), SHAPE).with_ema(0.8)
+    rng, every = np.random.default_rng(0), []
+    for _ in range(4):
+        images, labels = rng.random((8, *SHAPE), np.float32), rng.integers(0, 10, 8)
+        state, _ = train_step(state, images, labels)
+        every.append(jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), state.variables))
+    weights = 0.8 ** np.arange(3, -1, -1)
+    expected = jax.tree.map(lambda *leaves: np.average(leaves, axis=0, weights=weights), *every)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), state.ema, expected)
+    assert state.eval_variables is state.ema
+
+
+def test_evaluation_uses_the_average():
+    state = create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), SHAPE)
+    other = create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(1), SHAPE)
+    images, labels = np.random.default_rng(0).random((8, *SHAPE), np.float32), np.arange(8)
+    averaged = state.with_ema(0.9).replace(ema=other.variables)
+    assert eval_step(averaged, images, labels).loss == eval_step(other, images, labels).loss
+    assert eval_step(averaged, images, labels).loss != eval_step(state, images, labels).loss
+
+
+@pytest.mark.parametrize("decay", [0.0, 1.0, -0.5, float("nan")])
+def test_an_invalid_decay_raises(decay):
+    with pytest.raises(ValueError, match=f"decay {decay}: expected more than 0 and less than 1"):
+        create_train_state(LeNet(), optax.sgd(0.1), jax.random.key(0), SHAPE).with_ema(decay)
