@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +11,8 @@ import tyro
 
 from jaxcnn import recipes, reproduction, runs, writers
 from jaxcnn.cli.options import later, option, print_line
-from jaxcnn.data import load_dataset, load_fashion_mnist, parse_augmentation, prepare_tfds
+from jaxcnn.cli.recipe_options import RecipeOptions
+from jaxcnn.data import load_dataset, load_fashion_mnist, prepare_tfds
 from jaxcnn.errors import InputError
 from jaxcnn.platform import (
     configure_malloc,
@@ -31,7 +32,7 @@ Group = tyro.conf.OmitArgPrefixes
 Flag = tyro.conf.FlagCreatePairsOff
 
 
-_RECIPE, _ALL = "the recipe's", "all"
+_ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -39,35 +40,20 @@ class TrainingOptions:
     """How to train.
 
     Attributes:
-        epochs: number of epochs.
-        batch_size: examples of a step.
-        learning_rate: learning rate, the highest one of a schedule. Several, such as 1e-4,1e-3, are compared.
-        accumulate: divide each batch into this many micro-batches and average their gradients, which needs less memory.
-            Each micro-batch has its own dropout masks and batch norm.
-        ema: evaluate, predict and export with an exponential moving average of the parameters and batch statistics, of
-            this decay, such as 0.999.
-        augment: random changes of the training images: some of flip, shift:PIXELS, erase:PROBABILITY and
-            cutout:PIXELS, as in flip,shift:2,erase:0.5; or none.
         seed: random seed of initialization, dropout, augmentation and the order of the data.
         seeds: number of runs, with the seeds from --seed.
         dtype: type of the computation.
-        keep_going: do not stop when the loss becomes NaN or infinite.
         patience: stop a run after this many epochs without a better validation accuracy.
         until: stop a run when its validation accuracy reaches this, such as 0.94.
+        keep_going: do not stop when the loss becomes NaN or infinite.
     """
 
-    epochs: Annotated[int | None, option("INT", _RECIPE)] = None
-    batch_size: Annotated[int | None, option("INT", _RECIPE)] = None
-    learning_rate: Annotated[str | None, option("FLOAT[,FLOAT...]", _RECIPE, "--lr")] = None
-    accumulate: Annotated[int | None, option("INT", _RECIPE)] = None
-    ema: Annotated[float | None, option("FLOAT", _RECIPE)] = None
-    augment: Annotated[str | None, option("NAME[:N][,...]", _RECIPE)] = None
     seed: int = 0
     seeds: int = 1
     dtype: Dtype = "float32"
-    keep_going: Flag[bool] = False
     patience: Annotated[int | None, option("INT", "do not stop early")] = None
     until: Annotated[float | None, option("FLOAT", "do not stop early")] = None
+    keep_going: Flag[bool] = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +118,7 @@ class SavingOptions:
 @later
 def train(
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")],
+    recipe: Group[RecipeOptions] = RecipeOptions(),
     training: Group[TrainingOptions] = TrainingOptions(),
     data: Group[DataOptions] = DataOptions(),
     hardware: Group[HardwareOptions] = HardwareOptions(),
@@ -147,26 +134,19 @@ def train(
 
     Args:
         name: the recipe, such as lenet or lenet_modern; or your own, as FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE.
+        recipe: changes of the recipe.
         training: how to train.
         data: the images.
         hardware: the devices.
         saving: what is written.
     """
-    recipe = recipes.get_recipe(name)
-    changes = {
-        "num_epochs": training.epochs, "batch_size": training.batch_size, "accumulate": training.accumulate,
-        "ema_decay": training.ema,
-    }  # fmt: skip
-    recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
-    if training.augment is not None:
-        recipe = replace(recipe, augmentation=parse_augmentation(training.augment))
-    rates = _learning_rates(training.learning_rate) if training.learning_rate is not None else (recipe.learning_rate,)
+    changed = recipe.change(recipes.get_recipe(name))
     config = runs.RunConfig(
-        recipe, training.seed, hardware.platform, training.dtype, data.limit, hardware.deterministic,
+        changed, training.seed, hardware.platform, training.dtype, data.limit, hardware.deterministic,
         val_fraction=data.val_fraction, val_seed=data.val_seed, patience=training.patience, until=training.until,
     )  # fmt: skip
-    root = saving.workdir or Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
-    configs = runs.sweep(config, root, learning_rates=rates, num_seeds=training.seeds)
+    root = saving.workdir or Path("runs") / f"{changed.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    configs = runs.sweep(config, root, learning_rates=recipe.learning_rates(changed), num_seeds=training.seeds)
     every = runs.Interval.parse(saving.checkpoint_every)
     watching = [writers.TerminalWriter(), *(_WRITERS[kind]() for kind in dict.fromkeys(saving.log_to))]
     if hardware.distributed and saving.workdir is None:
@@ -180,7 +160,7 @@ def train(
         set_num_cpu_devices(hardware.num_devices)
     raise_file_limit()
     budget = 0 if data.stream else memory_budget(hardware.platform)
-    dataset = load_dataset(data.data, image_size=recipe.image_size, max_bytes=budget, limit=data.limit)
+    dataset = load_dataset(data.data, image_size=changed.image_size, max_bytes=budget, limit=data.limit)
     configs = {path: config.with_data(dataset, data.data) for path, config in configs.items()}
     enable_compilation_cache()
     options = {"writers": watching, "num_devices": hardware.num_devices, "checkpoint_every": every}
@@ -251,13 +231,3 @@ _WRITERS: dict[str, Callable[[], runs.Writer]] = {
     "tensorboard": writers.TensorBoardWriter,
     "jsonl": writers.JsonLinesWriter,
 }
-
-
-def _learning_rates(text: str) -> tuple[float, ...]:
-    """The numbers in `text`, separated by commas."""
-    try:
-        return tuple(map(float, text.split(",")))
-    except ValueError as error:
-        raise InputError(
-            f"--learning-rate {text}: expected a number, or several separated by commas, such as 1e-4,1e-3"
-        ) from error

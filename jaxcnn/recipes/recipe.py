@@ -21,10 +21,9 @@ from jaxcnn.training.metrics import check_metrics
 from jaxcnn.words import count_of
 
 _ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat")
-_LATER = (
-    "accumulate",
-    "ema_decay",
-)  # settings that older records lack; records leave them out if they have the default
+_LATER = ("accumulate", "ema_decay")
+"""Settings that older records lack. Records leave them out if they have the default."""
+
 _TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 _SCHEDULES = {"constant": "at", "one_cycle": "in one cycle up to"}
 

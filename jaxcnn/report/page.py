@@ -1,5 +1,6 @@
 """The page about runs."""
 
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from flax.traverse_util import flatten_dict
 from jaxtyping import Float
 
 from jaxcnn.data import Dataset, StreamedDataset, name_augmentation
-from jaxcnn.recipes import ALL_RECIPES, SOURCE, get_recipe
+from jaxcnn.recipes import ALL_RECIPES, SOURCE, Recipe, get_recipe
 from jaxcnn.report import figures
 from jaxcnn.report.activations import find_activations
 from jaxcnn.report.rendering import embed_figure, write_page
@@ -120,6 +121,12 @@ def command_of(config: RunConfig) -> str:
         "epochs": (recipe.num_epochs, usual.num_epochs),
         "batch-size": (recipe.batch_size, usual.batch_size),
         "learning-rate": (recipe.learning_rate, usual.learning_rate),
+        "optimizer": (_optimizer_words(recipe), _optimizer_words(usual)),
+        "schedule": (recipe.schedule, usual.schedule),
+        "warmup-epochs": (recipe.warmup_epochs, usual.warmup_epochs),
+        "weight-decay": (recipe.weight_decay, usual.weight_decay),
+        "clip-norm": (recipe.clip_norm, usual.clip_norm),
+        "label-smoothing": (recipe.label_smoothing, usual.label_smoothing),
         "accumulate": (recipe.accumulate, usual.accumulate),
         "ema": (recipe.ema_decay, usual.ema_decay),
         "augment": (name_augmentation(recipe.augmentation) or augment, augment),
@@ -137,6 +144,12 @@ def command_of(config: RunConfig) -> str:
         if value != default:
             words += [f"--{name}", str(value)]
     return shlex.join([*words, *(["--deterministic"] if config.deterministic else [])])
+
+
+def _optimizer_words(recipe: Recipe) -> str:
+    """The optimizer of a recipe with its arguments, as --optimizer takes them."""
+    arguments = ",".join(f"{name}={json.dumps(value)}" for name, value in recipe.optimizer_options.items())
+    return f"{recipe.optimizer}:{arguments}" if arguments else recipe.optimizer
 
 
 def _curves(runs: Sequence[TrainedRun]) -> list[dict[str, str]]:

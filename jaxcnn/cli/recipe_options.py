@@ -1,0 +1,102 @@
+"""The options of `jaxcnn train` that change a recipe."""
+
+import json
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any
+
+from jaxcnn.cli.options import option
+from jaxcnn.data import parse_augmentation
+from jaxcnn.errors import InputError
+from jaxcnn.recipes import Recipe
+
+_RECIPE = "the recipe's"
+_FIELDS = {"epochs": "num_epochs", "ema": "ema_decay", "augment": "augmentation"}
+"""The fields of a recipe with another name than their option."""
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """Changes of the recipe.
+
+    Attributes:
+        epochs: number of epochs.
+        batch_size: examples of a step.
+        learning_rate: learning rate, the highest one of a schedule. Several, such as 1e-4,1e-3, are compared.
+        optimizer: a constructor of optax or optax.contrib, such as sgd, adamw, lion or muon, and its arguments, as in
+            sgd:momentum=0.9,nesterov=true.
+        schedule: schedule of the learning rate: constant, linear, cosine, step or one_cycle.
+        warmup_epochs: epochs at the beginning in which the learning rate rises linearly from 0, such as 0.5.
+        weight_decay: weight decay of the kernels.
+        clip_norm: maximum norm of all gradients together.
+        label_smoothing: share of the target that is spread over all classes, such as 0.1.
+        accumulate: divide each batch into this many micro-batches and average their gradients, which needs less memory.
+            Each micro-batch has its own dropout masks and batch norm.
+        ema: evaluate, predict and export with an exponential moving average of the parameters and batch statistics, of
+            this decay, such as 0.999.
+        augment: random changes of the training images: some of flip, shift:PIXELS, erase:PROBABILITY and
+            cutout:PIXELS, as in flip,shift:2,erase:0.5; or none.
+    """
+
+    epochs: Annotated[int | None, option("INT", _RECIPE)] = None
+    batch_size: Annotated[int | None, option("INT", _RECIPE)] = None
+    learning_rate: Annotated[str | None, option("FLOAT[,FLOAT...]", _RECIPE, "--lr")] = None
+    optimizer: Annotated[str | None, option("NAME[:ARG=VALUE,...]", _RECIPE)] = None
+    schedule: Annotated[str | None, option("NAME", _RECIPE)] = None
+    warmup_epochs: Annotated[float | None, option("FLOAT", _RECIPE)] = None
+    weight_decay: Annotated[float | None, option("FLOAT", _RECIPE)] = None
+    clip_norm: Annotated[float | None, option("FLOAT", _RECIPE)] = None
+    label_smoothing: Annotated[float | None, option("FLOAT", _RECIPE)] = None
+    accumulate: Annotated[int | None, option("INT", _RECIPE)] = None
+    ema: Annotated[float | None, option("FLOAT", _RECIPE)] = None
+    augment: Annotated[str | None, option("NAME[:N][,...]", _RECIPE)] = None
+
+    def change(self, recipe: Recipe) -> Recipe:
+        """`recipe` with the options that were given, except for the learning rate.
+
+        Raises:
+            InputError: if one has an invalid value.
+        """
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        changes: dict[str, Any] = {_FIELDS.get(name, name): value for name, value in given.items() if value is not None}
+        changes.pop("learning_rate", None)
+        if self.augment is not None:
+            changes["augmentation"] = parse_augmentation(self.augment)
+        if self.optimizer is not None:
+            changes["optimizer"], changes["optimizer_options"] = _parse_optimizer(self.optimizer)
+        if self.schedule is not None and self.schedule != recipe.schedule:
+            changes["schedule_options"] = {}
+        recipe = replace(recipe, **changes)
+        recipe.make_optimizer()  # raises if it does not take the arguments
+        return recipe
+
+    def learning_rates(self, recipe: Recipe) -> tuple[float, ...]:
+        """The learning rates to train with.
+
+        Raises:
+            InputError: if one is not a number.
+        """
+        if self.learning_rate is None:
+            return (recipe.learning_rate,)
+        try:
+            return tuple(map(float, self.learning_rate.split(",")))
+        except ValueError as error:
+            raise InputError(
+                f"--learning-rate {self.learning_rate}: expected a number, or several separated by commas, such as "
+                "1e-4,1e-3"
+            ) from error
+
+
+def _parse_optimizer(text: str) -> tuple[str, dict[str, Any]]:
+    """The name of an optimizer, and its arguments as numbers, booleans or None."""
+    name, _, rest = text.partition(":")
+    arguments = {}
+    for part in filter(None, rest.split(",")):
+        argument, _, value = part.partition("=")
+        try:
+            arguments[argument] = json.loads(value)
+        except ValueError as error:
+            raise InputError(
+                f"--optimizer {text}: expected arguments as NAME=VALUE with a number, true, false or null, as in "
+                "sgd:momentum=0.9,nesterov=true"
+            ) from error
+    return name, arguments

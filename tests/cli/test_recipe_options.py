@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from jaxcnn import InputError, cli
+from jaxcnn.cli.recipe_options import RecipeOptions
+from jaxcnn.data import Augmentation, Chain, RandomErasing
+from jaxcnn.recipes import get_recipe
+
+
+def test_options_that_are_not_given_change_nothing():
+    for name in ("lenet", "resnet_modern"):
+        assert RecipeOptions().change(get_recipe(name)) == get_recipe(name)
+        assert RecipeOptions().learning_rates(get_recipe(name)) == (get_recipe(name).learning_rate,)
+
+
+def test_each_option_changes_its_field():
+    options = RecipeOptions(
+        epochs=3, batch_size=64, optimizer="sgd:momentum=0.9,nesterov=true", schedule="cosine", warmup_epochs=0.5,
+        weight_decay=0.01, clip_norm=1.0, label_smoothing=0.1, accumulate=2, ema=0.99, augment="flip,erase:0.5",
+    )  # fmt: skip
+    recipe = options.change(get_recipe("lenet"))
+    changed = {
+        "num_epochs": 3, "batch_size": 64, "optimizer": "sgd", "schedule": "cosine", "warmup_epochs": 0.5,
+        "weight_decay": 0.01, "clip_norm": 1.0, "label_smoothing": 0.1, "accumulate": 2, "ema_decay": 0.99,
+        "augmentation": Chain((Augmentation(flip=True), RandomErasing(0.5))),
+    }  # fmt: skip
+    assert {name: getattr(recipe, name) for name in changed} == changed
+    assert dict(recipe.optimizer_options) == {"momentum": 0.9, "nesterov": True}
+
+
+def test_another_optimizer_or_schedule_has_its_own_arguments():
+    recipe = get_recipe("lenet")
+    assert dict(recipe.optimizer_options)
+    assert not RecipeOptions(optimizer="lion").change(recipe).optimizer_options
+    modern = get_recipe("lenet_modern")
+    assert not RecipeOptions(schedule="linear").change(modern).schedule_options
+    assert RecipeOptions(schedule=modern.schedule).change(modern) == modern
+
+
+@pytest.mark.parametrize("name", ["sgd:momentum=0.9,nesterov=true", "adam", "adamw", "lion", "muon"])
+def test_common_optimizers_train(sample_requests, tmp_path, name):
+    path = tmp_path / "run"
+    options = ["--optimizer", name, "--weight-decay", "0.01", "--lr", "0.001", "--limit", "32", "--epochs", "1"]
+    assert cli.main(["train", "lenet", *options, "--workdir", str(path)]) == 0
+    assert json.loads((path / "config.json").read_text())["optimizer"] == name.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": "adem"}, "optimizer 'adem' is unknown: did you mean adam"),
+        ({"optimizer": "sgd:momentum"}, "--optimizer sgd:momentum: expected arguments as NAME=VALUE"),
+        ({"optimizer": "sgd:momentum=high"}, "--optimizer sgd:momentum=high: expected arguments"),
+        ({"optimizer": "sgd:momentun=0.9"}, r"optimizer sgd: .*momentun"),
+        ({"schedule": "cyclic"}, "schedule 'cyclic' is unknown: expected one of constant, linear"),
+        ({"warmup_epochs": -1.0}, r"warmup_epochs -1\.0: expected 0 or more"),
+        ({"weight_decay": -1.0}, r"weight_decay -1\.0: expected 0 or more"),
+        ({"clip_norm": 0.0}, r"clip_norm 0\.0: expected a number above 0"),
+        ({"label_smoothing": 1.0}, r"label_smoothing 1\.0: expected 0 or more, and less than 1"),
+    ],
+)
+def test_invalid_values_raise(options, message):
+    with pytest.raises(InputError, match=message):
+        RecipeOptions(**options).change(get_recipe("lenet"))
+
+
+def test_a_learning_rate_is_a_number():
+    assert RecipeOptions(learning_rate="1e-4,0.5").learning_rates(get_recipe("lenet")) == (1e-4, 0.5)
+    with pytest.raises(InputError, match="--learning-rate high: expected a number"):
+        RecipeOptions(learning_rate="high").learning_rates(get_recipe("lenet"))
