@@ -90,7 +90,8 @@ def reproduce(configs: Mapping[Path, RunConfig], dataset: Dataset, root: Path, c
     diverged: list[DivergedError] = []
     with StopSignals() as signals:
         for path, config in configs.items():
-            if read_summary(path).get("status") == "finished":
+            summary = read_summary(path)
+            if summary.get("status") == "finished" and summary["num_epochs"] == config.recipe.num_epochs:
                 continue
             try:
                 train(config, dataset, path, writers=watching)

@@ -37,7 +37,8 @@ class RunDirectory:
     run, the primary one writes, and all of them need access to the directory.
 
     Args:
-        path: the directory: new, empty except for logs and hidden files, or that of a run with the same settings.
+        path: the directory: new, empty except for logs and hidden files, or that of a run with the same settings, or
+            with fewer epochs at a constant learning rate.
         config: the settings, as config.json holds them.
 
     Raises:
@@ -64,17 +65,18 @@ class RunDirectory:
             raise
 
     def _claim(self, config: dict[str, Any]) -> None:
-        """Write `config`, or check that it is there."""
-        path = self.path
+        """Write `config`, or check that it is there, perhaps with fewer epochs."""
+        path, text = self.path, json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
         for place in (path, self.checkpoints):
             if not os.access(place, os.R_OK | os.W_OK | os.X_OK) and (place == path or place.exists()):
                 raise InputError(f"{place} cannot be read or written: change its permissions or give another --workdir")
         if (path / "config.json").exists():
-            check_same_config(path, config)
+            if check_same_config(path, config):
+                self._write("config.json", text)
         elif not all(_HARMLESS.fullmatch(other.name) for other in path.iterdir()):
             raise InputError(f"{path} contains other files: a run needs its own directory; give another --workdir")
         else:
-            self._write("config.json", json.dumps({"format": FORMAT, **config}, indent=2) + "\n")
+            self._write("config.json", text)
 
     def __enter__(self) -> "RunDirectory":
         return self

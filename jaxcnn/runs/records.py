@@ -8,6 +8,7 @@ from typing import Any
 from jaxcnn.errors import InputError, list_differences
 from jaxcnn.runs.data_spec import normalize_names
 from jaxcnn.training import EpochResult
+from jaxcnn.words import count_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -86,11 +87,12 @@ def read_summary(path: Path) -> dict[str, Any]:
         raise InputError(f"{path / 'summary.json'} cannot be read ({error}): give another directory") from error
 
 
-def check_same_config(path: Path, config: dict[str, Any]) -> None:
-    """Check that the run in `path` has the settings `config`.
+def check_same_config(path: Path, config: dict[str, Any]) -> bool:
+    """Check that the run in `path` has the settings `config`, and return whether `config` extends it by more epochs.
 
-    Settings of JAX and the SHA-256 of the data are compared if both sides have them. The log names those that the run
-    lacks because an older version did not record them.
+    A run can be extended if its learning rate does not depend on the number of epochs. Settings of JAX and the SHA-256
+    of the data are compared if both sides have them. The log names those that the run lacks because an older version
+    did not record them.
 
     Raises:
         InputError: if the settings differ, with the differences; or if those of the run cannot be read, or have an
@@ -113,11 +115,20 @@ def check_same_config(path: Path, config: dict[str, Any]) -> None:
             "%s was written by an older jaxcnn, which did not record %s: not compared", path, ", ".join(unknown)
         )
     keys = [key for key in keys if key not in one_sided]
+    if keys == ["num_epochs"] and config["num_epochs"] > found["num_epochs"]:
+        if found["schedule"] == "constant":
+            return True
+        raise InputError(
+            f"{path} has a run of {count_of(found['num_epochs'], 'epoch')} with the schedule {found['schedule']}, which "
+            f"ends with them: --epochs {config['num_epochs']} has other learning rates from the first epoch on; give "
+            "another directory"
+        )
     if keys:
         differences = ", ".join(_describe_difference(key, found.get(key), config.get(key)) for key in keys)
         raise InputError(
             f"{path} has a run with other settings: {differences}; give the same settings or another directory"
         )
+    return False
 
 
 def _describe_difference(key: str, there: Any, here: Any) -> str:

@@ -61,6 +61,29 @@ def test_a_run_equals_fit_with_the_recipe(sample, tmp_path, console):
     assert [epoch.train_loss for epoch in epochs] == expected
 
 
+def test_a_finished_run_with_a_constant_rate_goes_on(sample, tmp_path):
+    whole = runs.train(RunConfig(RECIPE), sample, tmp_path / "whole")
+    runs.train(RunConfig(replace(RECIPE, num_epochs=1)), sample, tmp_path / "run")
+    longer = runs.train(RunConfig(RECIPE), sample, tmp_path / "run")
+    assert [epoch.metrics for epoch in longer] == [epoch.metrics for epoch in whole]
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["num_epochs"] == 2
+    one, other = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("whole", "run"))
+    assert one["params_sha256"] == other["params_sha256"]
+    with pytest.raises(InputError, match="--epochs 2 there and 1 here"):
+        runs.train(RunConfig(replace(RECIPE, num_epochs=1)), sample, tmp_path / "run")
+
+
+def test_a_schedule_that_ended_explains_why_the_run_cannot_go_on(sample, tmp_path):
+    recipe = replace(RECIPE, schedule="one_cycle", num_epochs=1)
+    runs.train(RunConfig(recipe), sample, tmp_path / "run")
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    with pytest.raises(
+        InputError, match=r"a run of 1 epoch with the schedule one_cycle.*--epochs 2 has other learning"
+    ):
+        runs.train(RunConfig(replace(recipe, num_epochs=2)), sample, tmp_path / "run")
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+
 def test_the_same_seed_gives_the_same_run(sample, tmp_path, console):
     for name, seed in (("one", 0), ("same", 0), ("other", 1)):
         runs.train(RunConfig(RECIPE, seed=seed), sample, tmp_path / name, writers=[TerminalWriter(console)])
