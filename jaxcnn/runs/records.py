@@ -119,9 +119,9 @@ def check_same_config(path: Path, config: dict[str, Any]) -> bool:
         if found["schedule"] == "constant":
             return True
         raise InputError(
-            f"{path} has a run of {count_of(found['num_epochs'], 'epoch')} with the schedule {found['schedule']}, which "
-            f"ends with them: --epochs {config['num_epochs']} has other learning rates from the first epoch on; give "
-            "another directory"
+            f"{path} has a run of {count_of(found['num_epochs'], 'epoch')} with the schedule {found['schedule']}, "
+            f"which ends with them: --epochs {config['num_epochs']} has other learning rates from the first epoch on; "
+            "give another directory"
         )
     if keys:
         differences = ", ".join(_describe_difference(key, found.get(key), config.get(key)) for key in keys)

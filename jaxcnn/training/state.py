@@ -3,7 +3,7 @@
 import enum
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -14,6 +14,8 @@ from flax import linen as nn
 from flax import struct
 from jax.core import Tracer
 from jaxtyping import Array, Int, Key, PRNGKeyArray
+
+from jaxcnn.training.compilation import compiled
 
 Variables = dict[str, Any]
 
@@ -166,7 +168,9 @@ def _as_key(key: Any) -> PRNGKeyArray:
     raise TypeError(f"key {key!r}: expected a key from jax.random.key, or an int as its seed")
 
 
-@partial(jax.jit, static_argnums=(0, 2))
+# This program has a part for each parameter and runs once. XLA compiles it in half the time at this level; the
+# parameters are the same.
+@compiled(options={"xla_backend_optimization_level": "1"}, static_argnums=(0, 2))
 def _init(model: nn.Module, key: PRNGKeyArray, image_shape: tuple[int, int, int]) -> Variables:
     return dict(model.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False))
 
