@@ -383,7 +383,8 @@ def as_markdown(results: dict[str, Any], profiles: dict[str, Any]) -> str:
             " / ".join(f"{of[contestant]['peak_bytes'] / 1e9:.1f}" for contestant in ("jaxcnn", best)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    samples = len(comparisons[0][1]["results"]["jaxcnn"]["step_seconds"])
+    counts = sorted({len(comparison["results"]["jaxcnn"]["step_seconds"]) for _, comparison in comparisons})
+    samples = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     versions = results["versions"]
     others = [f"{name} {versions[package]}" for package, name in PEERS.items() if package in versions]
     lines += [
