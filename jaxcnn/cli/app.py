@@ -30,7 +30,7 @@ _RENAMED = {
     "--to": "--format, or --output for jaxcnn data prepare",
     "--out": "--output",
 }
-_CHOICES = {"--platform", "--dtype", "--format", "--background", "--log-to"}
+_CHOICES = {"--platform", "--dtype", "--format", "--background", "--log-to", "--split"}
 """Options with a fixed list of values, all in lower case."""
 
 _COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {

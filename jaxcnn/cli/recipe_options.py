@@ -1,8 +1,13 @@
 """The options of `jaxcnn train` that change a recipe."""
 
 import json
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import optax
 
 from jaxcnn.cli.options import option
 from jaxcnn.data import parse_augmentation
@@ -23,7 +28,7 @@ class RecipeOptions:
         batch_size: examples of a step.
         learning_rate: learning rate, the highest one of a schedule. Several, such as 1e-4,1e-3, are compared.
         optimizer: a constructor of optax or optax.contrib, such as sgd, adamw, lion or muon, and its arguments, as in
-            sgd:momentum=0.9,nesterov=true.
+            sgd:momentum=0.9,nesterov=true. They replace those of the recipe.
         schedule: schedule of the learning rate: constant, linear, cosine, step or one_cycle.
         warmup_epochs: epochs at the beginning in which the learning rate rises linearly from 0, such as 0.5.
         weight_decay: weight decay of the kernels.
@@ -63,11 +68,35 @@ class RecipeOptions:
             changes["augmentation"] = parse_augmentation(self.augment)
         if self.optimizer is not None:
             changes["optimizer"], changes["optimizer_options"] = _parse_optimizer(self.optimizer)
+            if self.weight_decay is not None and "weight_decay" in changes["optimizer_options"]:
+                raise InputError(
+                    f"--weight-decay {self.weight_decay}: --optimizer {self.optimizer} has another; give one"
+                )
         if self.schedule is not None and self.schedule != recipe.schedule:
             changes["schedule_options"] = {}
-        recipe = replace(recipe, **changes)
-        recipe.make_optimizer()  # raises if it does not take the arguments
-        return recipe
+        return replace(recipe, **changes)
+
+    def check_optimizer(self, recipe: Recipe) -> None:
+        """Take a step with the optimizer of `recipe`, without computing it.
+
+        Raises:
+            InputError: if it refuses the arguments of --optimizer.
+        """
+        params = {"kernel": jax.ShapeDtypeStruct((2, 2), jnp.float32), "bias": jax.ShapeDtypeStruct((2,), jnp.float32)}
+
+        def step(params: Any) -> Any:
+            optimizer = optax.with_extra_args_support(recipe.make_optimizer())
+            loss = jnp.float32(0)
+            extra = {"value": loss, "grad": params, "value_fn": lambda _: loss}
+            return optimizer.update(params, optimizer.init(params), params, **extra)
+
+        try:
+            jax.eval_shape(step, params)
+        except (TypeError, ValueError, IndexError) as error:
+            if isinstance(error, InputError):
+                raise
+            line = str(error).strip().splitlines()[0]
+            raise InputError(f"--optimizer {self.optimizer}: it refuses these arguments ({line})") from error
 
     def learning_rates(self, recipe: Recipe) -> tuple[float, ...]:
         """The learning rates to train with.
@@ -87,14 +116,16 @@ class RecipeOptions:
 
 
 def _parse_optimizer(text: str) -> tuple[str, dict[str, Any]]:
-    """The name of an optimizer, and its arguments as numbers, booleans or None."""
+    """The name of an optimizer, and its arguments: finite numbers, booleans or None."""
     name, _, rest = text.partition(":")
     arguments = {}
     for part in filter(None, rest.split(",")):
         argument, _, value = part.partition("=")
         try:
             arguments[argument] = json.loads(value)
-        except ValueError as error:
+            if not (arguments[argument] is None or math.isfinite(arguments[argument])):
+                raise ValueError("the number is not finite")
+        except (TypeError, ValueError) as error:
             raise InputError(
                 f"--optimizer {text}: expected arguments as NAME=VALUE with a number, true, false or null, as in "
                 "sgd:momentum=0.9,nesterov=true"

@@ -15,12 +15,11 @@ from jaxcnn.writers import PlainConsole
 RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Data = Annotated[str | None, option("DIR", "the run's own")]
 Best = Annotated[bool, tyro.conf.FlagCreatePairsOff]
-Split = Literal["train", "val", "test"]
 Format = Literal["stablehlo", "onnx", "safetensors"]
 
 
 @later
-def evaluate(run: RunPath, *, data: Data = None, split: Split = "test", best: Best = False) -> None:
+def evaluate(run: RunPath, *, data: Data = None, split: runs.Split = "test", best: Best = False) -> None:
     """Test the network of a run: accuracy, loss, calibration, classes and confusions.
 
     Args:

@@ -145,6 +145,7 @@ def train(
         changed, training.seed, hardware.platform, training.dtype, data.limit, hardware.deterministic,
         val_fraction=data.val_fraction, val_seed=data.val_seed, patience=training.patience, until=training.until,
     )  # fmt: skip
+    recipe.check_optimizer(changed)
     root = saving.workdir or Path("runs") / f"{changed.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
     configs = runs.sweep(config, root, learning_rates=recipe.learning_rates(changed), num_seeds=training.seeds)
     every = runs.Interval.parse(saving.checkpoint_every)

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import jax
@@ -108,13 +108,15 @@ class RandomErasing:
         """Augment `images` with random numbers from `key`; keep their type and shape."""
         n, height, width, _ = images.shape
         choice_key, area_key, aspect_key, corner_key = jax.random.split(key, 4)
-        area = height * width * jax.random.uniform(area_key, (n,), minval=self.min_area, maxval=self.max_area)
+        share = jax.random.uniform(area_key, (n,), jnp.float32, self.min_area, self.max_area)
+        area = height * width * share
         limit = math.log(self.max_aspect)
-        aspect = jnp.exp(jax.random.uniform(aspect_key, (n,), minval=-limit, maxval=limit))
+        aspect = jnp.exp(jax.random.uniform(aspect_key, (n,), jnp.float32, -limit, limit))
         sides = jnp.stack([jnp.sqrt(area * aspect), jnp.sqrt(area / aspect)], axis=1)
-        size = jnp.array([height, width])
+        size = jnp.array([[height, width]])
         sides = jnp.clip(jnp.round(sides).astype(int), 1, size)
-        corner = jnp.floor(jax.random.uniform(corner_key, (n, 2)) * (size - sides + 1)).astype(int)
+        free = (size - sides + 1).astype(jnp.float32)
+        corner = jnp.floor(jax.random.uniform(corner_key, (n, 2), jnp.float32) * free).astype(int)
         is_erased = jax.random.bernoulli(choice_key, self.probability, (n, 1, 1, 1))
         return jnp.where(is_erased & _rectangles(corner, corner + sides, height, width), 0, images)
 
@@ -152,7 +154,7 @@ class Cutout:
     def __call__(self, key: PRNGKeyArray, images: Shaped[Array, "n h w c"]) -> Shaped[Array, "n h w c"]:
         """Augment `images` with random numbers from `key`; keep their type and shape."""
         n, height, width, _ = images.shape
-        corner = jax.random.randint(key, (n, 2), 0, jnp.array([height, width])) - self.size // 2
+        corner = jax.random.randint(key, (n, 2), 0, jnp.array([[height, width]])) - self.size // 2
         return jnp.where(_rectangles(corner, corner + self.size, height, width), 0, images)
 
 
@@ -200,7 +202,7 @@ def parse_augmentation(text: str) -> Transform | None:
     """
     if text == "none":
         return None
-    given: dict[str, float] = {}
+    given: dict[str, float | int] = {}
     for part in text.split(","):
         name, _, value = part.partition(":")
         kind = _NAMES.get(name)
@@ -209,7 +211,18 @@ def parse_augmentation(text: str) -> Transform | None:
         try:
             given[name] = True if kind is bool else kind(value)
         except ValueError as error:
-            raise InputError(f"--augment {text}: {value!r} is not a number, as in {_FORMS}") from error
+            what = "an integer" if kind is int else "a number"
+            raise InputError(f"--augment {text}: {value!r} is not {what}, as in {_FORMS}") from error
+    if given.get("shift") == 0:
+        raise InputError(f"--augment {text}: expected a shift of 1 pixel or more")
+    try:
+        return _augmentation(given)
+    except InputError as error:
+        raise InputError(f"--augment {text}: {error}") from error
+
+
+def _augmentation(given: Mapping[str, float | int]) -> Transform:
+    """The augmentation with these parts, by their names."""
     transforms: list[Transform] = []
     if {"flip", "shift"} & set(given):
         transforms.append(Augmentation(flip="flip" in given, shift=int(given.get("shift", 0))))
@@ -221,7 +234,7 @@ def parse_augmentation(text: str) -> Transform | None:
 
 
 def name_augmentation(transform: Transform | None) -> str | None:
-    """The text that `parse_augmentation` makes `transform` of; None if there is none.
+    """The text for `parse_augmentation` that gives `transform`; None if no text does.
 
     Examples:
         >>> name_augmentation(Chain((Augmentation(flip=True, shift=2), Cutout(8))))
@@ -233,7 +246,7 @@ def name_augmentation(transform: Transform | None) -> str | None:
             case Augmentation(flip=flip, shift=shift):
                 names += [*(["flip"] if flip else []), *([f"shift:{shift}"] if shift else [])]
             case RandomErasing(probability=probability):
-                names.append(f"erase:{probability:g}")
+                names.append(f"erase:{probability!r}")
             case Cutout(size=size):
                 names.append(f"cutout:{size}")
     text = ",".join(names) or "none"

@@ -38,5 +38,5 @@ def hold_out(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray
         count = min(max(round(fraction * len(members)), 1), len(members) - 1)
         is_held_out[members[np.argsort(ranks[members], kind="stable")[:count]]] = True
     if not is_held_out.any():
-        raise InputError(f"fraction {fraction}: no class has two training examples, one of them to hold out")
+        raise InputError("no class has two training examples, one of them to hold out")
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)

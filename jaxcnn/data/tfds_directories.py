@@ -207,7 +207,8 @@ class _Split:
                 return read_in_order(pictures, image_size, shape), np.array(labels, np.uint8)
 
         def fetch_labels() -> np.ndarray:
-            return np.array([label for _, label in self.parsed()], np.uint8)
+            with input_errors(self._version, _CONTENT):
+                return np.array([label for _, label in itertools.islice(self.parsed(), self._limit)], np.uint8)
 
         return StoredSource(self.num_examples, fetch, fetch_labels)
 

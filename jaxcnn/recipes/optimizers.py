@@ -73,7 +73,7 @@ def find_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
         found = getattr(module, name, None)
         if callable(found) and "learning_rate" in inspect.signature(found).parameters:
             return cast("Callable[..., optax.GradientTransformation]", found)
-    names = {entry for module in modules for entry in dir(module) if entry.islower()}
+    names = {entry for module in modules for entry in dir(module) if entry.islower()} - {name}
     alike = difflib.get_close_matches(name, names, n=3)
     hint = f"did you mean {' or '.join(alike)}?" if alike else "expected one of optax, such as adam, adamw, sgd or lion"
     raise InputError(f"optimizer {name!r} is unknown: {hint}")

@@ -1,5 +1,6 @@
 """Recipes: the network, the image size, the hyperparameters and the book's figures of an experiment."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, partial
@@ -165,8 +166,8 @@ class Recipe:
             raise InputError(f"label_smoothing {self.label_smoothing}: expected 0 or more, and less than 1")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise InputError(f"clip_norm {self.clip_norm}: expected a number above 0, or None")
-        if not self.warmup_epochs >= 0:
-            raise InputError(f"warmup_epochs {self.warmup_epochs}: expected 0 or more")
+        if not 0 <= self.warmup_epochs < math.inf:
+            raise InputError(f"warmup_epochs {self.warmup_epochs}: expected 0 or more, and finite")
 
     @property
     def num_parameters(self) -> int:

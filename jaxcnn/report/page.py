@@ -108,7 +108,7 @@ def _apart(config: RunConfig, others: Sequence[RunConfig]) -> list[str]:
 
 
 def command_of(config: RunConfig) -> str:
-    """The command that repeats a run with these settings.
+    """The command that repeats a run with these settings. Settings that no option can express are left out.
 
     Examples:
         >>> command_of(RunConfig(get_recipe("lenet"), seed=3))
@@ -116,7 +116,6 @@ def command_of(config: RunConfig) -> str:
     """
     recipe = config.recipe
     usual = get_recipe(recipe.command_name)
-    augment = name_augmentation(usual.augmentation)
     options = {
         "epochs": (recipe.num_epochs, usual.num_epochs),
         "batch-size": (recipe.batch_size, usual.batch_size),
@@ -129,7 +128,7 @@ def command_of(config: RunConfig) -> str:
         "label-smoothing": (recipe.label_smoothing, usual.label_smoothing),
         "accumulate": (recipe.accumulate, usual.accumulate),
         "ema": (recipe.ema_decay, usual.ema_decay),
-        "augment": (name_augmentation(recipe.augmentation) or augment, augment),
+        "augment": (name_augmentation(recipe.augmentation), name_augmentation(usual.augmentation)),
         "seed": (config.seed, 0),
         "data": (config.data.source, None),
         "limit": (config.limit, None),
@@ -141,13 +140,15 @@ def command_of(config: RunConfig) -> str:
     }
     words = ["jaxcnn", "train", recipe.command_name]
     for name, (value, default) in options.items():
-        if value != default:
+        if value != default and value is not None:
             words += [f"--{name}", str(value)]
     return shlex.join([*words, *(["--deterministic"] if config.deterministic else [])])
 
 
-def _optimizer_words(recipe: Recipe) -> str:
-    """The optimizer of a recipe with its arguments, as --optimizer takes them."""
+def _optimizer_words(recipe: Recipe) -> str | None:
+    """The optimizer of a recipe with its arguments, as --optimizer takes them; None if it cannot take them."""
+    if not all(value is None or isinstance(value, int | float) for value in recipe.optimizer_options.values()):
+        return None
     arguments = ",".join(f"{name}={json.dumps(value)}" for name, value in recipe.optimizer_options.items())
     return f"{recipe.optimizer}:{arguments}" if arguments else recipe.optimizer
 

@@ -4,7 +4,7 @@ from jaxcnn.runs.config import RunConfig, sweep
 from jaxcnn.runs.directory import RunDirectory, lock_directory, params_sha256
 from jaxcnn.runs.evaluation import Evaluation
 from jaxcnn.runs.interval import Interval
-from jaxcnn.runs.opened import TrainedRun, find_runs, load_data, open_runs
+from jaxcnn.runs.opened import Split, TrainedRun, find_runs, load_data, open_runs
 from jaxcnn.runs.records import check_same_config, flatten_config, read_config, read_metrics, read_summary
 from jaxcnn.runs.run import Run
 from jaxcnn.runs.stopping import StopSignals
@@ -18,6 +18,7 @@ __all__ = [
     "RunConfig",
     "RunDirectory",
     "Setup",
+    "Split",
     "StopSignals",
     "TrainedRun",
     "Writer",

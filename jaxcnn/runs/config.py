@@ -74,6 +74,10 @@ class RunConfig:
             raise InputError(f"--epochs {recipe.num_epochs}: expected 1 or more")
         if not 1 <= recipe.batch_size <= _MAX_COUNT:
             raise InputError(f"--batch-size {recipe.batch_size}: expected an integer from 1 to {_MAX_COUNT}")
+        if recipe.warmup_epochs > recipe.num_epochs:
+            raise InputError(
+                f"--warmup-epochs {recipe.warmup_epochs:g}: expected at most {recipe.num_epochs}, the number of epochs"
+            )
         if not 1 <= recipe.accumulate <= recipe.batch_size:
             raise InputError(
                 f"--accumulate {recipe.accumulate}: expected an integer from 1 to {recipe.batch_size}, the batch size"
@@ -92,6 +96,8 @@ class RunConfig:
             raise InputError(f"--val-fraction {self.val_fraction}: expected more than 0 and less than 1, such as 0.1")
         if not (isinstance(self.val_seed, int) and 0 <= self.val_seed < 2**32):
             raise InputError(f"--val-seed {self.val_seed}: expected an integer from 0 to 4294967295")
+        if self.val_seed and self.val_fraction is None:
+            raise InputError(f"--val-seed {self.val_seed}: it needs --val-fraction, such as --val-fraction 0.1")
         if self.patience is not None and self.patience < 1:
             raise InputError(f"--patience {self.patience}: expected 1 or more epochs")
         if self.until is not None and not 0 < self.until <= 1:
@@ -106,28 +112,36 @@ class RunConfig:
 
     def _selection(self) -> dict[str, Any]:
         """The settings of validation and early stopping that differ from the defaults."""
-        differs = {field.name: getattr(self, field.name) for field in fields(self) if field.name in SELECTION}
-        return {name: value for name, value in differs.items() if value != getattr(RunConfig, name)}
+        return {name: getattr(self, name) for name in SELECTION if getattr(self, name) != SELECTION[name]}
 
     def hold_out(self, dataset: Dataset | StreamedDataset) -> Dataset | StreamedDataset:
         """`dataset`, limited as the run is, with the run's validation split.
 
         Raises:
-            InputError: if the data has a validation split and the run holds out another, or a rule of early stopping
-                has none to use.
+            InputError: if the data has a validation split and the run holds out another, or no class has two training
+                examples.
         """
-        if self.val_fraction is not None:
-            if dataset.val is not None:
-                raise InputError(
-                    f"--val-fraction {self.val_fraction}: the data has a validation split of its own; leave the option "
-                    "out"
-                )
+        if self.val_fraction is None:
+            return dataset
+        if dataset.val is not None:
+            raise InputError(
+                f"--val-fraction {self.val_fraction}: the data has a validation split of its own; leave the option out"
+            )
+        try:
             return dataset.hold_out(self.val_fraction, self.val_seed)
+        except InputError as error:
+            raise InputError(f"--val-fraction {self.val_fraction}: {error}") from error
+
+    def check_early_stopping(self, dataset: Dataset | StreamedDataset) -> None:
+        """Check that `dataset` has a validation split if a rule of early stopping needs one.
+
+        Raises:
+            InputError: if it has none.
+        """
         rules = {"--patience": self.patience, "--until": self.until}
         given = next((f"{option} {value}" for option, value in rules.items() if value is not None), None)
         if given is not None and dataset.val is None:
             raise InputError(f"{given}: there is no validation split; hold one out, as with --val-fraction 0.1")
-        return dataset
 
     def as_json(self) -> dict[str, Any]:
         """The settings as config.json holds them, with the settings of JAX that affect results."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, StreamedDataset
+from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, DataSource, StreamedDataset
 
 _SAMPLE = 256  # examples of each split that are read even from a streamed data set
 _BATCH = 256
@@ -53,11 +53,12 @@ FASHION_MNIST = DataSpec(None, FASHION_MNIST_CLASSES, (28, 28, 1), (60_000, 10_0
 
 
 def data_sha256(dataset: Dataset | StreamedDataset) -> dict[str, str | None]:
-    """SHA-256 of the images and labels of all splits; it does not depend on where they are stored.
+    """SHA-256 of the images and labels of the splits; it does not depend on where they are stored.
 
     Returns:
         The first 16 hexadecimal digits: `sample`, of up to 256 examples of each split at equal distances, and `all`, of
-        all examples. `all` is None if the data is streamed, because reading it can take hours.
+        all examples. `all` is None if the data is streamed, because reading it can take hours. Both are of the training
+        and test examples; `val` is a sample of the validation split that the data has.
 
     Examples:
         >>> images, labels = np.zeros((2, 28, 28, 1), np.uint8), np.array([0, 1], np.uint8)
@@ -65,13 +66,14 @@ def data_sha256(dataset: Dataset | StreamedDataset) -> dict[str, str | None]:
         >>> data_sha256(dataset)["sample"] == data_sha256(dataset.streamed())["sample"]
         True
     """
-    in_memory = isinstance(dataset, Dataset)
-    return {"sample": _sha256(dataset, _SAMPLE), "all": _sha256(dataset, None) if in_memory else None}
+    in_memory, own = isinstance(dataset, Dataset), [dataset.train, dataset.test]
+    digests = {"sample": _sha256(dataset, own, _SAMPLE), "all": _sha256(dataset, own, None) if in_memory else None}
+    return digests if dataset.val is None else digests | {"val": _sha256(dataset, [dataset.val], _SAMPLE)}
 
 
-def _sha256(dataset: Dataset | StreamedDataset, max_examples: int | None) -> str:
+def _sha256(dataset: Dataset | StreamedDataset, sources: Iterable[DataSource], max_examples: int | None) -> str:
     digest = hashlib.sha256()
-    for source in filter(None, (dataset.train, dataset.test, dataset.val)):
+    for source in sources:
         count = len(source)
         indices = np.linspace(0, count - 1, min(count, max_examples or count)).astype(int)
         digest.update(f"{count} {dataset.image_shape}\n".encode())

@@ -49,6 +49,7 @@ class RunDirectory:
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self.path = path
         self._descriptor = None
+        self._extended: str | None = None
         if not is_primary_process():
             return
         try:
@@ -72,7 +73,7 @@ class RunDirectory:
                 raise InputError(f"{place} cannot be read or written: change its permissions or give another --workdir")
         if (path / "config.json").exists():
             if check_same_config(path, config):
-                self._write("config.json", text)
+                self._extended = text
         elif not all(_HARMLESS.fullmatch(other.name) for other in path.iterdir()):
             raise InputError(f"{path} contains other files: a run needs its own directory; give another --workdir")
         else:
@@ -94,6 +95,11 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """The directory of the checkpoints."""
         return self.path / "checkpoints"
+
+    def extend(self) -> None:
+        """Write the settings with more epochs into config.json, if the directory was claimed with them."""
+        if self._extended is not None:
+            self._write("config.json", self._extended)
 
     def write_metrics(self, lines: Iterable[dict[str, Any]]) -> None:
         """Write metrics.jsonl, or remove it if there are no lines."""

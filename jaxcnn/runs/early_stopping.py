@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from jaxcnn.training import EpochResult, best_epoch
 from jaxcnn.words import count_of
 
@@ -29,7 +31,7 @@ def why_stop(epochs: Sequence[EpochResult], *, patience: int | None, until: floa
     if best is None:
         return None
     accuracy = best.metrics["val_accuracy"]
-    if until is not None and accuracy >= until:
+    if until is not None and np.float32(accuracy) >= np.float32(until):  # accuracies are float32 on the device
         return f"validation accuracy {accuracy:.4f} reached {until:g}"
     if patience is not None and epochs[-1].epoch - best.epoch >= patience:
         return f"no better validation accuracy in {count_of(patience, 'epoch')}"

@@ -79,15 +79,30 @@ def load_data(config: RunConfig, source: str | None = None) -> Dataset | Streame
     return dataset
 
 
-def _best_step(path: Path, checkpoints: Checkpointer, metadata: dict[str, Any]) -> int:
-    """The step of the best of `checkpoints`, as the `metadata` of the newest one has it."""
+def _resume_best(
+    path: Path, checkpoints: Checkpointer, state: TrainState, metadata: dict[str, Any]
+) -> tuple[TrainState, dict[str, Any]]:
+    """The best of `checkpoints` and its metadata; `metadata` is that of the newest one.
+
+    Raises:
+        InputError: if none is the best, or it cannot be read.
+    """
     epochs = [EpochResult.from_json(record) for record in metadata.get("epochs", ())]
-    if best_epoch(epochs) is None or checkpoints.best_step is None:
+    if not epochs:
+        raise InputError(f"{path} has no finished epoch yet, so none is the best: leave --best out")
+    step = checkpoints.best_step
+    if best_epoch(epochs) is None or step is None:
         raise InputError(
             f"{path} has no validation split, so none of its epochs is the best: leave --best out, or train with "
             "--val-fraction 0.1"
         )
-    return checkpoints.best_step
+    try:
+        found = checkpoints.resume(state, max_step=step)
+    except FileNotFoundError:
+        found = None
+    if found is None or int(found[0].step) != step:
+        raise InputError(f"{path}: checkpoint {step}, the best one, cannot be read: leave --best out")
+    return found
 
 
 @dataclass(frozen=True)
@@ -137,7 +152,7 @@ class TrainedRun:
                 zeros = config.zeros_state(_NUM_EXAMPLES, len(config.data.class_names), config.data.image_shape[2])
                 state, metadata = checkpoints.resume(zeros)
                 if best:
-                    state, metadata = checkpoints.resume(zeros, max_step=_best_step(path, checkpoints, metadata))
+                    state, metadata = _resume_best(path, checkpoints, zeros, metadata)
         except FileNotFoundError as error:
             raise InputError(f"{error}: train the run again in another directory") from error
         except OSError as error:
@@ -168,6 +183,8 @@ class TrainedRun:
         """
         self.config.check_data(dataset)
         dataset = dataset.limit(self.config.limit)
+        if split != "test" and self.config.val_fraction is not None and dataset.val is not None:
+            raise InputError(f"--split {split}: the data has a validation split, and the run held out another one")
         source = dataset.test if split == "test" else getattr(self.config.hold_out(dataset), split)
         if source is None:
             raise InputError(f"--split {split}: the run has no validation split; give --split test")

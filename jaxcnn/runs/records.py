@@ -18,8 +18,8 @@ FORMAT = 2
 1: config.json holds no network, and only the settings of the recipe that the command line can change.
 """
 
-SELECTION = ("val_fraction", "val_seed", "patience", "until")
-"""Settings of validation and early stopping. They are recorded if they differ from the defaults."""
+SELECTION = {"val_fraction": None, "val_seed": 0, "patience": None, "until": None}
+"""Settings of validation and early stopping with their defaults. They are recorded if they differ from these."""
 
 _CLASSES = "data class_names"
 _NOT_COMPARED = {"source place", "data source"}  # files can be moved; their SHA-256 is compared
@@ -31,7 +31,7 @@ _OPTIONS = {
         for name in ("batch_size", "learning_rate", "seed", "limit", "dtype", "accumulate", *SELECTION)
     },
     "matmul_precision": "JAX_DEFAULT_MATMUL_PRECISION",
-    **{f"data_sha256 {part}": "--data with SHA-256" for part in ("sample", "all")},
+    **{f"data_sha256 {part}": "--data with SHA-256" for part in ("sample", "all", "val")},
 }
 """The option or variable for an entry of the settings. Other entries belong to the recipe or to JAX."""
 
@@ -98,7 +98,8 @@ def check_same_config(path: Path, config: dict[str, Any]) -> bool:
         InputError: if the settings differ, with the differences; or if those of the run cannot be read, or have an
             older format.
     """
-    found, config = flatten_config(read_config(path)), flatten_config({"format": FORMAT, **config})
+    found = SELECTION | flatten_config(read_config(path))
+    config = SELECTION | flatten_config({"format": FORMAT, **config})
     if isinstance(found.get(_CLASSES), list):  # older runs recorded the names of folders without normalization
         found[_CLASSES] = list(normalize_names(map(str, found[_CLASSES])))
     if found["format"] < FORMAT:

@@ -106,6 +106,8 @@ class Session:
             chunk_steps=self.checkpoint_every.steps,
             placement=placement,
         )
+        for run in runs:
+            run.directory.extend()
         devices, num_examples = describe_devices(self.devices), len(self.dataset.train)
         setup = Setup(num_examples, devices, placement, isinstance(self.dataset, StreamedDataset))
         self._notify("on_start", runs, setup)

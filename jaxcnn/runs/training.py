@@ -65,7 +65,9 @@ def train(
     devices = find_devices(config.device, 1 if num_devices is None and jax.process_count() == 1 else num_devices)
     single = SINGLE if len(devices) == 1 else Placement("data_parallel", devices)
     whole = dataset.limit(config.limit)
-    session = Session(config.hold_out(whole), devices, single, writers, checkpoint_every, keep_going)
+    divided = config.hold_out(whole)
+    config.check_early_stopping(divided)
+    session = Session(divided, devices, single, writers, checkpoint_every, keep_going)
     (epochs,) = session.train({Path(workdir): config}, whole)
     return epochs
 
@@ -121,7 +123,9 @@ def train_ensemble(
     config = next(iter(configs.values()))
     devices = find_devices(config.device, num_devices)
     whole = dataset.limit(config.limit)
-    session = Session(config.hold_out(whole), devices, SINGLE, writers, checkpoint_every, keep_going)
+    divided = config.hold_out(whole)
+    config.check_early_stopping(divided)
+    session = Session(divided, devices, SINGLE, writers, checkpoint_every, keep_going)
     return session.train(configs, whole)
 
 

@@ -1,8 +1,7 @@
 """How the programs of training are compiled: `jax.jit` with options for XLA."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache, wraps
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import jax
@@ -19,14 +18,13 @@ OPTIONS = {
 }
 
 
-def compiled(options: Mapping[str, str] = MappingProxyType({}), **jit_arguments: Any) -> Callable[[F], F]:
+def compiled(**jit_arguments: Any) -> Callable[[F], F]:
     """`jax.jit` with `OPTIONS`, as a decorator.
 
     JAX takes options for whole programs alone. So a function that is called while another is traced, as under
     `jax.jit`, `jax.grad` or in a scan, becomes part of that program without them.
 
     Args:
-        options: further options for XLA.
         jit_arguments: as those of `jax.jit`.
 
     Examples:
@@ -40,7 +38,7 @@ def compiled(options: Mapping[str, str] = MappingProxyType({}), **jit_arguments:
 
     def decorate(function: F) -> F:
         part = jax.jit(function, **jit_arguments)
-        whole = lru_cache(lambda: jax.jit(function, compiler_options={**known_options(), **options}, **jit_arguments))
+        whole = lru_cache(lambda: jax.jit(function, compiler_options=known_options(), **jit_arguments))
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -21,7 +21,7 @@ from jaxcnn.training.state import TrainState
 def fit(
     state: TrainState, dataset: Dataset | StreamedDataset, options: FitOptions | None = None, **changes: Any
 ) -> Iterator[EpochResult]:
-    """Train for some epochs, and evaluate on the test examples after each.
+    """Train for some epochs, and evaluate on the test examples and any validation examples after each.
 
     Every epoch uses all examples in a new order, a function of the state's key and the number of the epoch. The last
     batch holds the rest.

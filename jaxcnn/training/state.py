@@ -3,7 +3,7 @@
 import enum
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -14,8 +14,6 @@ from flax import linen as nn
 from flax import struct
 from jax.core import Tracer
 from jaxtyping import Array, Int, Key, PRNGKeyArray
-
-from jaxcnn.training.compilation import compiled
 
 Variables = dict[str, Any]
 
@@ -154,8 +152,13 @@ def create_train_state(
 
 def update_ema(ema: Variables, variables: Variables, decay: float, step: int | Int[Array, ""]) -> Variables:
     """The exponential moving average after step `step`, counted from 1, from the one before and the new variables."""
-    weight = (1 - decay) / -jnp.expm1(step * math.log(decay))
-    return jax.tree.map(lambda old, new: old + weight.astype(old.dtype) * (new - old), ema, variables)
+    weight = (1 - decay) / -jnp.expm1(jnp.asarray(step, jnp.float32) * math.log(decay))
+
+    def average(old: Array, new: Array) -> Array:
+        is_float = jnp.issubdtype(old.dtype, jnp.floating)
+        return old + weight.astype(old.dtype) * (new - old) if is_float else new  # a counter, for example
+
+    return jax.tree.map(average, ema, variables)
 
 
 def _as_key(key: Any) -> PRNGKeyArray:
@@ -168,9 +171,7 @@ def _as_key(key: Any) -> PRNGKeyArray:
     raise TypeError(f"key {key!r}: expected a key from jax.random.key, or an int as its seed")
 
 
-# This program has a part for each parameter and runs once. XLA compiles it in half the time at this level; the
-# parameters are the same.
-@compiled(options={"xla_backend_optimization_level": "1"}, static_argnums=(0, 2))
+@partial(jax.jit, static_argnums=(0, 2))
 def _init(model: nn.Module, key: PRNGKeyArray, image_shape: tuple[int, int, int]) -> Variables:
     return dict(model.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False))
 

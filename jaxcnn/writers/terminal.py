@@ -138,6 +138,8 @@ class TerminalWriter(Writer):
             self._curves(trained)
         counts = Counter(run.status for run in runs)
         words = ", ".join(f"{count} {status}" for status, count in counts.items())
+        if early := sum(run.stopped_early is not None for run in runs):
+            words += f" ({early} stopped early)"
         self._say(f"{words}; the runs are in {os.path.commonpath([run.path for run in runs])}", wrap=False)
 
     def _best(self, run: Run) -> None:
@@ -154,7 +156,7 @@ class TerminalWriter(Writer):
         title = recipe.title
         if is_comparable:
             title += f", section {recipe.section}: the book / {_these(len(runs), 'run')}"
-        names = _cells(runs[0].epochs[:1])
+        names = _cells(runs[0].epochs[-1:])
         table = _table(title, ["epoch", *names, *(("min", "max") if len(runs) > 1 else ())])
         for number in range(1, max(len(run.epochs) for run in runs) + 1):
             results = [run.epochs[number - 1] for run in runs if len(run.epochs) >= number]
@@ -164,22 +166,31 @@ class TerminalWriter(Writer):
                 between = " /\n" if len(runs) > 1 else " / "
                 for name, book in _reference_cells(reference).items():
                     cells[name] = f"{book}{between}{cells[name]}"
-            table.add_row(str(number), *cells.values(), *(_range(results) if len(runs) > 1 else ()))
+            table.add_row(
+                str(number), *(cells.get(name, "-") for name in names), *(_range(results) if len(runs) > 1 else ())
+            )
         show_table(self._console, table)
 
     def _sweep(self, runs: Sequence[Run]) -> None:
-        """A row for each learning rate, after the last epoch, and the one with the best mean validation accuracy."""
-        title = f"{runs[0].config.recipe.title} after the last epoch"
+        """A row for each learning rate, and the one with the best mean validation accuracy.
+
+        With a validation split, the results of a run are those of its best epoch, else those of its last.
+        """
+        is_validated = best_epoch(runs[0].epochs) is not None
+        which = "at the best epoch by validation" if is_validated else "after the last epoch"
+        title = f"{runs[0].config.recipe.title} {which}"
         if len(runs) > len(self._rates):
             title += ", mean over seeds ± standard deviation"
-        last = {rate: [r.epochs[-1] for r in runs if r.config.recipe.learning_rate == rate] for rate in self._rates}
+        found = {run: best_epoch(run.epochs) or run.epochs[-1] for run in runs}
+        last = {rate: [found[r] for r in runs if r.config.recipe.learning_rate == rate] for rate in self._rates}
         last = {rate: results for rate, results in last.items() if results}
         names = _main_cells(runs[0].epochs[-1:])
         table = _table(title, ("rate", "runs", *names, "min", "max"))
         for rate, results in last.items():
-            table.add_row(f"{rate:g}", str(len(results)), *_main_cells(results).values(), *_range(results))
+            cells = [cell.replace(" ±", "\n±") for cell in _main_cells(results).values()]
+            table.add_row(f"{rate:g}", str(len(results)), *cells, *_range(results))
         show_table(self._console, table)
-        if "val acc" not in names:
+        if not is_validated:
             self._say("the test images select no learning rate; hold out validation images with --val-fraction 0.1")
             return
         best = max(

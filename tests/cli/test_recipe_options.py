@@ -52,7 +52,9 @@ def test_common_optimizers_train(sample_requests, tmp_path, name):
         ({"optimizer": "adem"}, "optimizer 'adem' is unknown: did you mean adam"),
         ({"optimizer": "sgd:momentum"}, "--optimizer sgd:momentum: expected arguments as NAME=VALUE"),
         ({"optimizer": "sgd:momentum=high"}, "--optimizer sgd:momentum=high: expected arguments"),
-        ({"optimizer": "sgd:momentun=0.9"}, r"optimizer sgd: .*momentun"),
+        ({"optimizer": "sgd:momentum=true,decay=[1]"}, "expected arguments as NAME=VALUE"),
+        ({"optimizer": 'sgd:momentum="high"'}, "expected arguments as NAME=VALUE"),
+        ({"optimizer": "adamw:weight_decay=0.1", "weight_decay": 0.5}, "--weight-decay 0.5: .*has another; give one"),
         ({"schedule": "cyclic"}, "schedule 'cyclic' is unknown: expected one of constant, linear"),
         ({"warmup_epochs": -1.0}, r"warmup_epochs -1\.0: expected 0 or more"),
         ({"weight_decay": -1.0}, r"weight_decay -1\.0: expected 0 or more"),
@@ -63,6 +65,19 @@ def test_common_optimizers_train(sample_requests, tmp_path, name):
 def test_invalid_values_raise(options, message):
     with pytest.raises(InputError, match=message):
         RecipeOptions(**options).change(get_recipe("lenet"))
+
+
+@pytest.mark.parametrize("name", ["sgd:momentun=0.9", "adam:b1=null", "muon:ns_coeffs=1"])
+def test_an_optimizer_that_refuses_its_arguments_raises(name):
+    options = RecipeOptions(optimizer=name)
+    with pytest.raises(InputError, match=f"optimizer {name.partition(':')[0]}"):
+        options.check_optimizer(options.change(get_recipe("lenet")))
+
+
+@pytest.mark.parametrize("name", ["sgd", "lion", "muon", "adafactor", "lbfgs", "schedule_free_adamw"])
+def test_optimizers_that_take_their_arguments_are_accepted(name):
+    options = RecipeOptions(optimizer=name)
+    options.check_optimizer(options.change(get_recipe("lenet")))
 
 
 def test_a_learning_rate_is_a_number():

@@ -3,6 +3,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from processes import RECIPE
 from rich.console import Console
@@ -31,6 +32,7 @@ def results(*accuracies):
         ((None, None, None), 1, 0.5, None),
         ((0.5, 0.6, 0.7), 1, 0.71, None),
         ((0.5, 0.6, 0.7), None, 0.7, "validation accuracy 0.7000 reached 0.7"),
+        ((0.5, float(np.float32(0.94))), None, 0.94, "validation accuracy 0.9400 reached 0.94"),
         ((0.5, 0.6, 0.6), 1, None, "no better validation accuracy in 1 epoch"),
         ((0.5, 0.6, 0.6), 2, None, None),
         ((0.6, 0.6, 0.5), 2, None, "no better validation accuracy in 2 epochs"),

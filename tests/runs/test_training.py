@@ -73,6 +73,18 @@ def test_a_finished_run_with_a_constant_rate_goes_on(sample, tmp_path):
         runs.train(RunConfig(replace(RECIPE, num_epochs=1)), sample, tmp_path / "run")
 
 
+def test_settings_are_extended_only_if_every_run_can_go_on(sample, tmp_path):
+    configs = runs.sweep(RunConfig(replace(RECIPE, num_epochs=1)), tmp_path, learning_rates=(0.001,), num_seeds=2)
+    first, second = configs
+    runs.train(configs[first], sample, first)
+    runs.train(replace(configs[second], limit=64), sample, second)
+    longer = runs.sweep(RunConfig(RECIPE), tmp_path, learning_rates=(0.001,), num_seeds=2)
+    before = (first / "config.json").read_bytes()
+    with pytest.raises(InputError, match="--limit 64 there and None here"):
+        runs.train_ensemble(longer, sample)
+    assert (first / "config.json").read_bytes() == before
+
+
 def test_a_schedule_that_ended_explains_why_the_run_cannot_go_on(sample, tmp_path):
     recipe = replace(RECIPE, schedule="one_cycle", num_epochs=1)
     runs.train(RunConfig(recipe), sample, tmp_path / "run")

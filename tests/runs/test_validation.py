@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from jaxcnn import runs
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import RECIPES
 from jaxcnn.runs import RunConfig, TrainedRun, params_sha256, sweep
-from jaxcnn.training import evaluate
+from jaxcnn.runs.data_spec import data_sha256
+from jaxcnn.training import Checkpointer, evaluate
 from jaxcnn.writers import TerminalWriter
 
 CONFIG = RunConfig(
@@ -76,8 +78,44 @@ def test_without_a_validation_split_nothing_is_the_best(finished_run, sample):
     assert "best_epoch" not in TrainedRun.open(finished_run).summary
 
 
+def test_an_interrupted_run_has_no_best_epoch_yet(sample, validated, tmp_path):
+    shutil.copytree(validated[0], tmp_path / "run")
+    with Checkpointer(tmp_path / "run" / "checkpoints") as checkpoints:
+        state, _ = checkpoints.resume(TrainedRun.open(validated[0]).state)
+        checkpoints.save(state, metadata={"epochs": [], "metrics": None, "seconds": 0.0})
+    with pytest.raises(InputError, match="has no finished epoch yet"):
+        TrainedRun.open(tmp_path / "run", best=True)
+
+
+def test_a_damaged_best_checkpoint_is_not_replaced_by_another(sample, validated, tmp_path):
+    path = tmp_path / "run"
+    epochs = runs.train(replace(CONFIG, recipe=replace(CONFIG.recipe, num_epochs=3, learning_rate=1e-3)), sample, path)
+    with Checkpointer(path / "checkpoints") as checkpoints:
+        steps = checkpoints.steps()
+    best = int(np.argmax([epoch.metrics["val_accuracy"] for epoch in epochs]))
+    per_epoch = steps[-1] // 3
+    shutil.rmtree(path / "checkpoints" / str(per_epoch * (best + 1)) / "state")
+    with pytest.raises(InputError, match="the best one, cannot be read: leave --best out"):
+        TrainedRun.open(path, best=True)
+
+
+def test_data_with_another_validation_split_is_refused(sample, validated):
+    run = TrainedRun.open(validated[0])
+    with pytest.raises(InputError, match="--split val: the data has a validation split, and the run held out another"):
+        run.evaluate(sample.hold_out(0.5), "val")
+    assert run.evaluate(sample.hold_out(0.5)).accuracy == run.evaluate(sample).accuracy
+
+
+def test_a_validation_split_of_the_data_has_its_own_digest(sample):
+    digests = data_sha256(sample)
+    divided = replace(sample, val_images=sample.test_images, val_labels=sample.test_labels)
+    assert data_sha256(divided) == digests | {"val": data_sha256(divided)["val"]}
+    assert data_sha256(divided)["val"] == data_sha256(divided.streamed())["val"]
+    assert data_sha256(divided)["val"] not in digests.values()
+
+
 def test_another_split_is_another_run(sample, validated, tmp_path):
-    for change, words in (({"val_seed": 1}, "--val-seed None there and 1 here"), ({"val_fraction": 0.5}, "0.25 there")):
+    for change, words in (({"val_seed": 1}, "--val-seed 0 there and 1 here"), ({"val_fraction": 0.5}, "0.25 there")):
         with pytest.raises(InputError, match=words):
             runs.train(replace(CONFIG, **change), sample, validated[0])
 
@@ -104,7 +142,8 @@ def test_the_terminal_shows_the_validation_accuracy(sample, tmp_path, console):
 def test_validation_chooses_the_learning_rate(sample, tmp_path, console):
     configs = sweep(CONFIG, tmp_path, learning_rates=(1e-5, 0.02), num_seeds=2)
     every = runs.train_ensemble(configs, sample, writers=[TerminalWriter(console)])
-    means = [np.mean([epochs[-1].metrics["val_accuracy"] for epochs in every[pair : pair + 2]]) for pair in (0, 2)]
+    best = [max(epoch.metrics["val_accuracy"] for epoch in epochs) for epochs in every]
+    means = [np.mean(best[pair : pair + 2]) for pair in (0, 2)]
     assert means[1] > means[0]
     text = " ".join(console.file.getvalue().split())
     assert f"best: learning rate 0.02, validation accuracy {means[1]:.3f} ±" in text

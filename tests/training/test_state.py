@@ -24,14 +24,6 @@ def test_a_state_is_a_function_of_its_key():
     assert not any(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), one, other)))
 
 
-def test_the_parameters_are_those_of_the_network_s_own_initialization():
-    model, key = LeNet(norm=NORM), jax.random.key(0)
-    images = jnp.zeros((1, *SHAPE))
-    expected = jax.jit(partial(model.init, train=False))(derive_key(key, RngStream.INITIALIZATION), images)
-    state = create_train_state(model, optax.sgd(0.1), key, SHAPE)
-    jax.tree.map(np.testing.assert_array_equal, state.variables, dict(expected))
-
-
 def test_the_optimizer_gets_the_parameters_alone():
     state = create_train_state(LeNet(norm=NORM), optax.adam(0.1), jax.random.key(0), SHAPE)
     assert jax.tree.structure(state.opt_state[0].mu) == jax.tree.structure(state.params)
