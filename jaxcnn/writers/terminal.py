@@ -177,7 +177,7 @@ class TerminalWriter(Writer):
         With a validation split, the results of a run are those of its best epoch, else those of its last.
         """
         is_validated = best_epoch(runs[0].epochs) is not None
-        which = "at the best epoch by validation" if is_validated else "after the last epoch"
+        which = "at its best epoch" if is_validated else "after the last epoch"
         title = f"{runs[0].config.recipe.title} {which}"
         if len(runs) > len(self._rates):
             title += ", mean over seeds ± standard deviation"

@@ -33,7 +33,7 @@ def use(opened, monkeypatch):
     def replace_run(class_names, source=None):
         spec = replace(opened.config.data, class_names=class_names, source=source)
         run = replace(opened, config=replace(opened.config, data=spec))
-        monkeypatch.setattr(TrainedRun, "open", lambda _: run)
+        monkeypatch.setattr(TrainedRun, "open", lambda _, best: run)  # noqa: ARG005 -- the real one's
         monkeypatch.setattr(TrainedRun, "predict", brightness)
         return run
 
