@@ -271,7 +271,8 @@ def test_validation_images_are_evaluated_after_each_epoch(sample, start, streame
     (epoch,) = fit(start, given, num_epochs=1, batch_size=100)
     (expected,) = fit(start, replace(divided, val_images=None, val_labels=None), num_epochs=1, batch_size=100)
     of_val = evaluate(epoch.state, *divided.split("val")).means()
-    assert (epoch.val_loss, epoch.val_accuracy) == pytest.approx((of_val["loss"], of_val["accuracy"]), rel=1e-6)
+    expected_val = float(of_val["loss"]), float(of_val["accuracy"])
+    assert (epoch.val_loss, epoch.val_accuracy) == pytest.approx(expected_val, rel=1e-6)
     others = {name: value for name, value in epoch.metrics.items() if not name.startswith("val_")}
     assert others == expected.metrics
     assert expected.val_loss is expected.val_accuracy is None
