@@ -125,7 +125,7 @@ class RunConfig:
             return dataset
         if dataset.val is not None:
             raise InputError(
-                f"--val-fraction {self.val_fraction}: the data has a validation split of its own; leave the option out"
+                f"--val-fraction {self.val_fraction}: the data already has a validation split; leave the option out"
             )
         try:
             return dataset.hold_out(self.val_fraction, self.val_seed)

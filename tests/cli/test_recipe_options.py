@@ -7,6 +7,8 @@ from jaxcnn.cli.recipe_options import RecipeOptions
 from jaxcnn.data import Augmentation, Chain, RandomErasing
 from jaxcnn.recipes import get_recipe
 
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
+
 
 def test_options_that_are_not_given_change_nothing():
     for name in ("lenet", "resnet_modern"):

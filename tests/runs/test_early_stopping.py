@@ -116,5 +116,5 @@ def test_a_rule_without_a_validation_split_is_refused(sample, tmp_path, rule):
 
 
 def test_a_second_validation_split_is_refused(sample, tmp_path):
-    with pytest.raises(InputError, match=r"--val-fraction 0\.25: the data has a validation split of its own"):
+    with pytest.raises(InputError, match=r"--val-fraction 0\.25: the data already has a validation split"):
         runs.train(CONFIG, sample.hold_out(0.1), tmp_path / "run")

@@ -15,6 +15,8 @@ from jaxcnn.recipes import RECIPES
 from jaxcnn.runs import RunConfig, TrainedRun, sweep
 from jaxcnn.training import Checkpointer, evaluate, predict
 
+pytestmark = pytest.mark.usefixtures("restore_log_levels")
+
 CONFIG = RunConfig(
     replace(RECIPES["lenet_bn"], num_epochs=2, batch_size=64, learning_rate=0.01, ema_decay=0.9)
 )  # fmt: skip

@@ -148,6 +148,9 @@ def test_a_block_is_filled_for_at_most_chunk_seconds(sample):
         def limit(self, count):  # noqa: ARG002
             return self
 
+        def read_labels(self):
+            return sample.train_labels
+
     stream = StreamingLoader(replace(sample.streamed(), train=Slow()), FitOptions(1, 50, chunk_seconds=0.3)).train(
         jnp.arange(512), 0
     )
