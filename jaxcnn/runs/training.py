@@ -41,7 +41,7 @@ def train(
         config: the settings of the run.
         dataset: the data to train and test on.
         workdir: a new or empty directory, or that of a run with the same settings. A finished run with a constant
-            learning rate goes on if `config` has more epochs.
+            learning rate continues if `config` has more epochs.
         writers: what watches the run, such as `writers.TerminalWriter`.
         num_devices: number of devices that each batch is sharded over; the results of other numbers are equal up to
             rounding. None for one, or for all of several processes.

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def use(opened, monkeypatch):
     def replace_run(class_names, source=None):
         spec = replace(opened.config.data, class_names=class_names, source=source)
         run = replace(opened, config=replace(opened.config, data=spec))
-        monkeypatch.setattr(TrainedRun, "open", lambda _, best: run)  # noqa: ARG005 -- the real one's
+        monkeypatch.setattr(TrainedRun, "open", Mock(return_value=run))
         monkeypatch.setattr(TrainedRun, "predict", brightness)
         return run
 

@@ -95,7 +95,7 @@ def test_reprs_are_short(dataset):
 
 @pytest.fixture
 def numbered() -> Dataset:
-    """20 training images of two classes in turn, each with its own shade."""
+    """20 training images that alternate between two classes. Each has another shade."""
     images, labels = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1), np.arange(20, dtype=np.uint8) % 2
     return Dataset(images, labels, images[:2], labels[:2], ("shirt", "bag"))
 

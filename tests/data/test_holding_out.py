@@ -8,7 +8,7 @@ from jaxcnn import InputError
 from jaxcnn.data.holding_out import hold_out
 
 fractions = st.floats(0.01, 0.99)
-HELD_OUT = [2, 3, 11, 18]  # of 20 examples of two classes in turn, by seed 0
+HELD_OUT = [2, 3, 11, 18]  # with seed 0, of 20 examples that alternate between two classes
 
 
 @given(st.lists(st.integers(0, 4), min_size=10, max_size=80), fractions, seeds)
