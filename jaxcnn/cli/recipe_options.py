@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 import optax
+import tyro
 
 from jaxcnn.cli.options import option
 from jaxcnn.data import parse_augmentation
@@ -15,8 +16,11 @@ from jaxcnn.errors import InputError
 from jaxcnn.recipes import Recipe
 
 _RECIPE = "the recipe's"
-_FIELDS = {"epochs": "num_epochs", "ema": "ema_decay", "augment": "augmentation"}
+_FIELDS = {"epochs": "num_epochs", "ema": "ema_decay"}
 """The fields of a recipe with another name than their option."""
+
+_PARSED = ("learning_rate", "augment", "normalize")
+"""Options that are not the value of a field."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,10 @@ class RecipeOptions:
             Each micro-batch has its own dropout masks and batch norm.
         ema: evaluate, predict and export with an exponential moving average of the parameters and batch statistics, of
             this decay, such as 0.999.
-        augment: random changes of the training images: some of flip, shift:PIXELS, erase:PROBABILITY and
-            cutout:PIXELS, as in flip,shift:2,erase:0.5; or none.
+        augment: random changes of the training images: some of flip, shift:PIXELS, rotate:DEGREES, brightness:B,
+            erase:PROBABILITY, cutout:PIXELS, mixup:ALPHA and cutmix:ALPHA, as in flip,shift:2,erase:0.5; or none.
+        normalize: subtract the mean of the training images, and divide by their standard deviation, for each channel.
+        class_weights: factors of the losses of the classes: balanced, numbers separated by commas, or none.
     """
 
     epochs: Annotated[int | None, option("INT", _RECIPE)] = None
@@ -54,6 +60,8 @@ class RecipeOptions:
     accumulate: Annotated[int | None, option("INT", _RECIPE)] = None
     ema: Annotated[float | None, option("FLOAT", _RECIPE)] = None
     augment: Annotated[str | None, option("NAME[:N][,...]", _RECIPE)] = None
+    normalize: tyro.conf.FlagCreatePairsOff[bool] = False
+    class_weights: Annotated[str | None, option("balanced|FLOAT,...", _RECIPE)] = None
 
     def change(self, recipe: Recipe) -> Recipe:
         """`recipe` with the options that were given, except for the learning rate.
@@ -62,10 +70,15 @@ class RecipeOptions:
             InputError: if one has an invalid value.
         """
         given = {each.name: getattr(self, each.name) for each in fields(self)}
-        changes: dict[str, Any] = {_FIELDS.get(name, name): value for name, value in given.items() if value is not None}
-        changes.pop("learning_rate", None)
+        changes: dict[str, Any] = {
+            _FIELDS.get(name, name): value for name, value in given.items() if value is not None and name not in _PARSED
+        }
+        if self.normalize:
+            changes["normalization"] = "train"
         if self.augment is not None:
-            changes["augmentation"] = parse_augmentation(self.augment)
+            changes["augmentation"], changes["mixing"] = parse_augmentation(self.augment)
+        if self.class_weights is not None:
+            changes["class_weights"] = _parse_class_weights(self.class_weights)
         if self.optimizer is not None:
             changes["optimizer"], changes["optimizer_options"] = _parse_optimizer(self.optimizer)
             if self.weight_decay is not None and "weight_decay" in changes["optimizer_options"]:
@@ -131,3 +144,19 @@ def _parse_optimizer(text: str) -> tuple[str, dict[str, Any]]:
                 "sgd:momentum=0.9,nesterov=true"
             ) from error
     return name, arguments
+
+
+def _parse_class_weights(text: str) -> str | tuple[float, ...] | None:
+    """The value of `Recipe.class_weights` that --class-weights names.
+
+    Raises:
+        InputError: if it names none.
+    """
+    if text in ("balanced", "none"):
+        return None if text == "none" else text
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError as error:
+        raise InputError(
+            f"--class-weights {text}: expected balanced, none, or a number for each class, as in 1,1,2.5"
+        ) from error

@@ -12,11 +12,14 @@ from flax import linen as nn
 _OF_THE_RUN = ("parent", "name", "dtype")  # fields of a module that the run sets, not the recipe
 # A config.json may come from an untrusted source, so it can name parts of networks only.
 _MODULES = (
-    "jaxcnn.models", "jaxcnn.layers", "jaxcnn.ops", "jaxcnn.data.augmentation", "flax.linen", "jax.nn", "jax.numpy",
-    "jax._src.nn", "optax",
+    "jaxcnn.models", "jaxcnn.layers", "jaxcnn.ops", "jaxcnn.data.augmentation", "jaxcnn.data.normalization",
+    "flax.linen", "jax.nn", "jax.numpy", "jax._src.nn", "optax",
 )  # fmt: skip
 _PACKAGES = ("jaxcnn", "flax", "jax", "jaxlib", "optax")
-_PUBLIC = ("jaxcnn.models", "jaxcnn.layers", "flax.linen", "flax.linen.initializers", "jax.nn", "jax.numpy", "optax")
+_PUBLIC = (
+    "jaxcnn.models", "jaxcnn.layers", "jaxcnn.data.augmentation", "flax.linen", "flax.linen.initializers", "jax.nn",
+    "jax.numpy", "optax",
+)  # fmt: skip
 
 
 def describe(value: Any) -> Any:

@@ -13,16 +13,17 @@ from flax import linen as nn
 from flax.core import FrozenDict
 from jaxtyping import Array, PyTree
 
-from jaxcnn.data import Transform
+from jaxcnn.data import DataSource, Mixing, Normalization, Transform, balanced_class_weights
 from jaxcnn.errors import InputError
 from jaxcnn.recipes.description import describe, rebuild
 from jaxcnn.recipes.optimizers import check_schedule, find_optimizer, make_optimizer, make_schedule, steps_of
 from jaxcnn.training import FitOptions, Metric
+from jaxcnn.training.losses import check_class_weights
 from jaxcnn.training.metrics import check_metrics
 from jaxcnn.words import count_of
 
 _ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat")
-_LATER = ("accumulate", "ema_decay")
+_LATER = ("accumulate", "ema_decay", "mixing", "normalization", "class_weights")
 """Settings that older records lack. Records leave them out if they have the default."""
 
 _TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
@@ -100,6 +101,11 @@ class Recipe:
         init_gain: initial kernels are uniform in ±init_gain / sqrt(fan_in), and biases are 0. The square root of 6
             gives He's initialization; None keeps the network's own.
         augmentation: augmentation of the training images, such as `data.Augmentation`; None for no augmentation.
+        mixing: mixing of the images and labels of a step, such as `data.Mixup`; None for no mixing.
+        normalization: normalization of the network's input, in training and wherever it is used, such as
+            `data.Normalization`; 'train' for the mean and std of the training split of the run; None for none.
+        class_weights: factors of the losses of the classes; 'balanced' for those of `data.balanced_class_weights` for
+            the training split of the run; None for none.
         metrics: additional metrics, functions by name, as for `training.FitOptions`.
         accumulate: number of micro-batches of a step, as for `training.train_step`.
         ema_decay: decay of the moving average of parameters and statistics that is evaluated and exported, as for
@@ -143,6 +149,9 @@ class Recipe:
     label_smoothing: float = 0.0
     init_gain: float | None = None
     augmentation: Transform | None = None
+    mixing: Mixing | None = None
+    normalization: Normalization | str | None = None
+    class_weights: tuple[float, ...] | str | None = None
     metrics: Mapping[str, Metric] = FrozenDict()
     accumulate: int = 1
     ema_decay: float | None = None
@@ -162,6 +171,10 @@ class Recipe:
             raise InputError(f"image_size {self.image_size}: expected 1 or more pixels")
         if not self.weight_decay >= 0:
             raise InputError(f"weight_decay {self.weight_decay}: expected 0 or more")
+        if isinstance(self.normalization, str) and self.normalization != "train":
+            raise InputError(f"normalization {self.normalization!r}: expected 'train', data.Normalization or None")
+        if isinstance(self.class_weights, str) and self.class_weights != "balanced":
+            raise InputError(f"class_weights {self.class_weights!r}: expected 'balanced', numbers or None")
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"label_smoothing {self.label_smoothing}: expected 0 or more, and less than 1")
         if self.clip_norm is not None and not self.clip_norm > 0:
@@ -244,8 +257,11 @@ class Recipe:
             words.append(f"{self.accumulate} micro-batches a step")
         if self.ema_decay is not None:
             words.append(f"EMA {self.ema_decay:g}")
-        if self.augmentation is not None:
-            words.append(str(self.augmentation))
+        words += [str(each) for each in (self.augmentation, self.mixing) if each is not None]
+        if self.normalization is not None:
+            words.append("normalized images" if self.normalization == "train" else f"images {self.normalization}")
+        if self.class_weights is not None:
+            words.append("balanced classes" if self.class_weights == "balanced" else "class weights")
         return ", ".join(words)
 
     def make_optimizer(
@@ -282,6 +298,29 @@ class Recipe:
         with jax.numpy_dtype_promotion("standard"):  # optax's schedules mix types, which JAX's strict mode refuses
             return self.learning_rate * float(jnp.asarray(schedule(step)))
 
+    def resolve(self, train: DataSource, num_classes: int, channels: int) -> "Recipe":
+        """This recipe with numbers in place of 'train' and 'balanced': those of the training examples `train`.
+
+        Raises:
+            InputError: if its numbers are for other numbers of classes or channels.
+        """
+        normalization, class_weights = self.normalization, self.class_weights
+        if normalization == "train":
+            normalization = Normalization.of_images(train)
+        elif isinstance(normalization, Normalization) and len(normalization.mean) != channels:
+            raise InputError(
+                f"normalization of {len(normalization.mean)} channels for images with {channels}: expected one number "
+                "for each channel"
+            )
+        if class_weights == "balanced":
+            class_weights = balanced_class_weights(train.read_labels(), num_classes)
+        elif isinstance(class_weights, tuple):
+            try:
+                check_class_weights(class_weights, num_classes)
+            except ValueError as error:
+                raise InputError(f"--class-weights: {error}") from error
+        return replace(self, normalization=normalization, class_weights=class_weights)
+
     def fit_options(self, **changes: Any) -> FitOptions:
         """The options for `training.fit`, with `changes` in place of the recipe's own.
 
@@ -295,7 +334,9 @@ class Recipe:
             "batch_size": self.batch_size,
             "image_size": self.image_size,
             "augment": self.augmentation,
+            "mixing": self.mixing,
             "label_smoothing": self.label_smoothing,
+            "class_weights": self.class_weights,
             "metrics": self.metrics,
             "accumulate": self.accumulate,
         }

@@ -128,7 +128,11 @@ def command_of(config: RunConfig) -> str:
         "label-smoothing": (recipe.label_smoothing, usual.label_smoothing),
         "accumulate": (recipe.accumulate, usual.accumulate),
         "ema": (recipe.ema_decay, usual.ema_decay),
-        "augment": (name_augmentation(recipe.augmentation), name_augmentation(usual.augmentation)),
+        "augment": (
+            name_augmentation(recipe.augmentation, recipe.mixing),
+            name_augmentation(usual.augmentation, usual.mixing),
+        ),
+        "class-weights": (_class_weights_words(recipe), _class_weights_words(usual)),
         "seed": (config.seed, 0),
         "data": (config.data.source, None),
         "limit": (config.limit, None),
@@ -234,3 +238,10 @@ def _inside(run: TrainedRun, dataset: Dataset | StreamedDataset, class_names: Se
 
 def _numbers(values: Float[np.ndarray, " channels"] | Sequence[float]) -> str:
     return ", ".join(f"{value:.4f}" for value in values)
+
+
+def _class_weights_words(recipe: Recipe) -> str | None:
+    """The class weights of a recipe, as --class-weights takes them."""
+    return (
+        ",".join(map(repr, recipe.class_weights)) if isinstance(recipe.class_weights, tuple) else recipe.class_weights
+    )

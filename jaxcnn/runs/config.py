@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from jaxcnn.data import Dataset, StreamedDataset, names_other_data
+from jaxcnn.data import Dataset, Normalization, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError, list_differences
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, get_recipe
 from jaxcnn.runs.data_spec import ARRAYS, FASHION_MNIST, DataSpec, normalize_names
@@ -273,6 +273,8 @@ class RunConfig:
         optimizer = recipe.make_optimizer(num_examples)
         state = create_train_state(model, optimizer, jax.random.key(self.seed), image_shape)
         state = state.replace(params=recipe.initialize(state.params))
+        if isinstance(recipe.normalization, Normalization):
+            state = state.with_normalization(recipe.normalization)
         return state if recipe.ema_decay is None else state.with_ema(recipe.ema_decay)
 
     def inject_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:

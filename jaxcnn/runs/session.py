@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals
 
@@ -58,6 +58,11 @@ class Session:
         """Train the runs, and return the results of their epochs. `whole` is the data before images were held out."""
         num_examples = len(self.dataset.train)
         configs = {path: _with_data(config, whole) for path, config in configs.items()}
+        recipe = next(iter(configs.values())).recipe.resolve(
+            self.dataset.train, self.dataset.num_classes, self.dataset.image_shape[2]
+        )
+        resolved = {"normalization": recipe.normalization, "class_weights": recipe.class_weights}
+        configs = {path: replace(config, recipe=replace(config.recipe, **resolved)) for path, config in configs.items()}
         first = next(iter(configs.values()))
         first.check_steps(num_examples)
         first.warn_if_not_portable()

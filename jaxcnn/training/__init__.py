@@ -5,6 +5,7 @@ whole data sets; `fit_ensemble` trains several runs at once. `FitOptions` holds 
 any Linen module and knows neither networks nor recipes.
 """
 
+from jaxcnn.training.activations import activations
 from jaxcnn.training.checkpoints import Checkpointer
 from jaxcnn.training.ensembles import fit_ensemble, stack_members
 from jaxcnn.training.epochs import run_epochs
@@ -28,6 +29,7 @@ __all__ = [
     "Metrics",
     "Placement",
     "TrainState",
+    "activations",
     "best_epoch",
     "choose_placement",
     "compute_metrics",

@@ -19,11 +19,15 @@ class Batch(NamedTuple):
         images: (N, H, W, C), as the network takes them.
         labels: (N,), the class of each.
         dropout_key: the key of the dropout masks.
+        other_labels: (N,), the further class of each mixed image; None if images are not mixed.
+        shares: (N,), the share of `labels` in the target; None if images are not mixed.
     """
 
     images: Shaped[Array, "n h w c"]
     labels: Integer[Array, " n"]
     dropout_key: PRNGKeyArray
+    other_labels: Integer[Array, " n"] | None = None
+    shares: Float[Array, " n"] | None = None
 
 
 Aux = tuple[Variables, Metrics]
@@ -92,4 +96,5 @@ def _split(batch: Batch, num_micro_batches: int) -> Batch:
     def split(leaf: Array) -> Array:
         return leaf.reshape(size, num_micro_batches, *leaf.shape[1:]).swapaxes(0, 1)
 
-    return Batch(split(batch.images), split(batch.labels), jax.random.split(batch.dropout_key, num_micro_batches))
+    keys = jax.random.split(batch.dropout_key, num_micro_batches)
+    return jax.tree.map(split, batch._replace(dropout_key=None))._replace(dropout_key=keys)

@@ -71,6 +71,8 @@ def train_chunk(
                 batch,
                 labels[chosen],
                 label_smoothing=options.label_smoothing,
+                class_weights=options.class_weights,
+                mixing=options.mixing,
                 metrics=options.metrics,
                 accumulate=options.accumulate,
             )

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from flax import struct
 from flax.core import FrozenDict
-from jaxtyping import Array, Bool, Float, Integer, Num
+from jaxtyping import Array, Bool, Float, Int, Integer, Num
 
 from jaxcnn.errors import InputError
 from jaxcnn.ops.arguments import widen
@@ -170,9 +170,7 @@ def compute_metrics(
     if isinstance(labels, np.ndarray):
         check_labels(labels, num_classes)
     logits = logits.astype(widen(logits.dtype))
-    labels = jnp.asarray(labels).astype(int)
-    # K for each invalid label: a negative one would count from the end
-    labels = jnp.where((labels >= 0) & (labels < num_classes), labels, num_classes)
+    labels = valid_labels(jnp.asarray(labels), num_classes)
     sums = {}
     for name, function in metrics.items():
         values = function(logits, labels)
@@ -183,6 +181,12 @@ def compute_metrics(
         wide = jnp.int32 if values.dtype == bool else widen(values.dtype)
         sums[name] = jnp.sum(values, dtype=wide)
     return Metrics(sums, dict.fromkeys(sums, jnp.int32(labels.size)))
+
+
+def valid_labels(labels: Integer[Array, " n"], num_classes: int) -> Int[Array, " n"]:
+    """`labels` with K, the number of classes, for each that is not a class. A negative one would count from the end."""
+    labels = labels.astype(int)
+    return jnp.where((labels >= 0) & (labels < num_classes), labels, num_classes)
 
 
 def zero_metrics(logits: jax.ShapeDtypeStruct, metrics: Mapping[str, Metric], shape: tuple[int, ...] = ()) -> Metrics:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flax.core import FrozenDict
 
-from jaxcnn.data.augmentation import Transform
+from jaxcnn.data.augmentation import Mixing, Transform
 from jaxcnn.training.metrics import METRICS, Metric, check_metrics
 from jaxcnn.training.placement import SINGLE, Placement
 
@@ -23,6 +23,8 @@ class FitOptions:
         augment: function of a key and the images of a step, as they are in the data set, that returns the images to
             train on. It is traced; functions that are not equal are compiled separately. `data.Augmentation` is one.
         label_smoothing: as for `train_step`.
+        class_weights: as for `train_step`; not used in evaluation.
+        mixing: as for `train_step`; not used in evaluation.
         metrics: further metrics, functions by name; `METRICS` are always computed.
         accumulate: as for `train_step`; 1 or more.
         chunk_seconds: approximate time that the device computes between two returns to Python, which is how soon a
@@ -43,6 +45,8 @@ class FitOptions:
     image_size: int | None = None
     augment: Transform | None = None
     label_smoothing: float | int = 0.0
+    class_weights: tuple[float, ...] | None = None
+    mixing: Mixing | None = None
     metrics: Mapping[str, Metric] = FrozenDict()
     accumulate: int = 1
     chunk_seconds: float | int = 0.5
@@ -83,7 +87,9 @@ class FitOptions:
     @property
     def eval_program(self) -> "FitOptions":
         """The same for all options that compile to the same evaluation program."""
-        return replace(self.train_program, augment=None, label_smoothing=0.0, accumulate=1)
+        return replace(
+            self.train_program, augment=None, mixing=None, class_weights=None, label_smoothing=0.0, accumulate=1
+        )
 
 
 def make_options(options: FitOptions | None, changes: Mapping[str, Any]) -> FitOptions:

@@ -3,9 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
+from jaxcnn.data.views import Views
 from jaxcnn.training.batches import abstract_logits, check_images, check_state
 from jaxcnn.training.compilation import compiled
 from jaxcnn.training.options import FitOptions
@@ -18,6 +20,7 @@ def predict(
     *,
     batch_size: int = 256,
     image_size: int | None = None,
+    views: Views | None = None,
 ) -> Float[np.ndarray, "*n classes"]:
     """The probability of each class for each image, in evaluation mode.
 
@@ -26,6 +29,7 @@ def predict(
         images: (N, H, W, C), or one image (H, W, C): uint8 or floats in [0, 1], of any size.
         batch_size: images of a batch; it limits the memory and does not change the result.
         image_size: height and width that the network takes; None for the size of the images.
+        views: views of each image, whose probabilities are averaged (test-time augmentation); None for the image alone.
 
     Returns:
         (N, num_classes), float32, each row with the sum 1; for one image (num_classes,).
@@ -50,12 +54,12 @@ def predict(
     check_images(images, one=True)
     check_range(images)
     if images.ndim == 3:
-        return predict(state, images[None], batch_size=batch_size, image_size=image_size)[0]
+        return predict(state, images[None], batch_size=batch_size, image_size=image_size, views=views)[0]
     if len(images) == 0:
         return np.zeros((0, abstract_logits(state, options.input_shape(images.shape[1:])).shape[-1]), np.float32)
     parts = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
     return np.concatenate(
-        [np.asarray(_probabilities(state, jnp.asarray(part), image_size=image_size)) for part in parts]
+        [np.asarray(_probabilities(state, jnp.asarray(part), image_size=image_size, views=views)) for part in parts]
     )
 
 
@@ -74,9 +78,12 @@ def check_range(images: Array | np.ndarray) -> None:
             )
 
 
-@compiled(static_argnames=("image_size",))
+@compiled(static_argnames=("image_size", "views"))
 def _probabilities(
-    state: TrainState, images: Shaped[Array, "n h w c"], *, image_size: int | None
+    state: TrainState, images: Shaped[Array, "n h w c"], *, image_size: int | None, views: Views | None
 ) -> Float[Array, "n classes"]:
-    logits = state.apply_fn(state.eval_variables, prepare_images(images, image_size), train=False)
-    return jax.nn.softmax(logits.astype(jnp.float32))
+    def of_view(images: Shaped[Array, "n h w c"]) -> Float[Array, "n classes"]:
+        logits = state.apply_fn(state.eval_variables, prepare_images(images, image_size), train=False)
+        return jax.nn.softmax(logits.astype(jnp.float32))
+
+    return of_view(images) if views is None else lax.map(of_view, views(images)).mean(axis=0)

@@ -25,6 +25,7 @@ class RngStream(enum.IntEnum):
     DROPOUT = 1
     ORDER = 2
     AUGMENTATION = 3
+    MIXING = 4
 
 
 def derive_key(key: PRNGKeyArray, stream: RngStream, index: int | Int[Array, ""] = 0) -> PRNGKeyArray:
@@ -91,6 +92,14 @@ class TrainState(struct.PyTreeNode):
         if not 0 < decay < 1:
             raise ValueError(f"decay {decay}: expected more than 0 and less than 1, such as 0.999")
         return self.replace(ema=jax.tree.map(jnp.copy, self.variables), ema_decay=decay)
+
+    def with_normalization(self, normalization: Callable[[Array], Array]) -> "TrainState":
+        """This state with a network that first applies `normalization` to its images, wherever it is used.
+
+        Args:
+            normalization: a hashable function of images (N, H, W, C), floats in [0, 1], such as `data.Normalization`.
+        """
+        return self.replace(apply_fn=_normalized(self.apply_fn, normalization))
 
     def __repr__(self) -> str:
         shape = np.shape(self.step)
@@ -174,6 +183,16 @@ def _as_key(key: Any) -> PRNGKeyArray:
 @partial(jax.jit, static_argnums=(0, 2))
 def _init(model: nn.Module, key: PRNGKeyArray, image_shape: tuple[int, int, int]) -> Variables:
     return dict(model.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False))
+
+
+@lru_cache
+def _normalized(apply_fn: Callable[..., Any], normalization: Callable[[Array], Array]) -> Callable[..., Any]:
+    """`apply_fn` of normalized images, the same object for equal arguments."""
+
+    def apply(variables: Variables, images: Array, **options: Any) -> Any:
+        return apply_fn(variables, normalization(images), **options)
+
+    return apply
 
 
 @lru_cache

@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax.core import FrozenDict
-from jaxtyping import Array, Float, Integer, Shaped
+from jaxtyping import Array, Integer, Shaped
 
+from jaxcnn.data.augmentation import Mixing
 from jaxcnn.data.pipeline import prepare_images
-from jaxcnn.ops.arguments import widen
 from jaxcnn.training.accumulation import Batch, accumulated_value, accumulated_value_and_grad
-from jaxcnn.training.batches import check_batch
+from jaxcnn.training.batches import abstract_logits, check_batch
 from jaxcnn.training.compilation import compiled
+from jaxcnn.training.losses import check_class_weights, mean_loss
 from jaxcnn.training.metrics import METRICS, RESERVED, Metric, Metrics, compute_metrics
 from jaxcnn.training.state import RngStream, TrainState, Variables, derive_key, update_ema
 
@@ -27,14 +28,14 @@ def train_step(
     labels: Integer[Array | np.ndarray, " n"],
     *,
     label_smoothing: float | int = 0.0,
+    class_weights: tuple[float, ...] | None = None,
+    mixing: Mixing | None = None,
     metrics: Mapping[str, Metric] = FrozenDict(),
     accumulate: int = 1,
 ) -> tuple[TrainState, Metrics]:
-    """One step of the optimizer on the mean cross-entropy of a batch.
+    """One step of the optimizer on the loss of a batch, which `losses.mean_loss` defines.
 
-    With label smoothing s and K classes, the target of the cross-entropy is 1 - s + s / K for the label and s / K for
-    every other class: the loss is 1 - s times that of the label plus s times that of the uniform target 1 / K. The
-    optimizer gets optax's extra arguments: `value`, the loss that is differentiated; `grad`, its gradients; and
+    The optimizer gets optax's extra arguments: `value`, the loss that is differentiated; `grad`, its gradients; and
     `value_fn`, this loss as a function of the parameters.
 
     Args:
@@ -44,7 +45,10 @@ def train_step(
             infinity, or values above 2 and none below 0, which are unscaled pixels.
         labels: (N,), integers in 0 .. num_classes - 1. Any other label raises an error in a NumPy array. In a JAX
             array, whose values are not read, it makes the metric `loss` NaN.
-        label_smoothing: s, 0 or more and less than 1.
+        label_smoothing: s, 0 or more and less than 1. With K classes, the target of the cross-entropy is 1 - s + s / K
+            for the label and s / K for every other class.
+        class_weights: K numbers, 0 or more, that the losses of the classes are multiplied by; None for 1 each.
+        mixing: mixes images and labels, such as `data.Mixup(0.2)`, with random numbers of the step; None for no mixing.
         metrics: further metrics beside `METRICS`: functions by name, in a hashable mapping such as Flax's FrozenDict.
         accumulate: the number of micro-batches whose gradients are computed one by one and averaged, which needs less
             memory. They have the same size, so their number is the greatest common divisor of `accumulate` and N. Each
@@ -52,21 +56,21 @@ def train_step(
 
     Returns:
         The state after the step, and the batch's metrics before the step, computed in training mode and against the
-        labels without smoothing. Their `gradient_norm` is the norm of all gradients together, before any clipping.
+        labels without smoothing, weights and mixing: of a mixed image, against its own label. Their `gradient_norm` is
+        the norm of all gradients together, before any clipping.
 
     Raises:
         TypeError: if an argument is not a state or an array.
         ValueError: if the state is that of an ensemble, an array is not as above, there are no images,
-            `label_smoothing` or `accumulate` is out of its range, or a metric has a name that is in use.
-
-    References:
-        Szegedy and others, Rethinking the Inception Architecture for Computer Vision, 2016, section 7.
+            an option is out of its range, or a metric has a name that is in use.
     """
     check_batch(state, images, labels)
     if len(images) == 0:
         raise ValueError(f"images of shape {images.shape}: expected one or more; the mean loss of none is undefined")
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing {label_smoothing}: expected 0 or more, and less than 1")
+    if class_weights is not None:
+        check_class_weights(class_weights, abstract_logits(state, images.shape[1:]).shape[-1])
     if accumulate < 1:
         raise ValueError(f"accumulate {accumulate}: expected 1 or more")
     return _train_step(
@@ -74,18 +78,22 @@ def train_step(
         images,
         labels,
         label_smoothing=label_smoothing,
+        class_weights=class_weights,
+        mixing=mixing,
         metrics=_with_further(metrics),
         accumulate=accumulate,
     )
 
 
-@compiled(static_argnames=("label_smoothing", "metrics", "accumulate"))
+@compiled(static_argnames=("label_smoothing", "class_weights", "mixing", "metrics", "accumulate"))
 def _train_step(
     state: TrainState,
     images: Shaped[Array | np.ndarray, "n h w c"],
     labels: Integer[Array | np.ndarray, " n"],
     *,
     label_smoothing: float | int,
+    class_weights: tuple[float, ...] | None,
+    mixing: Mixing | None,
     metrics: Mapping[str, Metric],
     accumulate: int,
 ) -> tuple[TrainState, Metrics]:
@@ -102,13 +110,20 @@ def _train_step(
             mutable=["batch_stats"],
             rngs={"dropout": batch.dropout_key},
         )
-        of_batch = compute_metrics(logits, batch.labels, metrics)
-        loss = of_batch.loss
-        if label_smoothing:
-            loss = (1 - label_smoothing) * loss + label_smoothing * _uniform_cross_entropy(logits)
-        return loss, (updates.get("batch_stats", {}), of_batch)
+        loss = mean_loss(
+            logits,
+            batch.labels,
+            label_smoothing=label_smoothing,
+            class_weights=class_weights,
+            other_labels=batch.other_labels,
+            shares=batch.shares,
+        )
+        return loss, (updates.get("batch_stats", {}), compute_metrics(logits, batch.labels, metrics))
 
     batch = Batch(images, jnp.asarray(labels), dropout_key)
+    if mixing is not None:
+        mixed = mixing(derive_key(state.key, RngStream.MIXING, state.step), images, batch.labels)
+        batch = batch._replace(**mixed._asdict())
     value_and_grad = accumulated_value_and_grad(loss_fn, count)
     (loss, (batch_stats, of_batch)), gradients = value_and_grad(state.params, state.batch_stats, batch)
     extra = _accepted(
@@ -175,11 +190,6 @@ def _with_further(metrics: Mapping[str, Metric]) -> FrozenDict[str, Metric]:
     if taken := RESERVED & set(metrics):
         raise ValueError(f"metrics {', '.join(sorted(taken))}: the name is in use; choose another")
     return FrozenDict({**METRICS, **metrics})
-
-
-def _uniform_cross_entropy(logits: Float[Array, "n classes"]) -> Float[Array, ""]:
-    """Mean cross-entropy with the target 1 / K for each of K classes, computed in float32 at least."""
-    return -jax.nn.log_softmax(logits.astype(widen(logits.dtype))).mean()
 
 
 def _accepted(update: Callable[..., Any], **extra: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 
 from jaxcnn import InputError, cli
 from jaxcnn.cli.recipe_options import RecipeOptions
-from jaxcnn.data import Augmentation, Chain, RandomErasing
+from jaxcnn.data import Augmentation, Chain, Mixup, RandomErasing
 from jaxcnn.recipes import get_recipe
 
 pytestmark = pytest.mark.usefixtures("restore_log_levels")
@@ -19,13 +19,15 @@ def test_options_that_are_not_given_change_nothing():
 def test_each_option_changes_its_field():
     options = RecipeOptions(
         epochs=3, batch_size=64, optimizer="sgd:momentum=0.9,nesterov=true", schedule="cosine", warmup_epochs=0.5,
-        weight_decay=0.01, clip_norm=1.0, label_smoothing=0.1, accumulate=2, ema=0.99, augment="flip,erase:0.5",
+        weight_decay=0.01, clip_norm=1.0, label_smoothing=0.1, accumulate=2, ema=0.99,
+        augment="flip,erase:0.5,mixup:0.3", normalize=True, class_weights="balanced",
     )  # fmt: skip
     recipe = options.change(get_recipe("lenet"))
     changed = {
         "num_epochs": 3, "batch_size": 64, "optimizer": "sgd", "schedule": "cosine", "warmup_epochs": 0.5,
         "weight_decay": 0.01, "clip_norm": 1.0, "label_smoothing": 0.1, "accumulate": 2, "ema_decay": 0.99,
-        "augmentation": Chain((Augmentation(flip=True), RandomErasing(0.5))),
+        "augmentation": Chain((Augmentation(flip=True), RandomErasing(0.5))), "mixing": Mixup(0.3),
+        "normalization": "train", "class_weights": "balanced",
     }  # fmt: skip
     assert {name: getattr(recipe, name) for name in changed} == changed
     assert dict(recipe.optimizer_options) == {"momentum": 0.9, "nesterov": True}
@@ -57,6 +59,7 @@ def test_common_optimizers_train(sample_requests, tmp_path, name):
         ({"optimizer": "sgd:momentum=true,decay=[1]"}, "expected arguments as NAME=VALUE"),
         ({"optimizer": 'sgd:momentum="high"'}, "expected arguments as NAME=VALUE"),
         ({"optimizer": "adamw:weight_decay=0.1", "weight_decay": 0.5}, "--weight-decay 0.5: .*has another; give one"),
+        ({"class_weights": "equal"}, "--class-weights equal: expected balanced, none, or a number for each class"),
         ({"schedule": "cyclic"}, "schedule 'cyclic' is unknown: expected one of constant, linear"),
         ({"warmup_epochs": -1.0}, r"warmup_epochs -1\.0: expected 0 or more"),
         ({"weight_decay": -1.0}, r"weight_decay -1\.0: expected 0 or more"),

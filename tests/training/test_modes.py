@@ -8,13 +8,14 @@ from modes import MODES, every_mode
 from networks import Small
 
 from jaxcnn import layers, models
-from jaxcnn.data import Dataset, parse_augmentation
+from jaxcnn.data import Dataset, Normalization, parse_augmentation
 from jaxcnn.recipes import Recipe
 from jaxcnn.training import create_train_state, evaluate, fit, predict, train_step
 
+AUGMENTATION, MIXING = parse_augmentation("flip,shift:1,rotate:20,brightness:0.2,erase:0.5,cutout:2,mixup:0.2,cutmix:1")
 RECIPE = Recipe(
     "small", Small(), 7, 0.01, batch_size=4, num_epochs=1, warmup_epochs=0.5, schedule="cosine", weight_decay=0.1,
-    label_smoothing=0.1, augmentation=parse_augmentation("flip,shift:1,erase:0.5,cutout:2"), clip_norm=1.0,
+    label_smoothing=0.1, augmentation=AUGMENTATION, mixing=MIXING, class_weights=(2.0, 0.0, *[1.0] * 8), clip_norm=1.0,
     optimizer="adamw", accumulate=2, ema_decay=0.9,
 )  # fmt: skip
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 7, 7, 1)).astype(np.uint8)
@@ -25,6 +26,7 @@ DATASET = Dataset(IMAGES, LABELS, IMAGES, LABELS, tuple("abcdefghij"))
 def trained():
     """Metrics, predictions and state of one epoch."""
     state = create_train_state(RECIPE.model, RECIPE.make_optimizer(8), 0, (7, 7, 1)).with_ema(0.9)
+    state = state.with_normalization(Normalization((0.5,), (0.3,)))
     (epoch,) = fit(state, DATASET, RECIPE.fit_options())
     metrics = evaluate(epoch.state, IMAGES / np.float32(255), LABELS, batch_size=4)
     rates = [RECIPE.learning_rate_at(step, 8) for step in range(3)]

@@ -1,10 +1,12 @@
 from inspect import unwrap
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
+from jaxcnn.data import Views
 from jaxcnn.models import LeNet
 from jaxcnn.training import create_train_state, predict
 
@@ -39,3 +41,12 @@ def test_an_empty_batch_raises(state, sample):
 def test_images_without_a_channel_axis_raise(state):
     with pytest.raises(ValueError, match=r"images of shape \(28, 28\): expected \(N, H, W, C\)"):
         unwrap(predict)(state, np.zeros((28, 28), np.uint8))
+
+
+def test_probabilities_are_averaged_over_the_views(state, sample):
+    state = state.replace(params=jax.tree.map(lambda leaf: 3 * leaf, state.params))  # more sensitive to the image
+    images, views = sample.test_images[:5], Views(flip=True, shift=2)
+    expected = np.mean([predict(state, np.asarray(view)) for view in views(jnp.asarray(images))], axis=0)
+    np.testing.assert_allclose(predict(state, images, views=views), expected, rtol=1e-5)
+    np.testing.assert_allclose(predict(state, images[0], views=views), expected[0], rtol=1e-5)
+    assert abs(expected - predict(state, images)).max() > 1e-3

@@ -12,10 +12,12 @@ from flax import linen as nn
 from networks import Dropout
 
 from jaxcnn import data
+from jaxcnn.data import CutMix, Mixup
 from jaxcnn.models import LeNet
 from jaxcnn.recipes import RECIPES
 from jaxcnn.training import METRICS, compute_metrics, create_train_state, eval_step, fit, train_step
 from jaxcnn.training.metrics import zero_metrics
+from jaxcnn.training.state import RngStream, derive_key
 
 SHAPE = (28, 28, 1)
 SGD = optax.sgd(0.5)
@@ -82,6 +84,60 @@ def test_label_smoothing_changes_the_loss_but_not_the_metrics(sample):
     expected = jax.tree.map(lambda p, g: p - 0.5 * g, before.params, jax.grad(loss)(before.params))
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), after.params, expected)
     np.testing.assert_allclose(metrics.loss, plain.loss, rtol=1e-6)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("mixing", [Mixup(1.0), CutMix(1.0)])
+def test_mixed_images_are_trained_towards_both_labels(sample, mixing, accumulate):
+    images, labels = batch(sample)
+    before = create_train_state(LeNet(), optax.sgd(0.5), jax.random.key(0), SHAPE)
+    mixed = mixing(derive_key(before.key, RngStream.MIXING, 0), images / 255, labels)
+    shares = mixed.shares[:, None]
+    targets = shares * jax.nn.one_hot(labels, 10) + (1 - shares) * jax.nn.one_hot(labels[::-1], 10)
+
+    def loss(params):
+        logits = before.apply_fn({"params": params}, mixed.images, train=True)
+        return optax.softmax_cross_entropy(logits, targets).mean()
+
+    after, metrics = train_step(before, images, labels, mixing=mixing, accumulate=accumulate)
+    expected = jax.tree.map(lambda p, g: p - 0.5 * g, before.params, jax.grad(loss)(before.params))
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), after.params, expected)
+    of_own_labels = train_step(before, mixed.images, labels)[1].loss
+    np.testing.assert_allclose(metrics.loss, of_own_labels, rtol=1e-5)
+
+
+def test_each_step_is_mixed_with_its_own_key(sample):
+    images, labels = batch(sample)
+    state = create_train_state(LeNet(), optax.sgd(0.0), jax.random.key(0), SHAPE)
+    first, of_first = train_step(state, images, labels, mixing=Mixup(1.0))
+    _, again = train_step(state, images, labels, mixing=Mixup(1.0))
+    _, of_second = train_step(first, images, labels, mixing=Mixup(1.0))
+    assert of_first.loss == again.loss
+    assert of_first.loss != of_second.loss
+
+
+def test_class_weights_multiply_the_losses_of_their_class(sample):
+    images, labels = batch(sample)
+    before = create_train_state(LeNet(), optax.sgd(0.5), jax.random.key(0), SHAPE)
+    weights = tuple(float(number) for number in range(10))
+
+    def loss(params):
+        logits = before.apply_fn({"params": params}, images / 255, train=True)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return (jnp.arange(10.0)[labels] * losses).sum() / 64
+
+    after, metrics = train_step(before, images, labels, class_weights=weights)
+    expected = jax.tree.map(lambda p, g: p - 0.5 * g, before.params, jax.grad(loss)(before.params))
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), after.params, expected)
+    np.testing.assert_allclose(metrics.loss, train_step(before, images, labels)[1].loss, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [(1.0,) * 9, (-1.0, *[1.0] * 9), (0.0,) * 10, (float("nan"), *[1.0] * 9)])
+def test_invalid_class_weights_raise(sample, weights):
+    images, labels = batch(sample)
+    state = create_train_state(LeNet(), SGD, jax.random.key(0), SHAPE)
+    with pytest.raises(ValueError, match="class weights"):
+        train_step(state, images, labels, class_weights=weights)
 
 
 def test_metrics_are_sums_over_the_batch(sample):
