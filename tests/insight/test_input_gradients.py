@@ -48,4 +48,4 @@ def test_gradients_have_the_size_of_the_images_and_their_scale(state):
     images = np.random.default_rng(0).integers(0, 256, (2, 9, 9, 2), np.uint8)
     of_pixels = input_gradients(state, images, image_size=6)
     assert of_pixels.shape == (2, 9, 9, 2)
-    np.testing.assert_allclose(of_pixels, input_gradients(state, images / np.float32(255), image_size=6), rtol=1e-5)
+    np.testing.assert_allclose(of_pixels, input_gradients(state, images / np.float32(255), image_size=6), atol=1e-6)
