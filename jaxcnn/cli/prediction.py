@@ -13,14 +13,13 @@ from jaxcnn.data import read_image, read_pictures
 from jaxcnn.data.image_files import read_each
 from jaxcnn.data.image_search import search_images
 from jaxcnn.errors import ImageError, InputError
-from jaxcnn.runs import TrainedRun
+from jaxcnn.runs import Ensemble, TrainedRun
 from jaxcnn.runs.config import DataSpec
-from jaxcnn.words import count_of
 from jaxcnn.writers import say, show_table
 
 
 def show_predictions(
-    run: TrainedRun,
+    run: TrainedRun | Ensemble,
     paths: Sequence[Path],
     console: Console,
     *,
@@ -31,7 +30,7 @@ def show_predictions(
     """Show the most probable classes of each image with their probabilities.
 
     Args:
-        run: the run with the network.
+        run: the run with the network, or an ensemble.
         paths: image files, and folders of them.
         console: where to print.
         top: number of classes to show for each image; None for three, or all if there are fewer.
@@ -78,7 +77,13 @@ def show_predictions(
 
 
 def _show(
-    files: Sequence[Path], probabilities: np.ndarray, run: TrainedRun, console: Console, *, top: int, as_json: bool
+    files: Sequence[Path],
+    probabilities: np.ndarray,
+    run: TrainedRun | Ensemble,
+    console: Console,
+    *,
+    top: int,
+    as_json: bool,
 ) -> None:
     class_names = run.config.data.class_names
     most_probable = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
@@ -90,7 +95,7 @@ def _show(
         for file, classes in zip(files, found, strict=True):
             say(console, json.dumps({"file": str(file), "classes": dict(classes)}))
         return
-    table = Table(title=f"{run.config.recipe.title} after {count_of(len(run.epochs), 'epoch')}", box=None)
+    table = Table(title=run.title, box=None)
     table.add_column("image")
     for number in range(1, top + 1):
         table.add_column(f"top {number}")

@@ -9,7 +9,6 @@ from jaxcnn import interop, platform, reproduction, runs
 from jaxcnn.cli.evaluation import show_evaluation
 from jaxcnn.cli.options import later, option, print_line
 from jaxcnn.cli.prediction import show_predictions
-from jaxcnn.words import count_of
 from jaxcnn.writers import PlainConsole
 
 RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -23,17 +22,16 @@ def evaluate(run: RunPath, *, data: Data = None, split: runs.Split = "test", bes
     """Test the network of a run: accuracy, loss, calibration, classes and confusions.
 
     Args:
-        run: the directory of the run.
+        run: the directory of the run, or one with several runs, whose probabilities are averaged.
         data: the data, as for train.
         split: the images to test on; val and train are split as in the run.
         best: use the checkpoint with the best validation accuracy, not the newest one.
     """
-    trained = runs.TrainedRun.open(run, best=best)
+    trained = runs.open_run_or_ensemble(run, best=best)
     platform.configure_malloc()
     platform.enable_compilation_cache()
     dataset = runs.load_data(trained.config, data)
-    title = f"{trained.config.recipe.title} after {count_of(len(trained.epochs), 'epoch')}"
-    show_evaluation(title, trained.evaluate(dataset, split), dataset.class_names, PlainConsole(), split=split)
+    show_evaluation(trained.title, trained.evaluate(dataset, split), dataset.class_names, PlainConsole(), split=split)
 
 
 @later
@@ -49,14 +47,14 @@ def predict(
     """Show which classes the network of a run predicts for image files.
 
     Args:
-        run: the directory of the run.
+        run: the directory of the run, or one with several runs, whose probabilities are averaged.
         images: image files, and folders of them.
         top: number of classes to show, the most probable first.
         background: of the images. Fashion-MNIST images are light on a dark background; auto looks at the border.
         json: print a JSON object for each image.
         best: use the checkpoint with the best validation accuracy, not the newest one.
     """
-    trained = runs.TrainedRun.open(run, best=best)
+    trained = runs.open_run_or_ensemble(run, best=best)
     platform.enable_compilation_cache()
     dark_on_light = {"auto": None, "dark": False, "light": True}[background]
     show_predictions(trained, images, PlainConsole(), top=top, dark_on_light=dark_on_light, as_json=json)

@@ -2,6 +2,7 @@
 
 from jaxcnn.runs.config import RunConfig, sweep
 from jaxcnn.runs.directory import RunDirectory, lock_directory, params_sha256
+from jaxcnn.runs.ensemble import Ensemble, open_run_or_ensemble
 from jaxcnn.runs.evaluation import Evaluation
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.opened import Split, TrainedRun, find_runs, load_data, open_runs
@@ -12,6 +13,7 @@ from jaxcnn.runs.training import train, train_ensemble
 from jaxcnn.runs.writer import Setup, Writer
 
 __all__ = [
+    "Ensemble",
     "Evaluation",
     "Interval",
     "Run",
@@ -27,6 +29,7 @@ __all__ = [
     "flatten_config",
     "load_data",
     "lock_directory",
+    "open_run_or_ensemble",
     "open_runs",
     "params_sha256",
     "read_config",

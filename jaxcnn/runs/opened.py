@@ -17,6 +17,7 @@ from jaxcnn.runs.data_spec import ARRAYS
 from jaxcnn.runs.evaluation import Evaluation
 from jaxcnn.runs.records import read_config, read_metrics, read_summary
 from jaxcnn.training import Checkpointer, EpochResult, TrainState, best_epoch, predict
+from jaxcnn.words import count_of
 
 Split = Literal["train", "val", "test"]
 
@@ -37,8 +38,12 @@ def find_runs(path: Path | str) -> list[Path]:
     return found
 
 
-def open_runs(path: Path | str) -> "list[TrainedRun]":
+def open_runs(path: Path | str, *, best: bool = False) -> "list[TrainedRun]":
     """All runs in `path` with a finished epoch; those without one, such as diverged ones, are named in the log.
+
+    Args:
+        path: a directory with runs in it, or the directory of one.
+        best: as for `TrainedRun.open`.
 
     Raises:
         InputError: if there are none, or one cannot be read.
@@ -46,7 +51,7 @@ def open_runs(path: Path | str) -> "list[TrainedRun]":
     runs = []
     for directory in find_runs(path):
         if read_metrics(directory):
-            runs.append(TrainedRun.open(directory))
+            runs.append(TrainedRun.open(directory, best=best))
         else:
             _LOGGER.warning("%s has no finished epoch and is left out", directory)
     if not runs:
@@ -161,6 +166,11 @@ class TrainedRun:
             ) from error
         epochs = tuple(EpochResult.from_json(record) for record in metadata.get("epochs", ()))
         return cls(path, config, state, epochs, read_summary(path))
+
+    @property
+    def title(self) -> str:
+        """The title of its recipe, and how many epochs it was trained."""
+        return f"{self.config.recipe.title} after {count_of(len(self.epochs), 'epoch')}"
 
     @property
     def best_epoch(self) -> EpochResult | None:
