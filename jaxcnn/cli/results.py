@@ -9,16 +9,20 @@ from jaxcnn import interop, platform, reproduction, runs
 from jaxcnn.cli.evaluation import show_evaluation
 from jaxcnn.cli.options import later, option, print_line
 from jaxcnn.cli.prediction import show_predictions
+from jaxcnn.data import parse_views
 from jaxcnn.writers import PlainConsole
 
 RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Data = Annotated[str | None, option("DIR", "the run's own")]
+TestTimeAugmentation = Annotated[str | None, option("VIEWS", "the image alone")]
 Best = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 Format = Literal["stablehlo", "onnx", "safetensors"]
 
 
 @later
-def evaluate(run: RunPath, *, data: Data = None, split: runs.Split = "test", best: Best = False) -> None:
+def evaluate(
+    run: RunPath, *, data: Data = None, split: runs.Split = "test", best: Best = False, tta: TestTimeAugmentation = None
+) -> None:
     """Test the network of a run: accuracy, loss, calibration, classes and confusions.
 
     Args:
@@ -26,8 +30,10 @@ def evaluate(run: RunPath, *, data: Data = None, split: runs.Split = "test", bes
         data: the data, as for train.
         split: the images to test on; val and train are split as in the run.
         best: use the checkpoint with the best validation accuracy, not the newest one.
+        tta: average the probabilities over views of each image (test-time augmentation): flip, the mirrored image;
+            shift:PIXELS, the image shifted up, down, left and right; or both, as in flip,shift:1.
     """
-    trained = runs.open_run_or_ensemble(run, best=best)
+    trained = runs.open_run_or_ensemble(run, best=best, views=None if tta is None else parse_views(tta))
     platform.configure_malloc()
     platform.enable_compilation_cache()
     dataset = runs.load_data(trained.config, data)
@@ -43,6 +49,7 @@ def predict(
     background: Literal["auto", "dark", "light"] = "auto",
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     best: Best = False,
+    tta: TestTimeAugmentation = None,
 ) -> None:
     """Show which classes the network of a run predicts for image files.
 
@@ -53,8 +60,10 @@ def predict(
         background: of the images. Fashion-MNIST images are light on a dark background; auto looks at the border.
         json: print a JSON object for each image.
         best: use the checkpoint with the best validation accuracy, not the newest one.
+        tta: average the probabilities over views of each image (test-time augmentation): flip, the mirrored image;
+            shift:PIXELS, the image shifted up, down, left and right; or both, as in flip,shift:1.
     """
-    trained = runs.open_run_or_ensemble(run, best=best)
+    trained = runs.open_run_or_ensemble(run, best=best, views=None if tta is None else parse_views(tta))
     platform.enable_compilation_cache()
     dark_on_light = {"auto": None, "dark": False, "light": True}[background]
     show_predictions(trained, images, PlainConsole(), top=top, dark_on_light=dark_on_light, as_json=json)

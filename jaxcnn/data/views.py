@@ -34,6 +34,9 @@ class Views:
         if not (isinstance(self.shift, int) and self.shift >= 0):
             raise InputError(f"shift {self.shift}: expected an integer, 0 or more")
 
+    def __str__(self) -> str:
+        return f"mean of {(1 + 4 * (self.shift > 0)) * (1 + self.flip)} views"
+
     def __call__(self, images: Shaped[Array, "n h w c"]) -> Shaped[Array, "views n h w c"]:
         """All views of `images`, the images themselves first."""
         views = [images]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from jaxcnn.data import Dataset, StreamedDataset
+from jaxcnn.data import Dataset, StreamedDataset, Views
 from jaxcnn.errors import InputError, list_differences, list_names
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.evaluation import Evaluation
@@ -91,16 +91,21 @@ class Ensemble:
         return Evaluation(np.mean([each.probabilities for each in evaluations], axis=0), evaluations[0].labels)
 
 
-def open_run_or_ensemble(path: Path | str, *, best: bool = False) -> TrainedRun | Ensemble:
+def open_run_or_ensemble(path: Path | str, *, best: bool = False, views: Views | None = None) -> TrainedRun | Ensemble:
     """The run in the directory `path`, or the ensemble of all runs below it.
 
     Args:
         path: the directory of a run, or one with several.
         best: as for `TrainedRun.open`.
+        views: as for `TrainedRun.open`.
 
     Raises:
         InputError: as for `TrainedRun.open` and `open_runs`, or if the runs have different classes or image shapes.
     """
     path = Path(path)
     is_run = (path / "config.json").exists() or not any(path.rglob("config.json"))
-    return TrainedRun.open(path, best=best) if is_run else Ensemble(tuple(open_runs(path, best=best)))
+    return (
+        TrainedRun.open(path, best=best, views=views)
+        if is_run
+        else Ensemble(tuple(open_runs(path, best=best, views=views)))
+    )

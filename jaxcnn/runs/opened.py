@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxcnn.data import Dataset, StreamedDataset, load_dataset
+from jaxcnn.data import Dataset, StreamedDataset, Views, load_dataset
 from jaxcnn.errors import InputError
 from jaxcnn.platform import memory_budget, raise_file_limit
 from jaxcnn.runs.config import RunConfig
@@ -38,12 +38,13 @@ def find_runs(path: Path | str) -> list[Path]:
     return found
 
 
-def open_runs(path: Path | str, *, best: bool = False) -> "list[TrainedRun]":
+def open_runs(path: Path | str, *, best: bool = False, views: Views | None = None) -> "list[TrainedRun]":
     """All runs in `path` with a finished epoch; those without one, such as diverged ones, are named in the log.
 
     Args:
         path: a directory with runs in it, or the directory of one.
         best: as for `TrainedRun.open`.
+        views: as for `TrainedRun.open`.
 
     Raises:
         InputError: if there are none, or one cannot be read.
@@ -51,7 +52,7 @@ def open_runs(path: Path | str, *, best: bool = False) -> "list[TrainedRun]":
     runs = []
     for directory in find_runs(path):
         if read_metrics(directory):
-            runs.append(TrainedRun.open(directory, best=best))
+            runs.append(TrainedRun.open(directory, best=best, views=views))
         else:
             _LOGGER.warning("%s has no finished epoch and is left out", directory)
     if not runs:
@@ -120,6 +121,8 @@ class TrainedRun:
         state: the state at the checkpoint.
         epochs: the results of the epochs finished by then, without states.
         summary: the content of summary.json; empty if the run has not ended.
+        views: views of each image, over which `predict` and `evaluate` average the probabilities; None for the image
+            alone.
     """
 
     path: Path
@@ -127,14 +130,16 @@ class TrainedRun:
     state: TrainState = field(repr=False)
     epochs: tuple[EpochResult, ...]
     summary: dict[str, Any] = field(repr=False)
+    views: Views | None = None
 
     @classmethod
-    def open(cls, path: Path | str, *, best: bool = False) -> "TrainedRun":
+    def open(cls, path: Path | str, *, best: bool = False, views: Views | None = None) -> "TrainedRun":
         """The run in the directory `path`, which is not changed.
 
         Args:
             path: its directory.
             best: whether to open the checkpoint with the best validation accuracy instead of the newest.
+            views: views of each image that predictions are averaged over (test-time augmentation).
 
         Raises:
             InputError: if there is none, it has no checkpoint, it cannot be read, or `best` is given and it has no
@@ -165,12 +170,13 @@ class TrainedRun:
                 f"{path / 'checkpoints'} cannot be read ({error.strerror or error}): change its permissions"
             ) from error
         epochs = tuple(EpochResult.from_json(record) for record in metadata.get("epochs", ()))
-        return cls(path, config, state, epochs, read_summary(path))
+        return cls(path, config, state, epochs, read_summary(path), views)
 
     @property
     def title(self) -> str:
-        """The title of its recipe, and how many epochs it was trained."""
-        return f"{self.config.recipe.title} after {count_of(len(self.epochs), 'epoch')}"
+        """The title of its recipe, how many epochs it was trained, and the views."""
+        views = "" if self.views is None else f", {self.views}"
+        return f"{self.config.recipe.title} after {count_of(len(self.epochs), 'epoch')}{views}"
 
     @property
     def best_epoch(self) -> EpochResult | None:
@@ -179,7 +185,7 @@ class TrainedRun:
 
     def predict(self, images: Float[np.ndarray, "n h w c"] | np.ndarray) -> Float[np.ndarray, "n classes"]:
         """The probability of each class for each image, (N, H, W, C)."""
-        return predict(self.state, images, image_size=self.config.recipe.image_size)
+        return predict(self.state, images, image_size=self.config.recipe.image_size, views=self.views)
 
     def evaluate(self, dataset: Dataset | StreamedDataset, split: Split = "test") -> Evaluation:
         """The network's predictions for the images of a split, as many as the limit of the run allows.
