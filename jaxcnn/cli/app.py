@@ -18,6 +18,7 @@ from jaxcnn import platform
 from jaxcnn.cli import results, training
 from jaxcnn.cli.doctor import doctor
 from jaxcnn.cli.overview import show_recipes, show_summary
+from jaxcnn.cli.range_test import lr_find
 from jaxcnn.cli.streams import tolerant_streams
 from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 from jaxcnn.writers import drop_output
@@ -37,6 +38,7 @@ _COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
     "list": show_recipes,
     "summary": show_summary,
     "train": training.train,
+    "lr-find": lr_find,
     "reproduce": training.reproduce,
     "evaluate": results.evaluate,
     "predict": results.predict,

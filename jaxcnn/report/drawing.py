@@ -27,3 +27,12 @@ def as_svg(figure: Figure) -> str:
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the browser has the glyph
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
+
+
+def as_png(figure: Figure) -> bytes:
+    """`figure` as the content of a PNG file. Call it in the `drawing_style` of the figure."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a box is drawn for a character that no font has
+        figure.savefig(buffer, format="png")
+    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The figures of a report, as SVG files.
+"""The figures of a report, as SVG files, and that of a range test.
 
 The colors are those of Okabe and Ito, which are distinct for all kinds of color vision. Line styles, markers and labels
 give the same information, so a print in gray can be read too.
@@ -14,11 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from jaxcnn.recipes import Recipe
-from jaxcnn.report.drawing import as_svg, drawing_style
-from jaxcnn.training import EpochResult
+from jaxcnn.report.drawing import as_png, as_svg, drawing_style
+from jaxcnn.training import EpochResult, RangeTest
 
 COLOR = (3, 4)
 """Numbers of channels of images that are drawn as RGB or RGBA."""
@@ -162,6 +162,38 @@ def draw_norm(gamma: Float[np.ndarray, " c"], beta: Float[np.ndarray, " c"]) -> 
         axes.set_xticks(channels)
         axes.legend()
         return as_svg(figure)
+
+
+def draw_range_test(test: RangeTest, title: str) -> bytes:
+    """The smoothed loss by learning rate as a PNG file: the mean of the members, their range, and the suggestion.
+
+    Args:
+        test: the test.
+        title: what was trained.
+    """
+    smoothed = test.smoothed
+    smoothed = smoothed[:, np.isfinite(smoothed).all(axis=0)]  # up to where the first member diverged
+    rates = test.rates[: smoothed.shape[1]]
+    mean, lowest = smoothed.mean(axis=0), smoothed.min(axis=0)
+    with drawing_style(_STYLE):
+        figure = Figure(figsize=(6, 4), dpi=150)
+        axes = figure.subplots()
+        members = f"the mean of {len(smoothed)} seeds and their range" if len(smoothed) > 1 else "loss"
+        axes.plot(rates, mean, color=_BLUE, label=members)
+        axes.fill_between(rates, lowest, smoothed.max(axis=0), color=_BLUE, alpha=0.2, linewidth=0)
+        if test.suggestion is not None:
+            suggestions = test.suggestions[~np.isnan(test.suggestions)]
+            axes.axvspan(suggestions.min(), suggestions.max(), color=_ORANGE, alpha=0.15, linewidth=0)
+            axes.axvline(test.suggestion, color=_ORANGE, linestyle="--", label=f"suggested: {test.suggestion:.2g}")
+        margin = 0.1 * (smoothed[:, 0].max() - lowest.min())
+        axes.set_ylim(lowest.min() - margin, smoothed[:, 0].max() + 2 * margin)  # a loss that diverges leaves it
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))  # math is not parsed
+        axes.set_xlabel("learning rate")
+        axes.set_ylabel("smoothed cross-entropy, nats")
+        axes.set_title(title, fontsize=10)
+        figure.legend(loc="outside lower center", ncols=2)
+        return as_png(figure)
 
 
 def _show(axes: Axes, image: UInt8[np.ndarray, "h w c"]) -> None:

@@ -6,6 +6,7 @@ from jaxcnn.runs.ensemble import Ensemble, open_run_or_ensemble
 from jaxcnn.runs.evaluation import Evaluation
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.opened import Split, TrainedRun, find_runs, load_data, open_runs
+from jaxcnn.runs.range_test import find_learning_rate
 from jaxcnn.runs.records import check_same_config, flatten_config, read_config, read_metrics, read_summary
 from jaxcnn.runs.run import Run
 from jaxcnn.runs.stopping import StopSignals
@@ -25,6 +26,7 @@ __all__ = [
     "TrainedRun",
     "Writer",
     "check_same_config",
+    "find_learning_rate",
     "find_runs",
     "flatten_config",
     "load_data",

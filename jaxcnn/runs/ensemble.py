@@ -46,9 +46,11 @@ class Ensemble:
         for run in self.runs[1:]:
             one, other = first.config.data, run.config.data
             if one.class_names != other.class_names:
-                names = {str(first.path): one.class_names, str(run.path): other.class_names}
-                differences = list_differences(names) or "the same names in another order"
-                raise InputError(f"the runs have different classes ({differences}): give runs of the same data")
+                found = list_differences({str(first.path): one.class_names, str(run.path): other.class_names})
+                raise InputError(
+                    f"the runs have different classes ({found or 'the same names in another order'}): give runs of "
+                    "the same data"
+                )
             if one.image_shape != other.image_shape:
                 raise InputError(
                     f"the runs have images of shape {one.image_shape} ({first.path}) and {other.image_shape} "

@@ -14,6 +14,7 @@ from jaxcnn.training.metrics import METRICS, Metric, Metrics, compute_metrics
 from jaxcnn.training.options import FitOptions
 from jaxcnn.training.placement import SINGLE, Placement, choose_placement
 from jaxcnn.training.prediction import predict
+from jaxcnn.training.range_test import RangeTest, range_test
 from jaxcnn.training.results import ChunkResult, EpochResult, best_epoch
 from jaxcnn.training.state import TrainState, create_train_state
 from jaxcnn.training.steps import eval_step, train_step
@@ -28,6 +29,7 @@ __all__ = [
     "Metric",
     "Metrics",
     "Placement",
+    "RangeTest",
     "TrainState",
     "activations",
     "best_epoch",
@@ -40,6 +42,7 @@ __all__ = [
     "fit_ensemble",
     "fit_in_chunks",
     "predict",
+    "range_test",
     "run_epochs",
     "stack_members",
     "train_step",

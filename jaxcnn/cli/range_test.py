@@ -1,0 +1,176 @@
+"""The command lr-find: a learning rate range test."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.progress import Progress
+
+from jaxcnn import recipes, runs
+from jaxcnn.cli.options import later, option, print_line
+from jaxcnn.cli.recipe_options import RecipeOptions
+from jaxcnn.cli.training import DataOptions, Dtype, Flag, Group, Platform
+from jaxcnn.data import load_dataset
+from jaxcnn.errors import InputError
+from jaxcnn.files import write_file
+from jaxcnn.platform import configure_malloc, enable_compilation_cache, memory_budget, raise_file_limit
+from jaxcnn.recipes import Recipe
+from jaxcnn.training import RangeTest
+from jaxcnn.words import count_of
+from jaxcnn.writers import PlainConsole, say
+
+_NotUsed = tyro.conf.Suppress[tyro.conf.Fixed[None]]
+
+
+@dataclass(frozen=True)
+class TestedRecipe(RecipeOptions):
+    """Changes of the recipe."""
+
+    epochs: _NotUsed = None
+    learning_rate: _NotUsed = None
+    schedule: _NotUsed = None
+    warmup_epochs: _NotUsed = None
+    ema: _NotUsed = None
+
+
+@dataclass(frozen=True)
+class RangeOptions:
+    """The test.
+
+    Attributes:
+        min: learning rate of the first step.
+        max: learning rate of the last step.
+        steps: number of steps.
+        seed: random seed of initialization, dropout, augmentation and the order of the data.
+        seeds: number of runs, with the seeds from --seed. Their range shows how certain the suggestion is.
+        output: PNG file for the curve; it must not exist.
+        json: print the rates, losses and suggestions as a JSON object. The curve is then drawn only with --output.
+    """
+
+    min: float = 1e-6
+    max: float = 10.0
+    steps: int = 200
+    seed: int = 0
+    seeds: int = 3
+    output: Annotated[Path | None, option("FILE", "lr-find-NAME.png")] = None
+    json: Flag[bool] = False
+
+    def find_output(self, recipe: Recipe) -> Path | None:
+        """The file for the curve; None for no curve.
+
+        Raises:
+            InputError: if it exists, its folder does not, or its name does not end in .png.
+        """
+        path = self.output or (None if self.json else Path(f"lr-find-{recipe.name}.png"))
+        if path is None:
+            return None
+        if path.suffix.lower() != ".png":
+            raise InputError(f"--output {path}: expected a name that ends in .png")
+        if path.exists():
+            raise InputError(f"{path} exists: remove it, or give another --output")
+        if not path.parent.is_dir():
+            raise InputError(f"--output {path}: there is no folder {path.parent}; make it first")
+        return path
+
+
+@later
+def lr_find(
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")],
+    test: Group[RangeOptions] = RangeOptions(),
+    recipe: Group[TestedRecipe] = TestedRecipe(),
+    data: Group[DataOptions] = DataOptions(),
+    *,
+    platform: Annotated[Platform | None, option("{cpu,gpu,tpu}", "the fastest one here")] = None,
+    dtype: Dtype = "float32",
+) -> None:
+    """Suggest a learning rate.
+
+    A short training tries rates that rise exponentially.
+
+    The suggestion is one tenth of the rate with the lowest smoothed loss.
+
+    Args:
+        name: the recipe, as for train. Its learning rate and schedule are not used.
+        test: the test.
+        recipe: changes of the recipe.
+        data: the images.
+        platform: what to compute on.
+        dtype: type of the computation.
+    """
+    changed = recipe.change(recipes.get_recipe(name))
+    config = runs.RunConfig(
+        changed, test.seed, platform, dtype, data.limit, val_fraction=data.val_fraction, val_seed=data.val_seed
+    )
+    recipe.check_optimizer(changed)
+    output = test.find_output(changed)
+    configure_malloc()
+    raise_file_limit()
+    budget = 0 if data.stream else memory_budget(platform)
+    dataset = load_dataset(data.data, image_size=changed.image_size, max_bytes=budget, limit=data.limit)
+    config = config.with_data(dataset, data.data)
+    enable_compilation_cache()
+    console = PlainConsole()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("training", total=test.steps)
+        found = runs.find_learning_rate(
+            config, dataset, min_rate=test.min, max_rate=test.max, num_steps=test.steps, num_seeds=test.seeds,
+            on_step=lambda step: progress.update(task, completed=step),
+        )  # fmt: skip
+    if output is not None:
+        _draw(found, changed.title, output)
+    if test.json:
+        print_line(json.dumps(_as_json(found, config)))
+        return
+    for line in _describe(found, config):
+        say(console, line, wrap=True)
+    if output is not None:
+        print_line(f"wrote {output}")
+
+
+def _draw(test: RangeTest, title: str, path: Path) -> None:
+    from jaxcnn.report import draw_range_test  # here, because matplotlib imports slowly
+
+    try:
+        write_file(path, draw_range_test(test, title))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): give another --output") from error
+
+
+def _describe(test: RangeTest, config: runs.RunConfig) -> list[str]:
+    """The test and the suggestion in sentences."""
+    recipe, steps = config.recipe, len(test.rates)
+    seeds = [str(config.seed + number) for number in range(len(test.losses))]
+    lines = [
+        f"{recipe.title}: {count_of(steps, 'step')} of {recipe.batch_size} images, learning rates from "
+        f"{test.rates[0]:.2g} to {test.rates[-1]:.2g}, seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}"
+    ]
+    if test.suggestion is None:
+        return [
+            *lines,
+            "no suggestion: the loss does not fall by 5 % before the last rate; change --min, --max or --steps",
+        ]
+    by_seed = ", ".join("none" if math.isnan(rate) else f"{rate:.2g}" for rate in test.suggestions)
+    several = f" (by seed: {by_seed})" if len(seeds) > 1 else ""
+    lines.append(f"suggested learning rate: {test.suggestion:.2g}{several}")
+    if recipe.schedule != "constant" or recipe.warmup_epochs:
+        lines.append(f"it is the highest rate of the schedule {recipe.schedule}, as --learning-rate gives it")
+    return lines
+
+
+def _as_json(test: RangeTest, config: runs.RunConfig) -> dict[str, Any]:
+    """The test as JSON; a number that is not finite is null."""
+    seeds = range(config.seed, config.seed + len(test.losses))
+    return {
+        "recipe": config.recipe.name,
+        "suggestion": test.suggestion,
+        "suggestions": dict(zip(seeds, map(_finite, test.suggestions), strict=True)),
+        "rates": test.rates.tolist(),
+        "losses": {seed: [*map(_finite, losses)] for seed, losses in zip(seeds, test.losses, strict=True)},
+    }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
