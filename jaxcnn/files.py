@@ -48,6 +48,16 @@ def write_file(path: Path, content: str | bytes) -> None:
         raise
 
 
+def check_new_folder(directory: Path) -> None:
+    """Check that `directory` does not exist, or is an empty folder.
+
+    Raises:
+        InputError: if it is a file, or has files in it.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise InputError(f"{directory} already exists: give a new folder, or an empty one")
+
+
 @contextmanager
 def plain_path(directory: Path) -> Iterator[Path]:
     """A path to `directory` that Orbax and TFDS neither misread nor refuse; a temporary link if necessary.

@@ -13,8 +13,10 @@ from jaxcnn.data import read_image, read_pictures
 from jaxcnn.data.image_files import read_each
 from jaxcnn.data.image_search import search_images
 from jaxcnn.errors import ImageError, InputError
+from jaxcnn.files import check_new_folder
 from jaxcnn.runs import Ensemble, TrainedRun
 from jaxcnn.runs.config import DataSpec
+from jaxcnn.words import count_of
 from jaxcnn.writers import say, show_table
 
 
@@ -26,6 +28,7 @@ def show_predictions(
     top: int | None = None,
     dark_on_light: bool | None = None,
     as_json: bool = False,
+    explain: Path | None = None,
 ) -> None:
     """Show the most probable classes of each image with their probabilities.
 
@@ -37,17 +40,22 @@ def show_predictions(
         dark_on_light: whether the images are dark on a light background; None infers it. It must be None for a network
             that was trained on image files, because all images are then read as they are.
         as_json: whether to print one JSON object a line: file, classes.
+        explain: a new folder for a picture of each image that explains its most probable class; None for no pictures.
 
     Raises:
         ImageError: if images cannot be read. It names all of them, and is raised after the predictions for the others
             are printed.
-        InputError: if `top` is not a number of classes, or `dark_on_light` is given for a network that was trained on
-            image files.
+        InputError: if `top` is not a number of classes, `dark_on_light` is given for a network that was trained on
+            image files, or `explain` is given for an ensemble or is a folder with files.
     """
     class_names = run.config.data.class_names
     top = min(3, len(class_names)) if top is None else top
     if not 1 <= top <= len(class_names):
         raise InputError(f"--top {top}: expected 1 to {len(class_names)}, the number of classes")
+    if explain is not None:
+        if not isinstance(run, TrainedRun):
+            raise InputError(f"--explain {explain}: expected one run, not several; give the directory of one")
+        check_new_folder(explain)
     if not paths:
         raise InputError("no images given: expected image files, or folders of them")
     files: list[Path] = []
@@ -69,7 +77,14 @@ def show_predictions(
             faults |= error.faults
             files = [file for file in files if str(file) not in faults]
     if images is not None:
-        _show(files, run.predict(images), run, console, top=top, as_json=as_json)
+        probabilities = run.predict(images)
+        _show(files, probabilities, run, console, top=top, as_json=as_json)
+        if explain is not None and isinstance(run, TrainedRun):
+            from jaxcnn.report import write_explanations  # here, because matplotlib imports slowly
+
+            written = write_explanations(run, images, probabilities, [file.stem for file in files], explain)
+            if not as_json:
+                say(console, f"wrote {count_of(len(written), 'picture')} to {explain}")
         for path, others in left_out.items():
             others.log(path)
     if faults:

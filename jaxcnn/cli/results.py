@@ -50,6 +50,7 @@ def predict(
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     best: Best = False,
     tta: TestTimeAugmentation = None,
+    explain: Annotated[Path | None, option("DIR", "no pictures")] = None,
 ) -> None:
     """Show which classes the network of a run predicts for image files.
 
@@ -60,13 +61,16 @@ def predict(
         background: of the images. Fashion-MNIST images are light on a dark background; auto looks at the border.
         json: print a JSON object for each image.
         best: use the checkpoint with the best validation accuracy, not the newest one.
-        tta: average the probabilities over views of each image (test-time augmentation): flip, the mirrored image;
-            shift:PIXELS, the image shifted up, down, left and right; or both, as in flip,shift:1.
+        tta: average the probabilities over views of each image, as for evaluate.
+        explain: a new folder for a picture of each image with its Grad-CAM heat map and its input gradient, for the
+            most probable class.
     """
     trained = runs.open_run_or_ensemble(run, best=best, views=None if tta is None else parse_views(tta))
     platform.enable_compilation_cache()
     dark_on_light = {"auto": None, "dark": False, "light": True}[background]
-    show_predictions(trained, images, PlainConsole(), top=top, dark_on_light=dark_on_light, as_json=json)
+    show_predictions(
+        trained, images, PlainConsole(), top=top, dark_on_light=dark_on_light, as_json=json, explain=explain
+    )
 
 
 @later

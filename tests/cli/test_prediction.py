@@ -116,3 +116,41 @@ def test_a_script_gets_the_faults_of_images(use, tmp_path):
     with pytest.raises(ImageError, match="nowhere cannot be read") as raised:
         show_predictions(use(("dark", "light")), [tmp_path / "nowhere"], Console())
     assert list(raised.value.faults) == [str(tmp_path / "nowhere")]
+
+
+def test_each_prediction_is_explained_by_a_picture(finished_run, pictures, capsys):
+    folder = pictures / "why"
+    assert cli.main(["predict", str(finished_run), str(pictures), "--explain", str(folder)]) == 0
+    assert f"wrote 3 pictures to {folder}" in capsys.readouterr().out
+    assert sorted(path.name for path in folder.iterdir()) == ["0.png", "1.png", "2.png"]
+    with Image.open(folder / "0.png") as picture:
+        assert len(picture.convert("RGB").getcolors(100_000)) > 100  # a heat map has many colors
+
+
+def test_pictures_of_files_with_the_same_name_are_numbered(finished_run, pictures):
+    (pictures / "more").mkdir()
+    (pictures / "0.png").rename(pictures / "more" / "1.png")
+    folder = pictures.parent / "why"
+    assert cli.main(["predict", str(finished_run), str(pictures), "--json", "--explain", str(folder)]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["1-1.png", "2-2.png", "3-1.png"]
+
+
+def test_views_change_the_probabilities(finished_run, pictures, capsys):
+    found = []
+    for options in ([], ["--tta", "flip,shift:1"]):
+        assert cli.main(["predict", str(finished_run), str(pictures / "0.png"), "--json", "--top", "10", *options]) == 0
+        found.append(json.loads(capsys.readouterr().out)["classes"])
+    assert set(found[0]) == set(found[1])
+    assert found[0] != found[1]
+    assert sum(found[1].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_invalid_explanations_and_views_are_refused(assert_refused, finished_run, pictures):
+    predict = ["predict", str(finished_run), str(pictures / "0.png")]
+    views = assert_refused([*predict, "--tta", "rotate"], "`jaxcnn predict RUN IMAGE --tta rotate`")
+    assert "--tta rotate: expected flip, shift:PIXELS" in views
+    folder = assert_refused(
+        [*predict, "--explain", str(pictures)], "`jaxcnn predict RUN IMAGE --explain` with a folder that has files",
+        "jaxcnn: DIR already exists: give a new folder, or an empty one",
+    )  # fmt: skip
+    assert "already exists: give a new folder" in folder

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from jaxcnn import InputError, cli, runs
+from jaxcnn.data import Views
 from jaxcnn.recipes import RECIPES
 from jaxcnn.runs import Ensemble, RunConfig, TrainedRun, open_run_or_ensemble
 
@@ -102,3 +103,18 @@ def test_runs_of_other_data_raise(two_runs, ensemble, record_fault, name, change
 def test_no_runs_raise():
     with pytest.raises(InputError, match="expected one or more"):
         Ensemble(())
+
+
+def test_pictures_of_several_runs_are_refused(two_runs, assert_refused):
+    error = assert_refused(
+        ["predict", str(two_runs), "image.png", "--explain", "why"], "`jaxcnn predict RUNS IMAGE --explain why`"
+    )
+    assert "--explain why: expected one run, not several; give the directory of one" in error
+
+
+def test_an_ensemble_averages_over_views_too(two_runs, sample):
+    views = Views(flip=True)
+    ensemble = open_run_or_ensemble(two_runs, views=views)
+    expected = np.mean([replace(run, views=views).predict(sample.test_images[:4]) for run in ensemble.runs], axis=0)
+    np.testing.assert_allclose(ensemble.predict(sample.test_images[:4]), expected, rtol=1e-6)
+    assert "mean of 2 views" in ensemble.title

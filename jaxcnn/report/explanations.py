@@ -1,0 +1,86 @@
+"""Pictures that explain predictions: Grad-CAM and input gradients beside each image."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.figure import Figure
+
+from jaxcnn.errors import InputError
+from jaxcnn.files import write_file
+from jaxcnn.insight import grad_cam, input_gradients
+from jaxcnn.report.drawing import as_png, drawing_style
+from jaxcnn.runs import TrainedRun
+
+_STYLE: dict[Any, Any] = {"figure.constrained_layout.use": True, "image.interpolation": "nearest"}
+
+
+def write_explanations(
+    run: TrainedRun,
+    images: UInt8[np.ndarray, "n h w c"],
+    probabilities: Float[np.ndarray, "n classes"],
+    names: Sequence[str],
+    directory: Path,
+) -> list[Path]:
+    """Write a PNG for each image that explains the most probable class.
+
+    Args:
+        run: the run with the network.
+        images: (N, H, W, C), as the run takes them.
+        probabilities: (N, classes), the predictions for them.
+        names: the name of each file, without its ending. If some are equal, all are numbered.
+        directory: the folder for the files; it is made if it does not exist.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: if a file cannot be written.
+    """
+    options = {"classes": probabilities.argmax(axis=1), "image_size": run.config.recipe.image_size}
+    maps = np.asarray(grad_cam(run.state, images, **options))
+    gradients = np.asarray(input_gradients(run.state, images, **options))
+    class_names = run.config.data.class_names
+    if len(set(names)) < len(names):
+        names = [f"{number}-{name}" for number, name in enumerate(names, start=1)]
+    paths = [directory / f"{name}.png" for name in names]
+    for number, path in enumerate(paths):
+        label = options["classes"][number]
+        title = f"{class_names[label]} {probabilities[number, label]:.3f}"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            write_file(path, draw_explanation(images[number], maps[number], gradients[number], title))
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({error.strerror}): give another folder") from error
+    return paths
+
+
+def draw_explanation(
+    image: UInt8[np.ndarray, "h w c"],
+    heat_map: Float[np.ndarray, "h w"],
+    gradient: Float[np.ndarray, "h w c"],
+    title: str,
+) -> bytes:
+    """A PNG of an image, its Grad-CAM heat map over it, and the size of the gradient at each pixel.
+
+    Args:
+        image: (H, W, C).
+        heat_map: (H, W), in [0, 1].
+        gradient: (H, W, C); its largest absolute value over the channels is drawn.
+        title: the predicted class and its probability.
+    """
+    shown = image if image.shape[2] in (3, 4) else image.mean(axis=2)
+    with drawing_style(_STYLE):
+        figure = Figure(figsize=(6, 2.3), dpi=150)
+        panels = figure.subplots(1, 3)
+        for axes, words in zip(panels, (title, "Grad-CAM", "input gradient"), strict=True):
+            axes.set_axis_off()
+            axes.set_title(textwrap.fill(words, 24), fontsize=9)
+        panels[0].imshow(shown, cmap="gray", vmin=0, vmax=255)
+        panels[1].imshow(shown, cmap="gray", vmin=0, vmax=255)
+        panels[1].imshow(heat_map, cmap="inferno", vmin=0, vmax=1, alpha=0.3 + 0.5 * heat_map)
+        panels[2].imshow(np.abs(gradient).max(axis=2), cmap="magma")
+        return as_png(figure)
