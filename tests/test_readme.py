@@ -4,46 +4,22 @@ import importlib.util
 import io
 import re
 import runpy
-import shlex
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from documents import ROOT, read_blocks, run_blocks
 from networks import drawn_variables
 from rich.console import Console
 
-from jaxcnn import cli, interop, models, recipes
+from jaxcnn import interop, models, recipes
 from jaxcnn.cli.overview import print_recipes
 from jaxcnn.reproduction import as_markdown
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-SHORTENED = {"train": ["--epochs", "1", "--limit", "64"], "reproduce": ["--epochs", "1", "--limit", "64"]}
+BLOCKS = read_blocks(README)
 RESULTS = ROOT / "experiments" / "results"
 
 pytestmark = pytest.mark.usefixtures("restore_log_levels")
-
-
-def commands_of(kind, text):
-    """The commands in a code block."""
-    if kind == "sh":
-        lines = text.splitlines()
-    else:
-        lines = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
-    return [command.strip() for line in lines for command in line.split("&&")]
-
-
-def run_command(command):
-    """Run a command. Continuous integration tests the installation, and other tests run the lessons."""
-    program, *words = shlex.split(command)
-    if program == "jaxcnn":
-        assert cli.main([*words, *SHORTENED.get(words[0], [])]) == 0, command
-    elif program == "python":
-        assert (ROOT / words[0]).is_file()
-        assert words[0].startswith("experiments/chapter/")
-    else:
-        assert program in {"pip", "pytest"}, f"no test runs this command: {command}"
 
 
 @pytest.mark.filterwarnings("default")  # warnings inside TFDS are not errors
@@ -53,18 +29,16 @@ def test_every_command_and_example_runs(sample_as_fashion_mnist, tmp_path, monke
         models.ResNet18(), drawn_variables(models.ResNet18(), (1, 96, 96, 1)), (96, 96, 1)
     )
     names = {"module": SimpleNamespace(state_dict=lambda: weights), "__name__": "__main__"}
-    for kind, text in BLOCKS:
-        if "onnx" in text and importlib.util.find_spec("onnxruntime") is None:
-            text = text.replace("$ jaxcnn export runs/lenet --format onnx\n", "")
-            if kind == "python":
-                continue
-        if kind == "python":
-            if text.startswith("# allconv.py\n"):
-                (tmp_path / "allconv.py").write_text(text)
-            exec(compile(text, "README.md", "exec"), names)
-        else:
-            for command in commands_of(kind, text):
-                run_command(command)
+    blocks = BLOCKS
+    if importlib.util.find_spec("onnxruntime") is None:
+        blocks = [
+            (kind, text.replace("$ jaxcnn export runs/lenet --format onnx\n", ""))
+            for kind, text in BLOCKS
+            if not (kind == "python" and "onnx" in text)
+        ]
+    (own,) = (text for _, text in BLOCKS if text.startswith("# allconv.py\n"))
+    (tmp_path / "allconv.py").write_text(own)
+    run_blocks(blocks, names, "README.md")
     assert (tmp_path / "runs" / "lenet" / "report.html").is_file()
     assert names["logits"].shape[1] == 10
     assert "33,482" in capsys.readouterr().out

@@ -8,7 +8,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted(
     path
-    for pattern in ("README.md", "jaxcnn/**/*.py", "jaxcnn/**/*.html", "experiments/**/*.py", "tests/README.md")
+    for pattern in (
+        "README.md",
+        "docs/**/*.md",
+        "jaxcnn/**/*.py",
+        "jaxcnn/**/*.html",
+        "experiments/**/*.py",
+        "tests/README.md",
+    )
     for path in ROOT.glob(pattern)
 )
 

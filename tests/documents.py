@@ -1,0 +1,50 @@
+"""The commands and examples in Markdown files, and how tests run them. Slow commands are shortened."""
+
+import re
+import shlex
+from pathlib import Path
+
+from jaxcnn import cli
+
+ROOT = Path(__file__).parents[1]
+SHORTENED = {
+    "train": ["--epochs", "1", "--limit", "64"],
+    "reproduce": ["--epochs", "1", "--limit", "64"],
+    "lr-find": ["--limit", "64"],
+}
+
+
+def read_blocks(text):
+    """The kind and the text of each code block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands_of(kind, text):
+    """The commands in a code block."""
+    if kind == "sh":
+        lines = text.splitlines()
+    else:
+        lines = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+    return [command.strip() for line in lines for command in line.split("&&")]
+
+
+def run_command(command):
+    """Run a command. Continuous integration tests the installation, and other tests run the lessons."""
+    program, *words = shlex.split(command)
+    if program == "jaxcnn":
+        assert cli.main([*words, *SHORTENED.get(words[0], [])]) == 0, command
+    elif program == "python":
+        assert (ROOT / words[0]).is_file()
+        assert words[0].startswith("experiments/chapter/")
+    else:
+        assert program in {"pip", "pytest"}, f"no test runs this command: {command}"
+
+
+def run_blocks(blocks, names, path):
+    """Run the commands and examples of a file in order, with `names` as the variables of the examples."""
+    for kind, text in blocks:
+        if kind == "python":
+            exec(compile(text, path, "exec"), names)
+        else:
+            for command in commands_of(kind, text):
+                run_command(command)
