@@ -90,7 +90,7 @@ def lr_find(
 
     A short training tries rates that rise exponentially.
 
-    The suggestion is one tenth of the rate with the lowest smoothed loss.
+    The suggestion is one tenth of the rate with the lowest smoothed loss, for the seed with the lowest such rate.
 
     Args:
         name: the recipe, as for train. Its learning rate and schedule are not used.
@@ -124,7 +124,7 @@ def lr_find(
     if test.json:
         print_line(json.dumps(_as_json(found, config)))
         return
-    for line in _describe(found, config):
+    for line in _describe(found, config, test.steps):
         say(console, line, wrap=True)
     if output is not None:
         print_line(f"wrote {output}")
@@ -139,13 +139,14 @@ def _draw(test: RangeTest, title: str, path: Path) -> None:
         raise InputError(f"{path} cannot be written ({error.strerror}): give another --output") from error
 
 
-def _describe(test: RangeTest, config: runs.RunConfig) -> list[str]:
-    """The test and the suggestion in sentences."""
+def _describe(test: RangeTest, config: runs.RunConfig, num_steps: int) -> list[str]:
+    """The test, which ends before `num_steps` if it diverges, and the suggestion."""
     recipe, steps = config.recipe, len(test.rates)
     seeds = [str(config.seed + number) for number in range(len(test.losses))]
+    diverged = ", where the loss diverges" if steps < num_steps else ""
     lines = [
         f"{recipe.title}: {count_of(steps, 'step')} of {recipe.batch_size} images, learning rates from "
-        f"{test.rates[0]:.2g} to {test.rates[-1]:.2g}, seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}"
+        f"{test.rates[0]:.2g} to {test.rates[-1]:.2g}{diverged}; seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}"
     ]
     if test.suggestion is None:
         return [

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxcnn.data import Dataset, StreamedDataset
-from jaxcnn.errors import InputError
+from jaxcnn.errors import DivergedError, InputError
 from jaxcnn.platform import find_devices
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.training import RangeTest, choose_placement, range_test, stack_members
@@ -47,6 +47,7 @@ def find_learning_rate(
 
     Raises:
         InputError: if an argument is out of its range, or the device cannot be used.
+        DivergedError: if the first loss is not finite.
     """
     if not 0 < min_rate < max_rate <= float(np.finfo(np.float32).max):
         raise InputError(f"--min {min_rate:g} --max {max_rate:g}: expected two positive numbers, the second one higher")
@@ -65,4 +66,7 @@ def find_learning_rate(
         options = recipe.fit_options()
         placement = choose_placement(state, options.input_shape(dataset.image_shape), devices)
         rates = np.geomspace(min_rate, max_rate, num_steps)
-        return range_test(state, dataset, replace(options, placement=placement), rates=rates, on_step=on_step)
+        found = range_test(state, dataset, replace(options, placement=placement), rates=rates, on_step=on_step)
+    if not np.isfinite(found.losses[:, 0]).all():
+        raise DivergedError("the loss of the initial network is not finite: change its initialization or the data")
+    return found

@@ -27,7 +27,8 @@ class RangeTest:
     """The losses of a range test, of members that differ in their seeds.
 
     The suggested rate of a member is one tenth of the rate at which its smoothed loss is lowest. It is NaN if the loss
-    falls by less than 5 %, or is lowest at the last rate, because higher rates may be better.
+    falls by less than 5 %, or is lowest at the last rate, because higher rates may be better. The suggestion of the
+    test is the lowest one, because a rate at which one of the members does not train is too high.
 
     Attributes:
         rates: (S,), the learning rate of each step, ascending.
@@ -74,9 +75,9 @@ class RangeTest:
 
     @property
     def suggestion(self) -> float | None:
-        """The geometric mean of the suggestions of all members that have one; None if none has."""
+        """The lowest of the suggestions; None if no member has one."""
         found = self.suggestions[~np.isnan(self.suggestions)]
-        return float(np.exp(np.log(found).mean())) if len(found) else None
+        return float(found.min()) if len(found) else None
 
 
 def range_test(

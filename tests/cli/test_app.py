@@ -324,7 +324,8 @@ def test_log_to_writes_the_chunks(sample_requests, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "summary", "train", "reproduce", "evaluate", "predict", "report", "export", "data prepare"]
+    "command",
+    ["list", "summary", "train", "lr-find", "reproduce", "evaluate", "predict", "report", "export", "data prepare"],
 )
 def test_help_fits_a_line_of_eighty(command, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
@@ -339,7 +340,7 @@ def test_help_fits_a_line_of_eighty(command, monkeypatch, capsys):
     [
         "train lenet --workdir=~/x", "reproduce --output=~/x --data ~/y", "data prepare --output=~/x --data=~/y",
         "evaluate ~/x", "predict ~/x ~/a.png ~/b.png", "report ~/x --output=~/p",
-        "export ~/x --format onnx --output=~/p",
+        "export ~/x --format onnx --output=~/p", "lr-find lenet --output=~/p.png",
     ],
 )  # fmt: skip
 def test_every_path_has_its_home_directory(command, tmp_path, monkeypatch):

@@ -39,21 +39,28 @@ def use(monkeypatch, tmp_path):
 
 def test_a_test_is_computed_and_drawn(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    options = "--steps 60 --seeds 2 --batch-size 64 --min 1e-3 --limit 128"
-    assert cli.main(["lr-find", "lenet_bn", *options.split()]) == 0
+    options = "--steps 12 --seeds 2 --batch-size 64 --min 1e-5 --max 1e-4 --limit 128"
+    assert cli.main(["lr-find", "lenet", *options.split()]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "LeNet with batch norm: 60 steps of 64 images, learning rates from 0.001 to 10, seeds 0, 1" in shown
-    assert shown.endswith("wrote lr-find-lenet_bn.png")
-    assert [path.name for path in tmp_path.iterdir()] == ["lr-find-lenet_bn.png"]
+    assert "LeNet: 12 steps of 64 images, learning rates from 1e-05 to 0.0001; seeds 0, 1" in shown
+    assert "diverge" not in shown
+    assert shown.endswith("wrote lr-find-lenet.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["lr-find-lenet.png"]
 
 
 def test_the_suggestion_has_its_range(use, capsys):
     use(curve(0.01), curve(0.1), np.full(51, 2.0))
-    assert cli.main(["lr-find", "lenet", "--seed", "5"]) == 0
+    assert cli.main(["lr-find", "lenet", "--seed", "5", "--steps", "51"]) == 0
     shown = capsys.readouterr().out
-    assert "seeds 5, 6, 7\n" in shown
-    assert "suggested learning rate: 0.0032 (by seed: 0.001, 0.01, none)\n" in shown
+    assert "; seeds 5, 6, 7\n" in shown
+    assert "suggested learning rate: 0.001 (by seed: 0.001, 0.01, none)\n" in shown
     assert "schedule" not in shown
+
+
+def test_the_rate_at_which_losses_diverge_is_shown(use, capsys):
+    use(curve(0.1))
+    assert cli.main(["lr-find", "lenet", "--steps", "60"]) == 0
+    assert "learning rates from 0.0001 to 10, where the loss diverges" in " ".join(capsys.readouterr().out.split())
 
 
 def test_one_seed_has_no_range(use, capsys):
@@ -110,7 +117,9 @@ def test_options_reach_the_test(use):
 
 @pytest.mark.parametrize("option", ["--epochs 3", "--lr 0.1", "--schedule linear", "--warmup-epochs 1", "--ema 0.9"])
 def test_options_without_an_effect_are_unknown(assert_refused, option):
-    assert "Unrecognized" in assert_refused(["lr-find", "lenet", *option.split()])
+    what = "`jaxcnn lr-find lenet` with an option that has no effect on it, such as --epochs"
+    seen = "a line with the unknown option and the command for help"
+    assert f"options: {option.split()[0]} " in assert_refused(["lr-find", "lenet", *option.split()], what, seen)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from processes import RECIPE
 
-from jaxcnn import InputError, runs
+from jaxcnn.errors import DivergedError, InputError
 from jaxcnn.runs import RunConfig, find_learning_rate
 
 CONFIG = RunConfig(replace(RECIPE, batch_size=64, schedule="one_cycle", warmup_epochs=1.0), seed=3, limit=256)
@@ -34,11 +34,12 @@ def test_the_rate_and_the_schedule_of_the_recipe_are_not_used(found, sample):
     np.testing.assert_array_equal(constant.losses, found.losses)
 
 
-def test_the_first_loss_is_that_of_training(found, sample, tmp_path):
-    """At the lowest rate the parameters hardly change, so the first batch has the loss of the initial network."""
-    recipe = replace(CONFIG.recipe, learning_rate=1e-9, num_epochs=1, warmup_epochs=0.0, batch_size=256)
-    (epoch,) = runs.train(replace(CONFIG, recipe=recipe), sample, tmp_path / "run")
-    assert found.losses[0, 0] == pytest.approx(epoch.train_loss, rel=0.1)
+@pytest.mark.usefixtures("with_nans")
+def test_a_loss_that_is_not_finite_at_first_raises(sample, record_fault):
+    recipe = replace(CONFIG.recipe, init_gain=1e38)
+    with pytest.raises(DivergedError) as raised:
+        find_learning_rate(replace(CONFIG, recipe=recipe), sample, num_seeds=1, **SHORT)
+    record_fault("a range test of a network with infinite outputs", "a `DivergedError` of one line", str(raised.value))
 
 
 @pytest.mark.parametrize(
