@@ -185,9 +185,9 @@ def draw_range_test(test: RangeTest, title: str) -> bytes:
             suggestions = test.suggestions[~np.isnan(test.suggestions)]
             axes.axvspan(suggestions.min(), suggestions.max(), color=_ORANGE, alpha=0.15, linewidth=0)
             axes.axvline(test.suggestion, color=_ORANGE, linestyle="--", label=f"suggested: {test.suggestion:.2g}")
-        bottom, top = lowest.min(), smoothed[:, 0].max()
-        margin = 0.1 * (top - bottom) or 0.1
-        axes.set_ylim(bottom - margin, top + 2 * margin)  # a loss that diverges leaves the figure
+        bottom, top = lowest.min(), min(smoothed.max(), 1.2 * smoothed[:, 0].max())  # a loss that diverges leaves it
+        margin = 0.05 * (top - bottom) or 0.1
+        axes.set_ylim(bottom - margin, top + margin)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))  # math is not parsed
         axes.set_xlabel("learning rate")

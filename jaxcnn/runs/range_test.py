@@ -55,14 +55,14 @@ def find_learning_rate(
         raise InputError(f"--steps {num_steps}: expected {_MIN_STEPS} or more")
     if num_seeds < 1:
         raise InputError(f"--seeds {num_seeds}: expected 1 or more")
-    recipe = replace(config.recipe, learning_rate=min_rate, schedule="constant", schedule_options={}, warmup_epochs=0.0)
-    configs = [replace(config, recipe=recipe, seed=config.seed + number) for number in range(num_seeds)]
     devices = find_devices(config.device, None)
     dataset = config.hold_out(dataset.limit(config.limit))
-    num_examples = len(dataset.train)
-    sizes = num_examples, dataset.num_classes, dataset.image_shape[2]
+    sizes = len(dataset.train), dataset.num_classes, dataset.image_shape[2]
+    recipe = config.recipe.resolve(dataset.train, *sizes[1:])
+    recipe = replace(recipe, learning_rate=min_rate, schedule="constant", schedule_options={}, warmup_epochs=0.0)
+    configs = [replace(config, recipe=recipe, seed=config.seed + number) for number in range(num_seeds)]
     with jax.default_device(devices[0]):
-        state = stack_members([each.inject_learning_rate(each.initial_state(*sizes), num_examples) for each in configs])
+        state = stack_members([each.inject_learning_rate(each.initial_state(*sizes), sizes[0]) for each in configs])
         options = recipe.fit_options()
         placement = choose_placement(state, options.input_shape(dataset.image_shape), devices)
         rates = np.geomspace(min_rate, max_rate, num_steps)

@@ -34,6 +34,17 @@ def test_the_rate_and_the_schedule_of_the_recipe_are_not_used(found, sample):
     np.testing.assert_array_equal(constant.losses, found.losses)
 
 
+def test_normalization_and_class_weights_come_from_the_training_images(sample):
+    limited = sample.limit(CONFIG.limit)
+    recipe = replace(CONFIG.recipe, normalization="train", class_weights="balanced")
+    numbers = recipe.resolve(limited.train, 10, 1)
+    assert numbers != recipe
+    found, expected = (
+        find_learning_rate(replace(CONFIG, recipe=each), sample, num_seeds=1, **SHORT) for each in (recipe, numbers)
+    )
+    np.testing.assert_array_equal(found.losses, expected.losses)
+
+
 @pytest.mark.usefixtures("with_nans")
 def test_a_loss_that_is_not_finite_at_first_raises(sample, record_fault):
     recipe = replace(CONFIG.recipe, init_gain=1e38)
