@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
 from jaxcnn.recipes import Recipe
 from jaxcnn.report.drawing import as_png, as_svg, drawing_style
@@ -190,6 +190,7 @@ def draw_range_test(test: RangeTest, title: str) -> bytes:
         axes.set_ylim(bottom - margin, top + margin)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))  # math is not parsed
+        axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))  # for less than a decade
         axes.set_xlabel("learning rate")
         axes.set_ylabel("smoothed cross-entropy, nats")
         axes.set_title(title, fontsize=10)

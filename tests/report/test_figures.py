@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from jaxcnn.report import backend, default_pyplot, figures
+from jaxcnn.training import RangeTest
 
 NAMES = ["$10_x^$", "[red] shirt", "<b>a & b</b>", "图像"]
 
@@ -61,3 +62,15 @@ def test_the_backend_of_another_environment_is_no_error():
     environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     shown = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     assert shown.stdout
+
+
+@pytest.mark.parametrize("decades", [0.5, 8])
+def test_a_range_test_is_a_png_also_if_a_member_diverges(decades):
+    rates = np.geomspace(1e-6, 1e-6 * 10**decades, 50)
+    losses = np.stack([np.linspace(2, 1, 50), np.linspace(2, 0.1, 50)])
+    losses[0, 30:], losses[1, 40:] = np.inf, 9.0
+    assert RangeTest(rates, losses).suggestion is not None
+    image = Image.open(io.BytesIO(figures.draw_range_test(RangeTest(rates, losses), "LeNet of $x_1$ \u7f51")))
+    assert image.size == (900, 600)
+    colors = {color for _, color in image.convert("RGB").getcolors(maxcolors=900 * 600)}
+    assert {(0, 114, 178), (213, 94, 0)} <= colors  # the curve and the suggestion
