@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 SHORTENED = {
     "train": ["--epochs", "1", "--limit", "64"],
     "reproduce": ["--epochs", "1", "--limit", "64"],
-    "lr-find": ["--limit", "64"],
+    "lr-find": ["--limit", "64", "--steps", "10"],
 }
 
 
