@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.image import resize  # by name: jax2onnx replaces jax.image.resize by one without symbolic batch sizes
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 
@@ -35,7 +36,7 @@ def prepare_images(
     if image_size is None or (height, width) == (image_size, image_size):
         return images
     shape = (n, image_size, image_size, channels)
-    return jax.image.resize(images, shape, "bilinear", antialias=image_size < max(height, width))
+    return resize(images, shape, "bilinear", antialias=image_size < max(height, width))
 
 
 def epoch_order(key: PRNGKeyArray, num_examples: int) -> Int[Array, " num_examples"]:

@@ -1,0 +1,88 @@
+"""Metadata of exported files: what a program needs to know to use a network without jaxcnn."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_PADDED = (
+    "Image files are converted to gray, inverted if their border is light, padded to a square with the median of the "
+    "border, and resized to {height}x{width} by averaging (Pillow's BOX)."
+)
+_CROPPED = (
+    "Image files are cropped to their central square and resized to {height}x{width} bilinearly with antialiasing "
+    "(Pillow's BILINEAR)."
+)
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """What is known about a trained network.
+
+    Attributes:
+        network: its name for readers, such as 'ResNet'.
+        steps: optimizer steps of its training.
+        data: the name of the data that it was trained on.
+        class_names: the name of each class, in the order of the logits.
+        light_on_dark: whether image files become light on a dark background, as `data.read_image` reads them. Otherwise
+            they stay as they are, as `data.read_pictures` reads them.
+        test_accuracy: the share of test images that it classifies correctly.
+    """
+
+    network: str = "network"
+    steps: int | None = None
+    data: str | None = None
+    class_names: tuple[str, ...] = ()
+    light_on_dark: bool = False
+    test_accuracy: float | None = None
+
+
+def make_metadata(
+    about: NetworkInfo, image_shape: tuple[int, int, int], image_size: int | None = None
+) -> dict[str, Any]:
+    """The metadata of a network: `about`, and the preprocessing of its input in numbers and in words.
+
+    Args:
+        about: what is known about the network; unknown parts are left out.
+        image_shape: height, width and channels of the input images.
+        image_size: height and width to which the exported program resizes them; None for no resizing.
+
+    Examples:
+        >>> metadata = make_metadata(NetworkInfo("LeNet", class_names=("shirt", "bag")), (28, 28, 1))
+        >>> metadata["class_names"], metadata["preprocessing"]["range"]
+        (['shirt', 'bag'], [0, 1])
+    """
+    height, width, channels = image_shape
+    size = [height, width] if image_size is None else [image_size] * 2
+    preprocessing = {
+        "layout": "NHWC", "dtype": "float32", "range": [0, 1], "height": height, "width": width, "channels": channels,
+        "fit": "pad" if about.light_on_dark else "crop", "resized_inside_to": size,
+    }  # fmt: skip
+    words = (
+        f"Input: float32 (batch, {height}, {width}, {channels}), channels last, "
+        f"{'gray' if channels == 1 else 'RGB'}, pixels divided by 255, from 0 to 1. "
+        + (_PADDED if about.light_on_dark else _CROPPED).format(height=height, width=width)
+    )
+    if size != [height, width]:
+        words += f" The program resizes the input to {size[0]}x{size[1]} bilinearly; weights alone do not."
+    known = {
+        "network": about.network, "steps": about.steps, "data": about.data, "class_names": list(about.class_names),
+        "test_accuracy": about.test_accuracy,
+    }  # fmt: skip
+    return {key: value for key, value in known.items() if value not in (None, [])} | {
+        "preprocessing": preprocessing,
+        "preprocessing_in_words": words,
+    }
+
+
+def as_strings(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The values as strings, for formats with nothing else; all but strings become JSON.
+
+    Examples:
+        >>> as_strings({"network": "LeNet", "class_names": ["shirt", "bag"]})
+        {'network': 'LeNet', 'class_names': '["shirt", "bag"]'}
+    """
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for key, value in metadata.items()
+    }

@@ -1,0 +1,56 @@
+"""Networks as ONNX programs that take any number of images."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxcnn.errors import InputError
+from jaxcnn.interop.metadata import as_strings
+from jaxcnn.interop.onnx_pools import simplify_pools
+from jaxcnn.ops.platforms import fixed_form
+
+
+def to_onnx(
+    network: Callable[[Array], Array], image_shape: tuple[int, int, int], metadata: Mapping[str, Any]
+) -> bytes:
+    """Convert a network to an ONNX program from 'images', (batch, H, W, C), to 'logits', (batch, num_classes).
+
+    The batch size is free. The conversion clears JAX's caches, because jax2onnx replaces JAX operations while it traces.
+
+    Args:
+        network: a function from images to logits, with its weights.
+        image_shape: height, width and channels of the images.
+        metadata: is recorded in the program as strings.
+
+    Raises:
+        InputError: if jax2onnx or ONNX Runtime is not installed.
+    """
+    try:
+        import jax2onnx
+        import onnxruntime  # noqa: F401 -- checks it before the slow conversion
+    except ModuleNotFoundError as error:
+        raise InputError(f"the onnx format needs {error.name}: pip install '.[onnx]'") from error
+    logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of unknown shapes, which are then inferred
+    jax.clear_caches()
+    with fixed_form("default"):
+        model = jax2onnx.to_onnx(
+            network, [("batch", *image_shape)], input_names=["images"], output_names=["logits"]
+        )
+    jax.clear_caches()
+    del model.graph.value_info[:]  # inner shapes, which runtimes infer; some have axes in the wrong order
+    simplify_pools(model.graph)
+    for key, value in as_strings(metadata).items():
+        model.metadata_props.add(key=key, value=value)
+    return model.SerializeToString()
+
+
+def run_onnx(program: bytes, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n classes"]:
+    """The logits of an ONNX program from `to_onnx`, computed by ONNX Runtime on the CPU."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(program, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["logits"], {"images": images})[0])
