@@ -122,7 +122,7 @@ def _show(
 def _read(files: Sequence[Path], spec: DataSpec, dark_on_light: bool | None) -> np.ndarray:
     """The images in `files` as those of `spec`, (N, H, W, C)."""
     size, _, channels = spec.image_shape
-    if spec.source is None or spec.source.startswith("idx:"):
+    if spec.light_on_dark:
         return np.stack(list(read_each(partial(read_image, size=size, dark_on_light=dark_on_light), files)))
     if dark_on_light is not None:
         raise InputError("--background: the network was trained on image files as they are; leave it out")

@@ -16,7 +16,7 @@ RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Data = Annotated[str | None, option("DIR", "the run's own")]
 TestTimeAugmentation = Annotated[str | None, option("VIEWS", "the image alone")]
 Best = Annotated[bool, tyro.conf.FlagCreatePairsOff]
-Format = Literal["stablehlo", "onnx", "safetensors"]
+Format = Literal["stablehlo", "onnx", "safetensors", "web"]
 
 
 @later
@@ -100,8 +100,7 @@ def export(
     run: RunPath,
     *,
     format: Format,  # noqa: A002 -- the option
-    output: Annotated[Path | None, option("FILE", "RUN/RECIPE.FORMAT")] = None,
-    batch_size: int = 1,
+    output: Annotated[Path | None, option("FILE", "RUN/RECIPE.FORMAT, or RUN/RECIPE.html")] = None,
     best: Best = False,
 ) -> None:
     """Write the network of a run to a file that does not need jaxcnn.
@@ -110,19 +109,21 @@ def export(
 
     Args:
         run: the directory of the run.
-        format: stablehlo, the program with its weights for jax.export; onnx, the program for ONNX runtimes; or
-            safetensors, the weights alone.
+        format: stablehlo, the program with its weights for jax.export; onnx, the program for ONNX runtimes;
+            safetensors, the weights alone; or web, an HTML page that classifies images in a browser.
         output: the file.
-        batch_size: number of images for a call of an ONNX program. A StableHLO program takes any number.
         best: use the checkpoint with the best validation accuracy, not the newest one.
     """
     trained = runs.TrainedRun.open(run, best=best)
-    recipe = trained.config.recipe
-    path = output or run / f"{recipe.name}.{format}"
+    recipe, data = trained.config.recipe, trained.config.data
+    path = output or run / f"{recipe.name}.{'html' if format == 'web' else format}"
+    about = interop.NetworkInfo(
+        recipe.title, int(trained.state.step), data.title, data.class_names, data.light_on_dark,
+        trained.epochs[-1].test_accuracy if trained.epochs else None,
+    )  # fmt: skip
     difference = interop.export_network(
-        trained.state.apply_fn, trained.state.eval_variables, path, format=format,
-        image_shape=trained.config.data.image_shape, image_size=recipe.image_size, batch_size=batch_size,
-        about={"network": recipe.title, "steps": str(int(trained.state.step))},
+        trained.state.apply_fn, trained.state.eval_variables, path, format=format, image_shape=data.image_shape,
+        image_size=recipe.image_size, about=about,
     )  # fmt: skip
     size = path.stat().st_size / 1e6
     print_line(f"wrote {path}, {size:.1f} MB; its logits differ from the run's by {difference:.1e}")

@@ -14,13 +14,22 @@ from jaxtyping import Array, Float
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.errors import InputError
 from jaxcnn.files import write_file
-from jaxcnn.ops.platforms import fixed_form
+from jaxcnn.interop.metadata import NetworkInfo, as_strings, make_metadata
+from jaxcnn.interop.onnx_program import run_onnx, to_onnx
+from jaxcnn.interop.web_page import make_web_page
+from jaxcnn.interop.web_runtime import load_runtime
 
 Variables = Mapping[str, Any]
 Network = Callable[[Variables, Array | np.ndarray], Array]
 Images = Float[np.ndarray, "n h w c"]
+Metadata = Mapping[str, Any]
 PLATFORMS = ("cpu", "cuda", "tpu")
+MAX_WEB_BYTES = 10_000_000
+"""Largest size of the weights in a web page."""
+
 _TOLERANCE = 1e-5
+_NUM_IMAGES = 4
+_UNKNOWN = NetworkInfo()
 
 
 def export_network(
@@ -31,46 +40,45 @@ def export_network(
     format: str,  # noqa: A002 -- the option of the command line
     image_shape: tuple[int, int, int],
     image_size: int | None = None,
-    batch_size: int = 1,
-    about: Mapping[str, str] | None = None,
+    about: NetworkInfo = _UNKNOWN,
 ) -> float:
     """Export a network to `path`, after checking that the exported one computes the same logits.
 
     'stablehlo' is the whole program with its weights, from images (batch, H, W, C), float32 in [0, 1], to logits
-    (batch, num_classes). It takes any batch size and runs on CPUs, NVIDIA GPUs and TPUs:
-    `jax.export.deserialize(bytes).call(images)`. 'onnx' is the same program for ONNX runtimes, from the input 'images'
-    to the output 'logits', with a fixed batch size; this export clears JAX's caches. 'safetensors' has the variables
-    alone, by paths such as params/conv1/kernel, for `safetensors.numpy.load_file`.
+    (batch, num_classes). It runs on CPUs, NVIDIA GPUs and TPUs: `jax.export.deserialize(bytes).call(images)`. 'onnx' is
+    the same program for ONNX runtimes, from the input 'images' to the output 'logits'; this export clears JAX's caches.
+    Both take any batch size. 'safetensors' has the variables alone, by paths such as params/conv1/kernel, for
+    `safetensors.numpy.load_file`. 'web' is an HTML page that classifies images in the browser; it contains the ONNX
+    program and ONNX Runtime.
+
+    The metadata of ONNX and safetensors files has `about` and the preprocessing. StableHLO has no place for metadata.
 
     Args:
         apply_fn: the network's `apply`.
         variables: its {'params', 'batch_stats'}.
         path: the file to write. It must not exist.
-        format: the format: 'stablehlo', 'onnx' or 'safetensors'.
+        format: the format: 'stablehlo', 'onnx', 'safetensors' or 'web'.
         image_shape: height, width and channels of the input images.
         image_size: height and width in pixels to which the program resizes the images; None for no resizing.
-        batch_size: images per call of an ONNX program; the other formats take any number.
-        about: metadata for the file, in the formats that support it.
+        about: what is known about the network.
 
     Returns:
         The largest absolute difference of the logits, divided by the largest absolute logit if that exceeds 1.
 
     Raises:
-        InputError: if the format is unknown, its writer is not installed, the batch is empty, the file exists or cannot
-            be written, or the logits differ by more than 1e-5. No file is written then.
+        InputError: if the format is unknown, its writer is not installed, the file exists or cannot be written, the
+            network is too large for a web page, or the logits differ by more than 1e-5. No file is written then.
     """
     if format not in _WRITERS:
         raise InputError(f"format {format!r}: expected one of {', '.join(_WRITERS)}")
-    if batch_size < 1:
-        raise InputError(f"batch size {batch_size}: expected 1 or more")
     if path.exists():
         raise InputError(f"{path} already exists: remove it or give another --output")
 
     def network(variables: Variables, images: Float[Array, "n h w c"]) -> Float[Array, "n classes"]:
         return apply_fn(variables, prepare_images(images, image_size), train=False)
 
-    images = np.random.default_rng(0).random((batch_size, *image_shape), np.float32)
-    content, found = _WRITERS[format](network, variables, images, about or {})
+    images = np.random.default_rng(0).random((_NUM_IMAGES, *image_shape), np.float32)
+    content, found = _WRITERS[format](network, variables, images, make_metadata(about, image_shape, image_size))
     difference = _difference(found, jax.jit(network)(variables, images))
     if not difference <= _TOLERANCE:
         raise InputError(
@@ -91,9 +99,7 @@ def read_safetensors(content: bytes) -> dict[str, Any]:
     return unflatten_dict(load(content), sep="/")
 
 
-def _stablehlo(
-    network: Network, variables: Variables, images: Images, _about: Mapping[str, str]
-) -> tuple[bytes, ArrayLike]:
+def _stablehlo(network: Network, variables: Variables, images: Images, _metadata: Metadata) -> tuple[bytes, ArrayLike]:
     (batch,) = jax.export.symbolic_shape("batch")
     spec = jax.ShapeDtypeStruct((batch, *images.shape[1:]), jnp.float32)
     program = jax.export.export(jax.jit(lambda images: network(variables, images)), platforms=PLATFORMS)(spec)
@@ -101,40 +107,37 @@ def _stablehlo(
     return content, jax.export.deserialize(bytearray(content)).call(images)
 
 
-def _onnx(network: Network, variables: Variables, images: Images, about: Mapping[str, str]) -> tuple[bytes, ArrayLike]:
-    try:
-        import jax2onnx
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise InputError(f"the onnx format needs {error.name}: pip install '.[onnx]'") from error
-    jax.clear_caches()  # jax2onnx replaces JAX operations while it traces
-    with fixed_form("cpu"):
-        model = jax2onnx.to_onnx(
-            lambda images: network(variables, images),
-            [jax.ShapeDtypeStruct(images.shape, images.dtype)],
-            input_names=["images"],
-            output_names=["logits"],
+def _onnx(network: Network, variables: Variables, images: Images, metadata: Metadata) -> tuple[bytes, ArrayLike]:
+    content = to_onnx(lambda images: network(variables, images), images.shape[1:], metadata)
+    return content, _run_in_two_batches(content, images)
+
+
+def _web(network: Network, variables: Variables, images: Images, metadata: Metadata) -> tuple[bytes, ArrayLike]:
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
+    if size > MAX_WEB_BYTES:
+        raise InputError(
+            f"{size / 1e6:.1f} MB of weights: the web format takes up to {MAX_WEB_BYTES / 1e6:.0f} MB; use onnx instead"
         )
-    jax.clear_caches()
-    del model.graph.value_info[:]  # inner shapes, some of them with axes in the wrong order
-    for key, value in about.items():
-        model.metadata_props.add(key=key, value=value)
-    content = model.SerializeToString()
-    (found,) = onnxruntime.InferenceSession(content).run(["logits"], {"images": images})
-    return content, np.asarray(found)
+    load_runtime()  # before the slow conversion
+    program = to_onnx(lambda images: network(variables, images), images.shape[1:], metadata)
+    logits = _run_in_two_batches(program, images)
+    return make_web_page(program, logits.shape[1], metadata), logits
 
 
-def _safetensors(
-    network: Network, variables: Variables, images: Images, about: Mapping[str, str]
-) -> tuple[bytes, ArrayLike]:
+def _run_in_two_batches(program: bytes, images: Images) -> np.ndarray:
+    """The logits of the first image alone and of all others together: the batch size is free."""
+    return np.concatenate([run_onnx(program, images[:1]), run_onnx(program, images[1:])])
+
+
+def _safetensors(network: Network, variables: Variables, images: Images, metadata: Metadata) -> tuple[bytes, ArrayLike]:
     from safetensors.numpy import save
 
     arrays = flatten_dict(jax.tree.map(np.asarray, dict(variables)), sep="/")
-    content = save({str(name): np.ascontiguousarray(array) for name, array in arrays.items()}, metadata=dict(about))
+    content = save({str(name): np.ascontiguousarray(array) for name, array in arrays.items()}, as_strings(metadata))
     return content, jax.jit(network)(read_safetensors(content), images)
 
 
-_WRITERS = {"stablehlo": _stablehlo, "onnx": _onnx, "safetensors": _safetensors}
+_WRITERS = {"stablehlo": _stablehlo, "onnx": _onnx, "safetensors": _safetensors, "web": _web}
 
 
 def _difference(found: ArrayLike, expected: ArrayLike) -> float:

@@ -14,8 +14,8 @@ _TO_CHANNELS_LAST = (0, 2, 3, 1)
 def simplify_pools(graph: "onnx.GraphProto") -> None:
     """Replace pools over the four axes (N, H, W, C) by pools over (H, W), in place.
 
-    jax2onnx converts `lax.reduce_window` to a pool over all four axes, with windows (1, h, w, 1): MaxPool for maxima, and
-    Conv with a kernel of ones for sums. ONNX Runtime pools over three axes at most.
+    jax2onnx converts `lax.reduce_window` to a pool over all four axes, with windows (1, h, w, 1): MaxPool for maxima,
+    and Conv with a kernel of ones for sums. ONNX Runtime pools over three axes at most.
 
         Unsqueeze, Unsqueeze, MaxPool or Conv, Squeeze  ->  Transpose, MaxPool or AveragePool, Transpose
 

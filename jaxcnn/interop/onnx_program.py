@@ -14,12 +14,10 @@ from jaxcnn.interop.onnx_pools import simplify_pools
 from jaxcnn.ops.platforms import fixed_form
 
 
-def to_onnx(
-    network: Callable[[Array], Array], image_shape: tuple[int, int, int], metadata: Mapping[str, Any]
-) -> bytes:
+def to_onnx(network: Callable[[Array], Array], image_shape: tuple[int, int, int], metadata: Mapping[str, Any]) -> bytes:
     """Convert a network to an ONNX program from 'images', (batch, H, W, C), to 'logits', (batch, num_classes).
 
-    The batch size is free. The conversion clears JAX's caches, because jax2onnx replaces JAX operations while it traces.
+    The batch size is free. JAX's caches are cleared, because jax2onnx replaces JAX operations while it traces.
 
     Args:
         network: a function from images to logits, with its weights.
@@ -37,9 +35,7 @@ def to_onnx(
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of unknown shapes, which are then inferred
     jax.clear_caches()
     with fixed_form("default"):
-        model = jax2onnx.to_onnx(
-            network, [("batch", *image_shape)], input_names=["images"], output_names=["logits"]
-        )
+        model = jax2onnx.to_onnx(network, [("batch", *image_shape)], input_names=["images"], output_names=["logits"])
     jax.clear_caches()
     del model.graph.value_info[:]  # inner shapes, which runtimes infer; some have axes in the wrong order
     simplify_pools(model.graph)

@@ -33,7 +33,7 @@ def make_web_page(program: bytes, num_classes: int, metadata: Mapping[str, Any])
     page = environment.get_template("page.html").render(
         metadata={"class_names": [str(number) for number in range(num_classes)]} | dict(metadata),
         version=VERSION,
-        scripts=[Markup(read_script(name)) for name in ("preprocess.js", "page.js")],  # noqa: S704 -- our own files
+        scripts=[Markup(read_script(name)) for name in ("preprocess.js", "page.js")],
         files={"runtime": _encode(script), "wasm": _encode(wasm), "network": _encode(program)},
     )
     return page.encode()

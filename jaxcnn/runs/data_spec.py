@@ -4,6 +4,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -38,6 +39,22 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", normalize_names(self.class_names))
+
+    @property
+    def light_on_dark(self) -> bool:
+        """Whether the images are gray and light on dark as Fashion-MNIST's, so that image files are read as such."""
+        return self.source is None or self.source.startswith("idx:")
+
+    @property
+    def title(self) -> str:
+        """The name of the data: Fashion-MNIST, or that of its directory without the path.
+
+        Examples:
+            >>> from dataclasses import replace
+            >>> replace(FASHION_MNIST, source="folder:/data/pets").title
+            'pets'
+        """
+        return Path(self.source.partition(":")[2] or self.source).name if self.source else "Fashion-MNIST"
 
     def has_contents_of(self, dataset: Dataset | StreamedDataset) -> bool:
         """Whether the digests of `dataset` are equal to those of the run; parts that one of them lacks are ignored."""

@@ -28,7 +28,7 @@ function flatten({ data, width, height }, channels, shade) {
   const color = [0, 0, 0];
   for (let i = 0; i < width * height; i++) {
     const alpha = data[4 * i + 3];
-    const share = Math.floor((alpha * 128) / 1); // seven bits after the point
+    const share = alpha * 128; // with seven bits after the point
     for (let c = 0; c < 3; c++) {
       const mixed = data[4 * i + c] * share + shade * (255 * 128 - share) + 128 * 128;
       color[c] = ((mixed >> 8) + mixed) >> 15;
@@ -84,25 +84,24 @@ function cropToSquare({ data, width, height }, channels) {
 // Resize a square, first along rows and then along columns, with Pillow's rounding after each.
 function resize({ data, width }, channels, size, filter) {
   const windows = filterWindows(width, size, filter);
-  const rows = resizeAxis(data, windows, { lines: width, lineStep: width * channels, step: channels, channels });
-  return resizeAxis(rows, windows, { lines: size, lineStep: channels, step: size * channels, channels });
+  const from = { line: width * channels, pixel: channels };
+  const rows = resizeLines(data, windows, width, channels, from, { line: size * channels, pixel: channels });
+  const columns = { line: channels, pixel: size * channels };
+  return resizeLines(rows, windows, size, channels, columns, columns);
 }
 
-// Replace an axis of `data` by the weighted sums of `windows`. Line i of the input starts at i * lineStep, and its pixels
-// are `step` apart; in the result, both are those of an image with the new length of the axis.
-function resizeAxis(data, windows, { lines, lineStep, step, channels }) {
-  const size = windows.length;
-  const along = step === channels; // the axis is that of the columns
-  const result = new Uint8Array(lines * size * channels);
+// Replace the pixels of each line by the weighted sums of `windows`. `from` and `to` are the distances in memory between
+// lines and between the pixels of a line, in the input and in the result.
+function resizeLines(data, windows, lines, channels, from, to) {
+  const result = new Uint8Array(lines * windows.length * channels);
   for (let line = 0; line < lines; line++) {
     windows.forEach(({ first, weights }, at) => {
       for (let c = 0; c < channels; c++) {
         let sum = 1 << (BITS - 1);
         for (let k = 0; k < weights.length; k++) {
-          sum += data[line * lineStep + (first + k) * step + c] * weights[k];
+          sum += data[line * from.line + (first + k) * from.pixel + c] * weights[k];
         }
-        const place = along ? line * size + at : at * lines + line;
-        result[place * channels + c] = Math.min(255, Math.max(0, sum >> BITS));
+        result[line * to.line + at * to.pixel + c] = Math.min(255, sum >> BITS);
       }
     });
   }
