@@ -8,10 +8,14 @@ import subprocess
 
 import numpy as np
 import pytest
+from browser import find_chromium, open_browser
 from PIL import Image
 
 from jaxcnn.data import read_image, read_pictures
+from jaxcnn.interop import NetworkInfo, export_network
 from jaxcnn.interop.web_page import read_script
+from jaxcnn.interop.web_runtime import runtime_archive
+from jaxcnn.runs import TrainedRun
 
 SIZES = [(28, 28), (1, 1), (5, 3), (28, 40), (200, 31), (97, 140), (300, 300)]
 
@@ -84,3 +88,81 @@ def test_the_page_crops_and_resizes_as_read_pictures_does(prepare, mode, channel
     expected = read_pictures([("image", saved(image)) for image in images], 32, channels=channels)
     for row, image in zip(found, expected, strict=True):
         np.testing.assert_array_equal(row, image.ravel())
+
+
+@pytest.fixture(scope="module")
+def run(finished_run):
+    return TrainedRun.open(finished_run)
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    """The page of the finished run, with the runtime from the user's cache."""
+    pytest.importorskip("jax2onnx", reason="jax2onnx is not installed: pip install '.[onnx]'")
+    if not runtime_archive().exists():
+        pytest.skip("onnxruntime-web is not in jaxcnn's cache: jaxcnn export RUN --format web")
+    path = tmp_path_factory.mktemp("web") / "page.html"
+    about = NetworkInfo("LeNet </script>", 16, "sample", run.config.data.class_names, light_on_dark=True)
+    export_network(
+        run.state.apply_fn, run.state.eval_variables, path, format="web", image_shape=(28, 28, 1), about=about
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(exported, tmp_path_factory):
+    """The exported page in Chromium, ready."""
+    if find_chromium() is None:
+        pytest.skip("needs Chromium")
+    with open_browser(tmp_path_factory.mktemp("profile")) as page:
+        page.open(exported.as_uri())
+        page.wait_for("document.getElementById('status')?.textContent === 'Ready'")
+        yield page
+
+
+def shown_classes(page):
+    """The classes that the page shows, with their probabilities."""
+    rows = "[...document.querySelectorAll('#classes li')]"
+    return dict(page.evaluate(f"{rows}.map(row => [row.firstChild.textContent, +row.querySelector('data').value])"))
+
+
+def test_the_page_loads_nothing_and_has_no_errors(page):
+    requested = [event["params"]["request"]["url"] for event in page.events if "request" in event["params"]]
+    assert {url.partition(":")[0] for url in requested} == {"file", "blob"}
+    assert [event for event in page.events if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")] == []
+    assert page.evaluate("document.querySelector('h1').textContent") == "LeNet </script>"
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_page_predicts_as_jaxcnn_does(page, run, sample, tmp_path, mode, inverted):
+    for number in range(3):
+        pixels = sample.test_images[number, :, :, 0]
+        path = tmp_path / f"{mode}-{inverted}-{number}.png"
+        Image.fromarray(255 - pixels if inverted else pixels).convert(mode).resize((45, 45)).save(path)
+        page.choose_file("#file", path)
+        page.wait_for(f"document.getElementById('status').textContent.startsWith('{path.name}')")
+        expected = run.predict(read_image(path)[None])[0]
+        found = shown_classes(page)
+        assert len(found) == 5
+        assert list(found.values()) == pytest.approx(sorted(expected, reverse=True)[:5], abs=1e-5)
+        names = dict(zip(sample.class_names, expected, strict=True))
+        assert list(found.values()) == pytest.approx([names[name] for name in found], abs=1e-5)
+
+
+def test_a_drawing_is_classified(page):
+    left, top = page.evaluate(
+        "(({left, top}) => [left, top])(document.getElementById('drawing').getBoundingClientRect())"
+    )
+    page.drag((left + 50, top + 50), (left + 50, top + 200), (left + 200, top + 200))
+    page.wait_for("document.getElementById('status').textContent.startsWith('Drawing: ')")
+    assert sum(shown_classes(page).values()) <= 1
+
+
+def test_a_file_that_is_no_image_is_named(page, tmp_path):
+    (tmp_path / "notes.png").write_text("words")
+    page.choose_file("#file", tmp_path / "notes.png")
+    message = page.wait_for(
+        "document.getElementById('status').textContent.match('notes.png cannot be read .*: choose a PNG')?.[0]"
+    )
+    assert shown_classes(page) == {}, message

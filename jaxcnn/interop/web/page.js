@@ -44,14 +44,14 @@ function say(text) {
   find("status").textContent = text;
 }
 
-async function classify(image, background) {
+async function classify(name, image, background) {
   const pixels = prepareImage(image, metadata.preprocessing, background);
   showInput(pixels);
   const probabilities = await (await network)(pixels);
   const order = probabilities.map((_, label) => label).sort((a, b) => probabilities[b] - probabilities[a]);
   const rows = order.slice(0, MAX_SHOWN).map((label) => makeRow(metadata.class_names[label], probabilities[label]));
   find("classes").replaceChildren(...rows);
-  say(`${metadata.class_names[order[0]]}, ${percent(probabilities[order[0]])}`);
+  say(`${name}: ${metadata.class_names[order[0]]}, ${percent(probabilities[order[0]])}`);
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
@@ -98,15 +98,20 @@ async function readFile(file) {
 let chosen = null;
 
 async function classifyFile() {
-  if (chosen === null) {
+  const file = chosen;
+  if (file === null) {
     return;
   }
+  let image;
   try {
-    say("Classifying");
-    await classify(await readFile(chosen), find("background")?.value);
+    image = await readFile(file);
   } catch (error) {
     find("classes").replaceChildren();
-    say(`${chosen.name} cannot be used (${error.message}): choose a PNG, JPEG, WebP or GIF file`);
+    say(`${file.name} cannot be read (${error.message}): choose a PNG, JPEG, WebP or GIF file`);
+    return;
+  }
+  if (file === chosen) {
+    await classify(file.name, image, find("background")?.value);
   }
 }
 
@@ -143,9 +148,9 @@ function startDrawing(canvas) {
     draw(event);
   });
   canvas.addEventListener("pointermove", draw);
-  canvas.addEventListener("pointerup", () => {
+  canvas.addEventListener("lostpointercapture", () => {
     last = null;
-    classify(context.getImageData(0, 0, canvas.width, canvas.height), "dark");
+    classify("Drawing", context.getImageData(0, 0, canvas.width, canvas.height), "dark");
   });
   find("clear").addEventListener("click", clear);
 
