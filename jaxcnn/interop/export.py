@@ -15,7 +15,7 @@ from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.errors import InputError
 from jaxcnn.files import write_file
 from jaxcnn.interop.metadata import NetworkInfo, as_strings, make_metadata
-from jaxcnn.interop.onnx_program import run_onnx, to_onnx
+from jaxcnn.interop.onnx_program import require_onnx, run_onnx, to_onnx
 from jaxcnn.interop.web_page import make_web_page
 from jaxcnn.interop.web_runtime import load_runtime
 
@@ -108,6 +108,7 @@ def _stablehlo(network: Network, variables: Variables, images: Images, _metadata
 
 
 def _onnx(network: Network, variables: Variables, images: Images, metadata: Metadata) -> tuple[bytes, ArrayLike]:
+    require_onnx("the onnx format")
     content = to_onnx(lambda images: network(variables, images), images.shape[1:], metadata)
     return content, _run_in_two_batches(content, images)
 
@@ -118,6 +119,7 @@ def _web(network: Network, variables: Variables, images: Images, metadata: Metad
         raise InputError(
             f"{size / 1e6:.1f} MB of weights: the web format takes up to {MAX_WEB_BYTES / 1e6:.0f} MB; use onnx instead"
         )
+    require_onnx("the web format")
     load_runtime()  # before the slow conversion
     program = to_onnx(lambda images: network(variables, images), images.shape[1:], metadata)
     logits = _run_in_two_batches(program, images)

@@ -14,6 +14,22 @@ from jaxcnn.interop.onnx_pools import simplify_pools
 from jaxcnn.ops.platforms import fixed_form
 
 
+def require_onnx(purpose: str) -> None:
+    """Check that jax2onnx and ONNX Runtime are installed.
+
+    Args:
+        purpose: what needs them.
+
+    Raises:
+        InputError: if one is missing.
+    """
+    try:
+        import jax2onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError(f"{purpose} needs {error.name}: pip install '.[onnx]'") from error
+
+
 def to_onnx(network: Callable[[Array], Array], image_shape: tuple[int, int, int], metadata: Mapping[str, Any]) -> bytes:
     """Convert a network to an ONNX program from 'images', (batch, H, W, C), to 'logits', (batch, num_classes).
 
@@ -25,13 +41,10 @@ def to_onnx(network: Callable[[Array], Array], image_shape: tuple[int, int, int]
         metadata: is recorded in the program as strings.
 
     Raises:
-        InputError: if jax2onnx or ONNX Runtime is not installed.
+        ModuleNotFoundError: if jax2onnx is not installed; `require_onnx` has a message for users.
     """
-    try:
-        import jax2onnx
-        import onnxruntime  # noqa: F401 -- checks it before the slow conversion
-    except ModuleNotFoundError as error:
-        raise InputError(f"the onnx format needs {error.name}: pip install '.[onnx]'") from error
+    import jax2onnx
+
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of unknown shapes, which are then inferred
     jax.clear_caches()
     with fixed_form("default"):

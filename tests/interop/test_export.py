@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -6,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from networks import drawn_variables
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from jaxcnn import InputError, interop, models
-from jaxcnn.data.pipeline import prepare_images
-from jaxcnn.interop import export_network, read_safetensors
+from jaxcnn.interop import NetworkInfo, export_network, read_safetensors
+from jaxcnn.interop.metadata import as_strings, make_metadata
 from jaxcnn.layers import library_batch_norm
 
 NETWORK = models.LeNet(norm=library_batch_norm)
@@ -50,18 +52,18 @@ def test_stablehlo_supports_every_platform_and_resizes(variables, tmp_path):
     assert program.call(jnp.zeros((2, 14, 14, 1), jnp.float32)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("image_size", [None, 28])
-def test_onnx_gives_the_networks_logits(variables, tmp_path, image_size):
+def test_metadata_of_onnx_and_safetensors_is_read_back(variables, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="jax2onnx is not installed: pip install '.[onnx]'")
-    path, shape = tmp_path / "network.onnx", (28, 28, 1) if image_size is None else (14, 14, 1)
-    options = {"image_shape": shape, "image_size": image_size, "batch_size": 3, "about": {"network": "LeNet"}}
-    assert export_network(NETWORK.apply, variables, path, format="onnx", **options) <= 1e-5
-    session = onnxruntime.InferenceSession(path)
-    assert session.get_modelmeta().custom_metadata_map == {"network": "LeNet"}
-    images = np.random.default_rng(1).random((3, *shape), np.float32)
-    (logits,) = session.run(["logits"], {"images": images})
-    expected = np.asarray(NETWORK.apply(variables, prepare_images(images, image_size), train=False))
-    np.testing.assert_allclose(np.asarray(logits), expected, atol=1e-5)
+    about = NetworkInfo("LeNet", 1175, "Fashion-MNIST", ("Schürze", "bag"), light_on_dark=True, test_accuracy=0.76)
+    for kind in ("onnx", "safetensors"):
+        path = tmp_path / f"network.{kind}"
+        export_network(NETWORK.apply, variables, path, format=kind, image_shape=(28, 28, 1), about=about)
+    with safe_open(tmp_path / "network.safetensors", "numpy") as file:
+        found = file.metadata()
+    assert found == onnxruntime.InferenceSession(tmp_path / "network.onnx").get_modelmeta().custom_metadata_map
+    assert found == as_strings(make_metadata(about, (28, 28, 1)))
+    assert json.loads(found["class_names"]) == ["Schürze", "bag"]
+    assert json.loads(found["preprocessing"])["layout"] == "NHWC"
 
 
 def test_onnx_without_jax2onnx_names_the_command_to_install_it(variables, tmp_path, monkeypatch, record_fault):
@@ -74,10 +76,7 @@ def test_onnx_without_jax2onnx_names_the_command_to_install_it(variables, tmp_pa
 
 def test_safetensors_round_trip_is_exact(variables, tmp_path):
     path = tmp_path / "network.safetensors"
-    about = {"network": "LeNet"}
-    assert (
-        export_network(NETWORK.apply, variables, path, format="safetensors", image_shape=(28, 28, 1), about=about) == 0
-    )
+    assert export_network(NETWORK.apply, variables, path, format="safetensors", image_shape=(28, 28, 1)) == 0
     jax.tree.map(np.testing.assert_array_equal, read_safetensors(path.read_bytes()), variables)
     np.testing.assert_array_equal(load_file(path)["params/conv1/kernel"], variables["params"]["conv1"]["kernel"])
 
@@ -93,6 +92,14 @@ def test_export_with_other_logits_is_not_written(variables, tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
     seen = str(raised.value).partition(" by ")[0]
     record_fault("an export whose logits differ from the run's", "nothing written", seen)
+
+
+def test_a_web_page_of_a_large_network_is_refused(variables, tmp_path, record_fault):
+    large = {**variables, "table": jnp.zeros(2_500_000)}
+    with pytest.raises(InputError) as raised:
+        export_network(NETWORK.apply, large, tmp_path / "page.html", format="web", image_shape=(28, 28, 1))
+    assert list(tmp_path.iterdir()) == []
+    record_fault("an export of a large network to a web page", "an `InputError`, nothing written", str(raised.value))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""ONNX programs with a free batch size, computed by ONNX Runtime and checked by onnx."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from networks import drawn_variables
+
+from jaxcnn import layers, models, ops
+from jaxcnn.data.pipeline import prepare_images
+from jaxcnn.interop.onnx_program import run_onnx, to_onnx
+
+onnx = pytest.importorskip("onnx", reason="jax2onnx is not installed: pip install '.[onnx]'")
+
+
+class EveryOperation(nn.Module):
+    """Each operation of the chapter's networks, with padding and strides, in a small network."""
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = layers.Conv(8, 3, strides=2, padding=1, name="conv1")(x)
+        x = nn.relu(layers.BatchNorm(use_running_average=not train, name="norm")(x))
+        x = jnp.concatenate([ops.max_pool2d(x, 3, 2, 1), ops.avg_pool2d(x, 3, 2, 1)], axis=-1)
+        x = x + layers.Conv(16, 1, name="conv2")(x)
+        x = ops.avg_pool2d(ops.max_pool2d(x, (2, 3), 1, (1, 0)), 2)
+        return layers.Dense(10, name="dense")(ops.global_avg_pool2d(x))
+
+
+NETWORKS = {
+    "enlarged images": (EveryOperation(), (20, 20, 3), 28),
+    "images shrunk with antialiasing": (EveryOperation(), (40, 40, 1), 28),
+    "LeNet with batch norm": (models.LeNet(norm=layers.library_batch_norm), (28, 28, 1), None),
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def converted(request):
+    """A network as a function of images, its image shape, and its ONNX program."""
+    model, shape, size = NETWORKS[request.param]
+    variables = drawn_variables(model, (1, size or shape[0], size or shape[1], shape[2]))
+
+    def network(images):
+        return model.apply(variables, prepare_images(images, size), train=False)
+
+    return network, shape, to_onnx(network, shape, {"network": request.param})
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_the_program_takes_any_number_of_images(converted, batch_size):
+    network, shape, program = converted
+    images = np.random.default_rng(batch_size).random((batch_size, *shape), np.float32)
+    np.testing.assert_allclose(run_onnx(program, images), np.asarray(network(images)), atol=1e-5)
+
+
+def test_the_program_passes_the_checks_of_onnx(converted):
+    model = onnx.load_from_string(converted[2])
+    onnx.checker.check_model(model, full_check=True)
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    (images,), (logits,) = inferred.graph.input, inferred.graph.output
+    assert (images.name, logits.name) == ("images", "logits")
+    assert images.type.tensor_type.shape.dim[0].dim_param == logits.type.tensor_type.shape.dim[0].dim_param == "batch"
+    assert logits.type.tensor_type.shape.dim[1].dim_value == 10
+
+
+def test_pools_have_two_dimensions(converted):
+    model = onnx.load_from_string(converted[2])
+    pools = [node for node in model.graph.node if "Pool" in node.op_type]
+    assert {node.op_type for node in pools} <= {"MaxPool", "AveragePool"}
+    windows = [next(item.ints for item in node.attribute if item.name == "kernel_shape") for node in pools]
+    assert windows
+    assert {len(window) for window in windows} == {2}
