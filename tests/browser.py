@@ -101,7 +101,7 @@ def open_browser(profile):
     )
     os.close(to_read)
     os.close(to_write)
-    with open(read, "rb", buffering=1 << 16) as reader, open(written, "wb") as writer:
+    with os.fdopen(read, "rb") as reader, os.fdopen(written, "wb") as writer:
         try:
             yield Page(process, reader, writer)
         finally:

@@ -82,7 +82,4 @@ def as_strings(metadata: Mapping[str, Any]) -> dict[str, str]:
         >>> as_strings({"network": "LeNet", "class_names": ["shirt", "bag"]})
         {'network': 'LeNet', 'class_names': '["shirt", "bag"]'}
     """
-    return {
-        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for key, value in metadata.items()
-    }
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}

@@ -36,7 +36,7 @@ def make_web_page(program: bytes, num_classes: int, metadata: Mapping[str, Any])
         scripts=[Markup(read_script(name)) for name in ("preprocess.js", "page.js")],
         files={"runtime": _encode(script), "wasm": _encode(wasm), "network": _encode(program)},
     )
-    return page.encode()
+    return page.encode(errors="replace")  # names of classes can have bytes that are not UTF-8
 
 
 def read_script(name: str) -> str:

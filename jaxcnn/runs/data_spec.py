@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset, DataSource, StreamedDataset
+from jaxcnn.words import printable
 
 _SAMPLE = 256  # examples of each split that are read even from a streamed data set
 _BATCH = 256
@@ -54,7 +55,9 @@ class DataSpec:
             >>> replace(FASHION_MNIST, source="folder:/data/pets").title
             'pets'
         """
-        return Path(self.source.partition(":")[2] or self.source).name if self.source else "Fashion-MNIST"
+        if self.source is None:
+            return "Fashion-MNIST"
+        return printable(Path(self.source.partition(":")[2] or self.source).name)
 
     def has_contents_of(self, dataset: Dataset | StreamedDataset) -> bool:
         """Whether the digests of `dataset` are equal to those of the run; parts that one of them lacks are ignored."""

@@ -1,4 +1,6 @@
-from jaxcnn.interop.metadata import NetworkInfo, make_metadata
+import json
+
+from jaxcnn.interop.metadata import NetworkInfo, as_strings, make_metadata
 
 
 def test_unknown_parts_are_left_out():
@@ -28,3 +30,10 @@ def test_preprocessing_of_images_as_they_are():
     assert "RGB" in words
     assert "cropped to their central square and resized to 32x32" in words
     assert "The program resizes" not in words
+
+
+def test_class_names_with_any_bytes_are_valid_utf_8():
+    names = ("cow\udce9", "Kätzchen", "</script>")
+    strings = as_strings(make_metadata(NetworkInfo(class_names=names), (28, 28, 1)))
+    "".join(strings.values()).encode()
+    assert tuple(json.loads(strings["class_names"])) == names
