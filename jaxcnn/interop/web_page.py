@@ -24,7 +24,6 @@ def make_web_page(program: bytes, num_classes: int, metadata: Mapping[str, Any])
         InputError: if the runtime cannot be obtained.
     """
     import jinja2
-    from markupsafe import Markup
 
     script, wasm = load_runtime()
     environment = jinja2.Environment(
@@ -33,7 +32,7 @@ def make_web_page(program: bytes, num_classes: int, metadata: Mapping[str, Any])
     page = environment.get_template("page.html").render(
         metadata={"class_names": [str(number) for number in range(num_classes)]} | dict(metadata),
         version=VERSION,
-        scripts=[Markup(read_script(name)) for name in ("preprocess.js", "page.js")],
+        scripts=[read_script(name) for name in ("preprocess.js", "page.js")],
         files={"runtime": _encode(script), "wasm": _encode(wasm), "network": _encode(program)},
     )
     return page.encode(errors="replace")  # names of classes can have bytes that are not UTF-8
