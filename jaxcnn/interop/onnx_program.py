@@ -41,15 +41,22 @@ def to_onnx(network: Callable[[Array], Array], image_shape: tuple[int, int, int]
         metadata: is recorded in the program as strings.
 
     Raises:
+        InputError: if jax2onnx cannot convert an operation of the network.
         ModuleNotFoundError: if jax2onnx is not installed; `require_onnx` has a message for users.
     """
     import jax2onnx
 
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of unknown shapes, which are then inferred
     jax.clear_caches()
-    with fixed_form("default"):
-        model = jax2onnx.to_onnx(network, [("batch", *image_shape)], input_names=["images"], output_names=["logits"])
-    jax.clear_caches()
+    try:
+        with fixed_form("default"):
+            model = jax2onnx.to_onnx(
+                network, [("batch", *image_shape)], input_names=["images"], output_names=["logits"]
+            )
+    except (NotImplementedError, TypeError) as error:  # an operation, or a type such as bfloat16
+        raise _unsupported(error) from error
+    finally:
+        jax.clear_caches()
     del model.graph.value_info[:]  # inner shapes, which runtimes infer; some have axes in the wrong order
     simplify_pools(model.graph)
     for key, value in as_strings(metadata).items():
@@ -58,8 +65,21 @@ def to_onnx(network: Callable[[Array], Array], image_shape: tuple[int, int, int]
 
 
 def run_onnx(program: bytes, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n classes"]:
-    """The logits of an ONNX program from `to_onnx`, computed by ONNX Runtime on the CPU."""
-    import onnxruntime
+    """The logits of an ONNX program from `to_onnx`, computed by ONNX Runtime on the CPU.
 
-    session = onnxruntime.InferenceSession(program, providers=["CPUExecutionProvider"])
+    Raises:
+        InputError: if ONNX Runtime does not have an operation of the program for its types.
+    """
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors  # pyright: ignore[reportAttributeAccessIssue]
+
+    try:
+        session = onnxruntime.InferenceSession(program, providers=["CPUExecutionProvider"])
+    except errors.NotImplemented as error:
+        raise _unsupported(error) from error
     return np.asarray(session.run(["logits"], {"images": images})[0])
+
+
+def _unsupported(error: Exception) -> InputError:
+    reason = str(error).splitlines()[0].rpartition(" : ")[2].rstrip(".")
+    return InputError(f"the network cannot be an ONNX program ({reason}): use the stablehlo format")

@@ -6,7 +6,7 @@ import pytest
 from flax import linen as nn
 from networks import drawn_variables
 
-from jaxcnn import layers, models, ops
+from jaxcnn import InputError, layers, models, ops
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.interop.onnx_program import run_onnx, to_onnx
 
@@ -69,3 +69,30 @@ def test_pools_have_two_dimensions(converted):
     windows = [next(item.ints for item in node.attribute if item.name == "kernel_shape") for node in pools]
     assert windows
     assert {len(window) for window in windows} == {2}
+
+
+class Linear(nn.Module):
+    """A network in bfloat16 without a pool."""
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = nn.Dropout(0.5, deterministic=not train)(layers.Flatten(name="flatten")(x))
+        return layers.Dense(10, dtype="bfloat16", name="dense")(x)
+
+
+def convert_and_run(model):
+    variables = drawn_variables(model, (1, 28, 28, 1))
+    program = to_onnx(lambda images: model.apply(variables, images, train=False), (28, 28, 1), {})
+    return run_onnx(program, np.zeros((1, 28, 28, 1), np.float32))
+
+
+def test_an_operation_that_jax2onnx_cannot_convert_is_named(record_fault):
+    with pytest.raises(InputError, match=r"got bfloat16\): use the stablehlo format") as raised:
+        convert_and_run(models.LeNet(dtype="bfloat16"))
+    seen = str(raised.value).partition(" (")[0]
+    record_fault("an export to ONNX of a network in bfloat16", "an `InputError`, nothing written", seen)
+
+
+def test_an_operation_that_onnx_runtime_lacks_is_named():
+    with pytest.raises(InputError, match=r"Could not find an implementation .*: use the stablehlo format"):
+        convert_and_run(Linear())
