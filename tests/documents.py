@@ -1,5 +1,6 @@
 """The commands and examples in Markdown files, and how tests run them. Slow commands are shortened."""
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -40,11 +41,18 @@ def run_command(command):
         assert program in {"pip", "pytest"}, f"no test runs this command: {command}"
 
 
+def can_run(text):
+    """Whether this system can run a command or an example: ONNX is an extra, and npm downloads what web pages need."""
+    needs_onnx = "--format onnx" in text or "import onnxruntime" in text
+    return "--format web" not in text and not (needs_onnx and importlib.util.find_spec("onnxruntime") is None)
+
+
 def run_blocks(blocks, names, path):
     """Run the commands and examples of a file in order, with `names` as the variables of the examples."""
     for kind, text in blocks:
         if kind == "python":
-            exec(compile(text, path, "exec"), names)
+            if can_run(text):
+                exec(compile(text, path, "exec"), names)
         else:
-            for command in commands_of(kind, text):
+            for command in filter(can_run, commands_of(kind, text)):
                 run_command(command)

@@ -1,6 +1,5 @@
 """The commands and examples of README.md run in order, on the sample. Slow commands are shortened."""
 
-import importlib.util
 import io
 import re
 import runpy
@@ -29,16 +28,9 @@ def test_every_command_and_example_runs(sample_as_fashion_mnist, tmp_path, monke
         models.ResNet18(), drawn_variables(models.ResNet18(), (1, 96, 96, 1)), (96, 96, 1)
     )
     names = {"module": SimpleNamespace(state_dict=lambda: weights), "__name__": "__main__"}
-    blocks = BLOCKS
-    if importlib.util.find_spec("onnxruntime") is None:
-        blocks = [
-            (kind, text.replace("$ jaxcnn export runs/lenet --format onnx\n", ""))
-            for kind, text in BLOCKS
-            if not (kind == "python" and "onnx" in text)
-        ]
     (own,) = (text for _, text in BLOCKS if text.startswith("# allconv.py\n"))
     (tmp_path / "allconv.py").write_text(own)
-    run_blocks(blocks, names, "README.md")
+    run_blocks(BLOCKS, names, "README.md")
     assert (tmp_path / "runs" / "lenet" / "report.html").is_file()
     assert names["logits"].shape[1] == 10
     assert "33,482" in capsys.readouterr().out
