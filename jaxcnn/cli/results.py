@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from jaxcnn import interop, platform, reproduction, runs
-from jaxcnn.cli.evaluation import show_evaluation
+from jaxcnn.cli.evaluation import print_evaluation, show_evaluation
 from jaxcnn.cli.options import later, option, print_line
 from jaxcnn.cli.prediction import show_predictions
 from jaxcnn.data import parse_views
@@ -16,12 +16,19 @@ RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Data = Annotated[str | None, option("DIR", "the run's own")]
 TestTimeAugmentation = Annotated[str | None, option("VIEWS", "the image alone")]
 Best = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 Format = Literal["stablehlo", "onnx", "safetensors", "web"]
 
 
 @later
 def evaluate(
-    run: RunPath, *, data: Data = None, split: runs.Split = "test", best: Best = False, tta: TestTimeAugmentation = None
+    run: RunPath,
+    *,
+    data: Data = None,
+    split: runs.Split = "test",
+    best: Best = False,
+    tta: TestTimeAugmentation = None,
+    json: Json = False,
 ) -> None:
     """Test the network of a run: accuracy, loss, calibration, classes and confusions.
 
@@ -32,12 +39,17 @@ def evaluate(
         best: use the checkpoint with the best validation accuracy, not the newest one.
         tta: average the probabilities over views of each image (test-time augmentation): flip, the mirrored image;
             shift:PIXELS, the image shifted up, down, left and right; or both, as in flip,shift:1.
+        json: print a JSON object with all figures, and the split that they are from.
     """
     trained = runs.open_run_or_ensemble(run, best=best, views=None if tta is None else parse_views(tta))
     platform.configure_malloc()
     platform.enable_compilation_cache()
     dataset = runs.load_data(trained.config, data)
-    show_evaluation(trained.title, trained.evaluate(dataset, split), dataset.class_names, PlainConsole(), split=split)
+    evaluation = trained.evaluate(dataset, split)
+    if json:
+        print_evaluation(trained, evaluation, dataset.class_names, PlainConsole(), split=split)
+    else:
+        show_evaluation(trained.title, evaluation, dataset.class_names, PlainConsole(), split=split)
 
 
 @later
@@ -47,7 +59,7 @@ def predict(
     *,
     top: Annotated[int | None, option("INT", "3, or all of fewer classes")] = None,
     background: Literal["auto", "dark", "light"] = "auto",
-    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    json: Json = False,
     best: Best = False,
     tta: TestTimeAugmentation = None,
     explain: Annotated[Path | None, option("DIR", "no pictures")] = None,

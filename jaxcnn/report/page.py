@@ -86,7 +86,7 @@ def _group(
         "evaluation": evaluation,
         "by_class": [
             (name, None if np.isnan(accuracy) else float(accuracy))
-            for name, accuracy in zip(class_names, evaluation.class_accuracies, strict=True)
+            for name, accuracy in zip(class_names, evaluation.class_metrics["recall"], strict=True)
         ],
         "seconds": sum(epoch.seconds for epoch in first.epochs),
         "compile_seconds": sum(epoch.compile_seconds for epoch in first.epochs),

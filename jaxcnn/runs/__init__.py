@@ -3,7 +3,7 @@
 from jaxcnn.runs.config import RunConfig, sweep
 from jaxcnn.runs.directory import RunDirectory, lock_directory, params_sha256
 from jaxcnn.runs.ensemble import Ensemble, open_run_or_ensemble
-from jaxcnn.runs.evaluation import Evaluation
+from jaxcnn.runs.evaluation import ConfusedPair, Evaluation, Reliability
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.opened import Split, TrainedRun, find_runs, load_data, open_runs
 from jaxcnn.runs.range_test import find_learning_rate
@@ -14,9 +14,11 @@ from jaxcnn.runs.training import train, train_ensemble
 from jaxcnn.runs.writer import Setup, Writer
 
 __all__ = [
+    "ConfusedPair",
     "Ensemble",
     "Evaluation",
     "Interval",
+    "Reliability",
     "Run",
     "RunConfig",
     "RunDirectory",
