@@ -3,17 +3,14 @@
 import json
 from collections.abc import Sequence
 
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from jaxcnn.runs import Evaluation, Split, TrainedRun
+from jaxcnn.runs import Evaluation, Split, TrainedRun, class_rows, class_title, pair_rows
 from jaxcnn.words import count_of
 from jaxcnn.writers import say, show_table
 
-_MAX_CLASSES = 20  # with more, the worst ones are shown
-_WORST = 10
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -22,7 +19,7 @@ def show_evaluation(
 ) -> None:
     """Print accuracy, loss and calibration error, the metrics of each class, and the most frequent confusions.
 
-    With more than 20 classes, the ten with the lowest F1 are shown.
+    Of more than 20 classes, the ten with the lowest F1 are shown.
     """
     images = count_of(len(evaluation.labels), f"{_SPLITS[split]} image")
     say(
@@ -31,12 +28,13 @@ def show_evaluation(
         f"calibration error {evaluation.calibration_error():.4f}",
         wrap=True,
     )
-    show_table(console, _class_table(evaluation, class_names))
-    if pairs := evaluation.worst_pairs(_WORST):
-        table = _table("most frequent confusions", "true class", "predicted class", "images")
-        for true, predicted, count in pairs:
-            table.add_row(class_names[true], class_names[predicted], f"{count:,}")
-        show_table(console, table)
+    headings, *classes, mean = class_rows(evaluation, class_names)
+    table = _table(class_title(len(class_names)), headings, classes)
+    table.add_section()
+    table.add_row(*mean)
+    show_table(console, table)
+    if pairs := pair_rows(evaluation, class_names):
+        show_table(console, _table("most frequent confusions", pairs[0], pairs[1:]))
 
 
 def print_evaluation(
@@ -47,31 +45,10 @@ def print_evaluation(
     say(console, json.dumps(figures | evaluation.as_json(class_names), allow_nan=False))
 
 
-def _class_table(evaluation: Evaluation, class_names: Sequence[str]) -> Table:
-    metrics, counts = evaluation.class_metrics, evaluation.confusion.sum(axis=1)
-    title, shown = "metrics of each class", list(range(len(class_names)))
-    if len(shown) > _MAX_CLASSES:
-        shown = evaluation.worst_classes(_WORST)
-        title = f"the {len(shown)} of {len(class_names)} classes with the lowest F1"
-    table = _table(title, "class", *map(_heading, metrics), "images")
-    for label in shown:
-        cells = [_cell(values[label]) for values in metrics.values()]
-        table.add_row(class_names[label], *cells, f"{counts[label]:,}")
-    table.add_section()
-    table.add_row("mean of all classes", *map(_cell, evaluation.macro_metrics.values()), f"{counts.sum():,}")
-    return table
-
-
-def _heading(metric: str) -> str:
-    return "F1" if metric == "f1" else metric
-
-
-def _cell(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.3f}"
-
-
-def _table(title: str, *headings: str) -> Table:
+def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
         table.add_column(heading, justify="left" if "class" in heading else "right")
+    for row in rows:
+        table.add_row(*row)
     return table

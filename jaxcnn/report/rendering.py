@@ -19,8 +19,9 @@ def write_page(template: str, content: Mapping[str, Any], out: Path) -> Path:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("jaxcnn.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+        loader=jinja2.PackageLoader("jaxcnn.report", "templates"), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
     environment.filters["count_of"] = count_of
     page = environment.get_template(template).render(content)
     try:
@@ -30,7 +31,14 @@ def write_page(template: str, content: Mapping[str, Any], out: Path) -> Path:
     return out
 
 
-def embed_figure(title: str, svg: str, words: str) -> dict[str, str]:
-    """A figure for the templates: its title, the image as a data URL, and its caption."""
+def embed_figure(title: str, svg: str, words: str, finding: str) -> dict[str, str]:
+    """A figure for the templates, with the image as a data URL.
+
+    Args:
+        title: what it shows.
+        svg: the content of an SVG file.
+        words: how to read it, for the caption.
+        finding: what a reader sees in it, for those who cannot see it.
+    """
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-    return {"title": title, "source": source, "words": words}
+    return {"title": title, "source": source, "words": words, "finding": finding}

@@ -6,7 +6,9 @@ from typing import Any
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, SOURCE
 from jaxcnn.report import figures
+from jaxcnn.report.curves import describe_curve
 from jaxcnn.report.rendering import embed_figure, write_page
+from jaxcnn.report.tables import HtmlTable
 from jaxcnn.reproduction import (
     CRITERION,
     RESULTS_FILE,
@@ -44,7 +46,9 @@ def write_reproduction_report(path: Path, out: Path | None = None) -> Path:
         raise InputError(f"{path} has no finished epoch of the book's experiments: run jaxcnn reproduce first")
     content = {
         "source": SOURCE, "how": HOW_THE_RUNS_WERE_MADE, "criterion": CRITERION,
-        "overview": overview_rows(results), "notes": notes(results), "groups": groups,
+        "overview": HtmlTable("The book's figures and those of the runs", overview_rows(results), num_words=3),
+        "links": {group["recipe"].name: f"#{group['recipe'].name}" for group in groups},
+        "notes": notes(results), "groups": groups,
     }  # fmt: skip
     return write_page("reproduction.html", content, out)
 
@@ -59,10 +63,15 @@ def _group(experiment: Experiment) -> dict[str, Any]:
     made = experiment.runs[0]
     return {
         "recipe": recipe,
-        "rows": detail_rows([experiment]),
+        "metrics": HtmlTable("Metrics of the last epoch", [row[1:] for row in detail_rows([experiment])]),
         "figures": [
-            embed_figure("Loss by epoch", figures.draw_curves(recipe, runs, metric="loss"), words),
-            embed_figure("Accuracy by epoch", figures.draw_curves(recipe, runs, metric="accuracy"), words),
+            embed_figure(
+                f"{metric.capitalize()} by epoch",
+                figures.draw_curves(recipe, runs, metric=metric),
+                words,
+                describe_curve(runs, metric),
+            )
+            for metric in ("loss", "accuracy")
         ],
         "seeds": ", ".join(str(run["seed"]) for run in experiment.runs),
         "made": ", ".join([made["device"], *(f"{name} {version}" for name, version in made["versions"].items())])

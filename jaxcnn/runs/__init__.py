@@ -4,6 +4,7 @@ from jaxcnn.runs.config import RunConfig, sweep
 from jaxcnn.runs.directory import RunDirectory, lock_directory, params_sha256
 from jaxcnn.runs.ensemble import Ensemble, open_run_or_ensemble
 from jaxcnn.runs.evaluation import ConfusedPair, Evaluation, Reliability
+from jaxcnn.runs.evaluation_tables import MAX_CLASSES, class_rows, class_title, pair_rows
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.opened import Split, TrainedRun, find_runs, load_data, open_runs
 from jaxcnn.runs.range_test import find_learning_rate
@@ -14,6 +15,7 @@ from jaxcnn.runs.training import train, train_ensemble
 from jaxcnn.runs.writer import Setup, Writer
 
 __all__ = [
+    "MAX_CLASSES",
     "ConfusedPair",
     "Ensemble",
     "Evaluation",
@@ -28,6 +30,8 @@ __all__ = [
     "TrainedRun",
     "Writer",
     "check_same_config",
+    "class_rows",
+    "class_title",
     "find_learning_rate",
     "find_runs",
     "flatten_config",
@@ -35,6 +39,7 @@ __all__ = [
     "lock_directory",
     "open_run_or_ensemble",
     "open_runs",
+    "pair_rows",
     "params_sha256",
     "read_config",
     "read_metrics",

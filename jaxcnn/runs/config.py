@@ -246,7 +246,7 @@ class RunConfig:
                     error,
                 )
 
-    def _model(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+    def make_model(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
         """The recipe's network for `num_classes` classes, computing in the run's type."""
         model = self.recipe.model
         wanted = {"dtype": self.dtype, "num_classes": num_classes}
@@ -269,7 +269,7 @@ class RunConfig:
         """The state before the first step, for data with these numbers of images, classes and channels."""
         recipe = self.recipe
         image_shape = (recipe.image_size, recipe.image_size, channels)
-        model = self._model(num_classes, image_shape)
+        model = self.make_model(num_classes, image_shape)
         optimizer = recipe.make_optimizer(num_examples)
         state = create_train_state(model, optimizer, jax.random.key(self.seed), image_shape)
         state = state.replace(params=recipe.initialize(state.params))

@@ -1,6 +1,7 @@
 import base64
 import errno
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -14,12 +15,11 @@ from pages import Elements
 from PIL import Image
 
 from jaxcnn import InputError, runs
-from jaxcnn.data import Dataset, parse_augmentation
+from jaxcnn.data import Dataset
 from jaxcnn.recipes import RECIPES, get_recipe
-from jaxcnn.report import page, write_report
-from jaxcnn.report.activations import find_activations
+from jaxcnn.report import write_report
 from jaxcnn.runs import RunConfig, TrainedRun
-from jaxcnn.runs.config import DataSpec
+from jaxcnn.runs.data_spec import data_sha256
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -27,6 +27,12 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 @pytest.fixture
 def written(finished_run, sample, tmp_path):
     return write_report(finished_run, sample, tmp_path / "report.html").read_text()
+
+
+def alternatives(text):
+    """The alternative text of each figure, by the title at its start."""
+    found = [attributes["alt"] for tag, attributes in Elements(text).found if tag == "img"]
+    return {title: finding for title, _, finding in (alt.partition(". ") for alt in found)}
 
 
 def test_a_page_is_self_contained(written):
@@ -38,22 +44,44 @@ def test_a_page_is_self_contained(written):
     assert not re.search(r"@import|url\(", written)
 
 
-def test_a_page_shows_every_metric_and_figure(written, finished_run, sample):
+def test_a_page_shows_every_figure_with_its_finding(written, finished_run):
+    run, findings = TrainedRun.open(finished_run), alternatives(written)
+    assert list(findings) == [
+        "Loss by epoch", "Accuracy by epoch", "Top 5 accuracy by epoch", "Gradient norm by epoch", "Confusion matrix",
+        "Reliability", "The most confident mistakes", "First-layer kernels", "Feature maps",
+        "Gamma and beta of the first batch norm", "Sample images",
+    ]  # fmt: skip
+    first, last = (f"{epoch.test_loss:.3f}" for epoch in run.epochs)
+    assert f"from {first} to {last} in 2 epochs." in findings["Loss by epoch"]
+    assert all(finding.endswith(".") for finding in findings.values())
+
+
+def test_the_confusion_matrix_names_the_most_confused_pair(written, finished_run, sample):
+    evaluation = TrainedRun.open(finished_run).evaluate(sample)
+    (true, predicted, count) = evaluation.worst_pairs(1)[0]
+    names = sample.class_names
+    finding = alternatives(written)["Confusion matrix"]
+    assert f"{count} of {evaluation.confusion[true].sum()} images of {names[true]} are predicted as" in finding
+    assert finding.endswith(f"{names[predicted]}.")
+
+
+def test_a_page_shows_metrics_training_layers_and_data(written, finished_run, sample):
     run = TrainedRun.open(finished_run)
-    alternatives = " ".join(attributes.get("alt", "") for _, attributes in Elements(written).found)
-    for title in (
-        "Loss by epoch", "Accuracy by epoch", "Top 5 accuracy by epoch", "Gradient norm by epoch", "Confusion",
-        "The most confident mistakes", "First-layer kernels", "Feature maps",
-        "Gamma and beta of the first batch norm",
-    ):  # fmt: skip
-        assert title in alternatives
+    evaluation = run.evaluate(sample)
     for words in (
-        f"{run.epochs[-1].train_loss:.4f}",
-        "0.5887",
-        "jaxcnn train lenet_bn --epochs 2 --batch-size 64",
-        "orbax",
-    ):
+        f"{run.epochs[-1].train_loss:.4f}", "0.5887", "jaxcnn train lenet_bn --epochs 2 --batch-size 64", "orbax",
+        "Adam at 0.001", "<dd>constant</dd>", '<th scope="row" class="word">conv1</th><td>24x24x6</td><td>156</td>',
+        f"<td>{evaluation.class_metrics['f1'][0]:.3f}</td>", f"<td>{evaluation.macro_metrics['precision']:.3f}</td>",
+        "28x28 pixels, 1 channel, 10 classes", f"<td>{(sample.train_labels == 3).sum()}</td>",
+        data_sha256(sample)["all"],
+    ):  # fmt: skip
         assert words in written
+
+
+def test_every_heading_of_a_table_has_a_scope(written):
+    cells = [attributes for tag, attributes in Elements(written).found if tag == "th"]
+    assert {attributes.get("scope") for attributes in cells} == {"col", "row"}
+    assert len(re.findall("<caption>.+</caption>", written)) == written.count("<table>")
 
 
 def test_a_page_shows_the_best_epoch_by_validation(sample, tmp_path, written):
@@ -64,22 +92,53 @@ def test_a_page_shows_the_best_epoch_by_validation(sample, tmp_path, written):
     assert f"Best epoch by validation accuracy: {best.epoch}, with {best.val_accuracy:.4f}" in text
     assert f"<td>{last.val_accuracy:.3f}</td>" in text
     assert "jaxcnn train lenet --epochs 2 --batch-size 64 --val-fraction 0.25" in text
+    assert "0.25 of the training images held out with seed 0" in text
     assert "val acc" not in written
 
 
+def copy_run(run, to, **changes):
+    """Copy a run, with changed settings."""
+    shutil.copytree(run, to)
+    config = json.loads((to / "config.json").read_text())
+    (to / "config.json").write_text(json.dumps(config | changes))
+
+
 def test_runs_of_several_seeds_are_shown_together(finished_run, sample, tmp_path):
-    for name in ("one", "other"):
-        shutil.copytree(finished_run, tmp_path / name)
+    for seed in range(2):
+        copy_run(finished_run, tmp_path / f"seed-{seed}", seed=seed)
     text = write_report(tmp_path, sample).read_text()
     assert (tmp_path / "report.html").exists()
-    assert text.count("<section>") == 1
-    assert "the mean of 2 runs" in text
-    assert "<td>other</td>" in text
+    assert text.count("<h3>Predictions</h3>") == 1
+    assert "the mean of 2 seeds" in text
+    assert "± 0.000 over 2 seeds" in text
+    assert ">seed-1</th><td>1</td>" in text
+    assert "Overview" not in text
+
+
+def test_a_repeated_seed_is_counted_once_and_named(finished_run, sample, tmp_path):
+    for name in ("one", "other"):
+        copy_run(finished_run, tmp_path / name)
+    text = write_report(tmp_path, sample).read_text()
+    assert "left out of means and curves: other." in text
+    assert "over 2 seeds" not in text
+
+
+def test_runs_with_other_settings_are_folded_below_an_overview(finished_run, sample, tmp_path):
+    copy_run(finished_run, tmp_path / "slow")
+    copy_run(finished_run, tmp_path / "fast", learning_rate=0.01)
+    text = write_report(tmp_path, sample).read_text()
+    groups = [attributes for tag, attributes in Elements(text).found if attributes.get("class") == "group"]
+    assert [("open" in attributes) for attributes in groups[:2]] == [True, False]
+    assert text.index("Overview") < text.index("<summary><h2>1. LeNet with batch norm, learning rate 0.01")
+    assert "Test accuracy of all runs" in alternatives(text)
+    links = [attributes["href"] for tag, attributes in Elements(text).found if tag == "a"]
+    assert links == ["#runs-1", "#runs-2"]
+    assert all(f'id="{link[1:]}"' in text for link in links)
 
 
 def test_paths_are_escaped(finished_run, sample, tmp_path):
     for name in ("one", "other"):
-        shutil.copytree(finished_run, tmp_path / "<img src=x onerror=alert(1)>" / name)
+        copy_run(finished_run, tmp_path / "<img src=x onerror=alert(1)>" / name)
     text = write_report(tmp_path, sample).read_text()
     assert "<img src=x" not in text
     assert "&lt;img src=x onerror=alert(1)&gt;/one" in text
@@ -109,7 +168,7 @@ def test_any_names_and_colors_are_drawn(color_run, tmp_path):
     drawn = {element.text for drawing in drawings for element in drawing.iter() if element.tag.endswith("}text")}
     names = {"$10_x^$", "[red] shirt", "<b>a & b</b>", "bell\ufffd\ufffd"}
     assert names <= drawn
-    assert all(f"<td>{html.escape(name)}</td>" in text for name in names)
+    assert all(f">{html.escape(name)}</th>" in text for name in names)
     assert "Quick [v2] $x^$" in text
     assert "after 1 epoch with batch size 8" in text
 
@@ -134,56 +193,58 @@ def test_a_directory_without_runs_raises(sample, tmp_path, record_fault):
     record_fault("a report on a directory without runs", "an `InputError`, nothing written", str(raised.value))
 
 
-def test_the_command_has_all_changed_settings(finished_run):
-    config = RunConfig(
-        replace(RECIPES["nin"], learning_rate=0.1, accumulate=8), seed=2, limit=8, dtype="bfloat16", deterministic=True
-    )
-    expected = "jaxcnn train nin --learning-rate 0.1 --accumulate 8 --seed 2 --limit 8 --dtype bfloat16 --deterministic"
-    assert page.command_of(config) == expected
+def test_of_many_classes_the_worst_are_listed(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (60, 28, 28, 3), np.uint8)
+    labels = np.arange(60, dtype=np.uint8) % 30
+    dataset = Dataset(images, labels, images, labels, tuple(f"class {number}" for number in range(30)))
+    runs.train(RunConfig(replace(RECIPES["lenet"], num_epochs=1)), dataset, tmp_path / "run")
+    text = write_report(tmp_path / "run", dataset).read_text()
+    assert "the 10 of 30 classes with the lowest F1" in text
+    assert "Classes are numbered from 0" in text
+    predictions = text[text.index("<h3>Predictions") : text.index("<h3>Network")]
+    assert predictions.count("<tr>") <= 2 * 12
+    assert "red, green and blue, and zero is gray" in text
 
 
-def test_the_command_names_the_average_the_augmentation_and_the_validation():
-    recipe = replace(
-        get_recipe("resnet_modern"), ema_decay=0.999, augmentation=parse_augmentation("flip,erase:0.5")[0],
-        optimizer="sgd", optimizer_options={"momentum": 0.9, "nesterov": True}, clip_norm=1.0,
-    )  # fmt: skip
-    config = RunConfig(recipe, val_fraction=0.1, val_seed=2, patience=3, until=0.94)
-    assert page.command_of(config) == (
-        "jaxcnn train resnet_modern --optimizer sgd:momentum=0.9,nesterov=true --clip-norm 1.0 --ema 0.999 "
-        "--augment flip,erase:0.5 --val-fraction 0.1 --val-seed 2 --patience 3 --until 0.94"
-    )
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
-def test_the_command_is_quoted_for_a_shell(finished_run):
-    data = DataSpec("folder:/my pictures/$HOME", ("a",), (28, 28, 1), None)
-    config = RunConfig(RECIPES["nin"], data=data)
-    assert page.command_of(config) == "jaxcnn train nin --data 'folder:/my pictures/$HOME'"
+@pytest.fixture(scope="module")
+def browse(self, finished_run, sample, tmp_path_factory):
+    """Return a function that opens a report in a frame of a width, and returns the output of Chromium."""
+    folder = tmp_path_factory.mktemp("browser")
+    write_report(finished_run, sample, folder / "report.html")
+
+    def run(width, *options):
+        (folder / "frame.html").write_text(
+            f"<body style='margin: 0'><iframe src=report.html width={width} height=3000 style='border: 0'></iframe>"
+            "<script>onload = () => document.title = frames[0].document.documentElement.scrollWidth</script>"
+        )
+        command = [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+            "--hide-scrollbars", "--allow-file-access-from-files", f"--user-data-dir={folder / 'profile'}",
+            f"--window-size={max(width, 500)},3000", *options, (folder / "frame.html").as_uri(),
+        ]  # fmt: skip
+        return subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=folder, text=True).stdout
+
+    return run
 
 
-def test_activations_are_in_the_order_of_the_network(finished_run, sample):
-    run = TrainedRun.open(finished_run)
-    activations = find_activations(run, sample.test_images[:1])
-    assert list(activations) == [
-        "conv1", "norm1", "conv2", "norm2", "flatten", "dense1", "norm3", "dense2", "norm4", "dense3"
-    ]  # fmt: skip
-    logits = run.predict(sample.test_images[:1])
-    np.testing.assert_array_equal(activations["dense3"].argmax(), logits.argmax())
+@needs_chromium
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_page_does_not_scroll_sideways(self, browse, width):
+    (title,) = re.findall("<title>(.*)</title>", browse(width, "--dump-dom"))
+    assert int(title) <= width
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-@pytest.mark.parametrize("width", [500, 1200])
-def test_a_page_fits_the_browser_window(finished_run, sample, tmp_path, width):
-    path = write_report(finished_run, sample, tmp_path / "report.html")
-    command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars",
-        f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},3000",
-        f"--screenshot={tmp_path / 'page.png'}", path.as_uri(),
-    ]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    with Image.open(tmp_path / "page.png") as image:
+@needs_chromium
+@pytest.mark.parametrize(
+    ("scheme", "paper", "blue"), [(1, (255, 255, 255), (0, 114, 178)), (0, (22, 24, 28), (86, 180, 233))]
+)
+def test_a_page_follows_the_color_scheme(self, browse, tmp_path, scheme, paper, blue):
+    picture = tmp_path / "page.png"
+    browse(1280, f"--screenshot={picture}", f"--blink-settings=preferredColorScheme={scheme}")
+    with Image.open(picture) as image:
         pixels = np.asarray(image.convert("RGB"))
-    assert pixels.shape[1] == width
-    assert {(0, 114, 178), (213, 94, 0)} <= {
-        tuple(map(int, color)) for color in np.unique(pixels.reshape(-1, 3), axis=0)
-    }
-    assert (pixels[:, -8:] == 255).all()  # the right margin is empty
+    assert tuple(pixels[0, 0]) == paper
+    assert (pixels == blue).all(axis=-1).any()

@@ -1,0 +1,118 @@
+"""The inside of a network: its layers, its kernels, its feature maps and its first batch norm."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from flax.traverse_util import flatten_dict
+from jaxtyping import Float
+
+from jaxcnn.data import Dataset, StreamedDataset
+from jaxcnn.models import summarize
+from jaxcnn.report import figures
+from jaxcnn.report.activations import find_activations
+from jaxcnn.report.rendering import embed_figure
+from jaxcnn.report.tables import HtmlTable
+from jaxcnn.runs import TrainedRun
+
+_MAX_MAPS = 8  # one row each
+_MAX_CHANNELS = 16  # two bars each
+_MAX_KERNELS = 32
+
+
+def describe_network(run: TrainedRun, dataset: Dataset | StreamedDataset, class_names: Sequence[str]) -> dict[str, Any]:
+    """The content about the network of a run; its feature maps are those of the first test image."""
+    ((image, (label,)),) = dataset.test.batches([np.arange(1)])
+    activations = find_activations(run, image)
+    params = {
+        "/".join(path): np.asarray(leaf) for path, leaf in flatten_dict(run.state.eval_variables["params"]).items()
+    }
+    return {
+        "layers": _layers(run),
+        "figures": [
+            *_kernels(activations, params),
+            *_feature_maps(activations, image[0], class_names[int(label)]),
+            *_first_norm(run, params),
+        ],
+    }
+
+
+def _layers(run: TrainedRun) -> HtmlTable:
+    size, (*_, channels) = run.config.recipe.image_size, run.config.data.image_shape
+    image_shape = (size, size, channels)
+    layers = summarize(run.config.make_model(len(run.config.data.class_names), image_shape), image_shape)
+    rows = [
+        (layer.name, "x".join(map(str, layer.output_shape)), f"{layer.num_parameters:,}", f"{layer.flops:,}")
+        for layer in layers
+    ]
+    total = (sum(layer.num_parameters for layer in layers), sum(layer.flops for layer in layers))
+    return HtmlTable(
+        f"Layers for an image of {'x'.join(map(str, image_shape))}",
+        [("layer", "output", "parameters", "FLOPs"), *rows, ("total", "", *(f"{count:,}" for count in total))],
+    )
+
+
+def _kernels(activations: Mapping[str, np.ndarray], params: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
+    first = next((path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4), None)
+    if first is None:
+        return []
+    kernel = params[f"{first}/kernel"]
+    height, width, inputs, outputs = kernel.shape
+    drawn = {
+        1: "",
+        3: "; the input channels are red, green and blue, and zero is gray",
+        4: "; the first three of 4 input channels are red, green and blue, and zero is gray",
+    }.get(inputs, f"; only the first of {inputs} input channels is drawn")
+    count = (
+        "each output channel"
+        if outputs <= _MAX_KERNELS
+        else f"each of the first {_MAX_KERNELS} of {outputs} output channels"
+    )
+    return [
+        embed_figure(
+            "First-layer kernels", figures.draw_kernels(kernel, max_kernels=_MAX_KERNELS),
+            f"The weights of {first}, one square for {count}{drawn}.",
+            f"{outputs} kernels of {height}x{width} with weights from {kernel.min():.2f} to {kernel.max():.2f}.",
+        )
+    ]  # fmt: skip
+
+
+def _feature_maps(activations: Mapping[str, np.ndarray], image: np.ndarray, class_name: str) -> list[dict[str, str]]:
+    outermost = [
+        (path, output[0].astype(np.float32))
+        for path, output in activations.items()
+        if "/" not in path and output.ndim == 4 and output.shape[1] > 1
+    ]
+    if not outermost:
+        return []
+    chosen = np.unique(np.linspace(0, len(outermost) - 1, _MAX_MAPS).round().astype(int))
+    maps = [outermost[number] for number in chosen]
+    shapes = ", ".join(f"{path} {'x'.join(map(str, output.shape))}" for path, output in maps)
+    return [
+        embed_figure(
+            "Feature maps", figures.draw_feature_maps(image, maps),
+            f"The outputs of the layers for one test image, {class_name}: the first channels of each layer, each with "
+            "its own scale.",
+            f"The outputs for an image of {class_name}: {shapes}.",
+        )
+    ]  # fmt: skip
+
+
+def _first_norm(run: TrainedRun, params: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
+    gamma, beta = params.get("norm1/scale"), params.get("norm1/bias")
+    if gamma is None or beta is None or len(gamma) > _MAX_CHANNELS:
+        return []
+    words = f"gamma {_numbers(gamma)}; beta {_numbers(beta)}."
+    if (reference := run.config.recipe.reference_norm) is not None:
+        words += f" The book's after its run: gamma {_numbers(reference[0])}; beta {_numbers(reference[1])}."
+    return [
+        embed_figure(
+            "Gamma and beta of the first batch norm", figures.draw_norm(gamma, beta), words,
+            f"gamma is between {gamma.min():.2f} and {gamma.max():.2f}, beta between {beta.min():.2f} and "
+            f"{beta.max():.2f}.",
+        )
+    ]  # fmt: skip
+
+
+def _numbers(values: Float[np.ndarray, " channels"] | Sequence[float]) -> str:
+    return ", ".join(f"{value:.4f}" for value in values)

@@ -1,0 +1,33 @@
+from dataclasses import replace
+
+from jaxcnn.data import parse_augmentation
+from jaxcnn.recipes import RECIPES, get_recipe
+from jaxcnn.report.command import command_of
+from jaxcnn.runs import RunConfig
+from jaxcnn.runs.config import DataSpec
+
+
+def test_the_command_has_all_changed_settings():
+    config = RunConfig(
+        replace(RECIPES["nin"], learning_rate=0.1, accumulate=8), seed=2, limit=8, dtype="bfloat16", deterministic=True
+    )
+    expected = "jaxcnn train nin --learning-rate 0.1 --accumulate 8 --seed 2 --limit 8 --dtype bfloat16 --deterministic"
+    assert command_of(config) == expected
+
+
+def test_the_command_names_the_average_the_augmentation_and_the_validation():
+    recipe = replace(
+        get_recipe("resnet_modern"), ema_decay=0.999, augmentation=parse_augmentation("flip,erase:0.5")[0],
+        optimizer="sgd", optimizer_options={"momentum": 0.9, "nesterov": True}, clip_norm=1.0,
+    )  # fmt: skip
+    config = RunConfig(recipe, val_fraction=0.1, val_seed=2, patience=3, until=0.94)
+    assert command_of(config) == (
+        "jaxcnn train resnet_modern --optimizer sgd:momentum=0.9,nesterov=true --clip-norm 1.0 --ema 0.999 "
+        "--augment flip,erase:0.5 --val-fraction 0.1 --val-seed 2 --patience 3 --until 0.94"
+    )
+
+
+def test_the_command_is_quoted_for_a_shell():
+    data = DataSpec("folder:/my pictures/$HOME", ("a",), (28, 28, 1), None)
+    config = RunConfig(RECIPES["nin"], data=data)
+    assert command_of(config) == "jaxcnn train nin --data 'folder:/my pictures/$HOME'"
