@@ -102,5 +102,5 @@ def _training(group: RunGroup) -> dict[str, str]:
         "batch size": f"{recipe.batch_size:,}",
         "image size": f"{recipe.image_size}x{recipe.image_size}",
         "type of the computation": config.dtype,
-        "seeds": ", ".join(map(str, sorted(group.by_seed))),
+        "seeds": ", ".join(map(str, group.by_seed)),
     }

@@ -34,8 +34,9 @@ class RunGroup:
 
     @property
     def by_seed(self) -> dict[int, TrainedRun]:
-        """The first run of each seed."""
-        return {run.config.seed: run for run in reversed(self.runs)}
+        """The first run of each seed, in the order of the seeds."""
+        first = {run.config.seed: run for run in reversed(self.runs)}
+        return dict(sorted(first.items()))
 
     @property
     def repeated(self) -> list[TrainedRun]:
@@ -45,7 +46,7 @@ class RunGroup:
     @property
     def results(self) -> list[EpochResult]:
         """The result of each seed: its best epoch by validation accuracy, or its last without a validation split."""
-        return [run.best_epoch or run.epochs[-1] for _, run in sorted(self.by_seed.items())]
+        return [run.best_epoch or run.epochs[-1] for run in self.by_seed.values()]
 
     @property
     def is_validated(self) -> bool:

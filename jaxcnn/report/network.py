@@ -52,26 +52,36 @@ def _layers(run: TrainedRun) -> HtmlTable:
     )
 
 
-def _kernels(activations: Mapping[str, np.ndarray], params: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
-    first = next((path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4), None)
-    if first is None:
-        return []
-    kernel = params[f"{first}/kernel"]
-    height, width, inputs, outputs = kernel.shape
+def describe_kernels(path: str, kernel: Float[np.ndarray, "h w c_in c_out"]) -> str:
+    """The caption of the kernels of the layer at `path`: which of their channels are drawn, and how.
+
+    Examples:
+        >>> describe_kernels("conv1", np.zeros((5, 5, 2, 64)))
+        'The weights of conv1, the first 32 of 64 output channels; only the first of 2 input channels is drawn.'
+    """
+    *_, inputs, outputs = kernel.shape
+    count = f"the first {_MAX_KERNELS} of {outputs} output channels"
+    if outputs <= _MAX_KERNELS:
+        count = "one square for each output channel"
     drawn = {
         1: "",
         3: "; the input channels are red, green and blue, and zero is gray",
         4: "; the first three of 4 input channels are red, green and blue, and zero is gray",
     }.get(inputs, f"; only the first of {inputs} input channels is drawn")
-    count = (
-        "each output channel"
-        if outputs <= _MAX_KERNELS
-        else f"each of the first {_MAX_KERNELS} of {outputs} output channels"
-    )
+    return f"The weights of {path}, {count}{drawn}."
+
+
+def _kernels(activations: Mapping[str, np.ndarray], params: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
+    """The kernels of the first convolution."""
+    first = next((path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4), None)
+    if first is None:
+        return []
+    kernel = params[f"{first}/kernel"]
+    height, width, _, outputs = kernel.shape
     return [
         embed_figure(
             "First-layer kernels", figures.draw_kernels(kernel, max_kernels=_MAX_KERNELS),
-            f"The weights of {first}, one square for {count}{drawn}.",
+            describe_kernels(first, kernel),
             f"{outputs} kernels of {height}x{width} with weights from {kernel.min():.2f} to {kernel.max():.2f}.",
         )
     ]  # fmt: skip

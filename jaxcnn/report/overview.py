@@ -31,7 +31,7 @@ def _table(groups: Sequence[RunGroup]) -> HtmlTable:
     headings += ["test acc"] + (["the book"] if has_reference else []) + ["time, s"]
     rows = []
     for number, group in enumerate(groups, start=1):
-        seeds = sorted(group.by_seed)
+        seeds = list(group.by_seed)
         listed = ", ".join(map(str, seeds)) if len(seeds) <= _MAX_SEEDS else f"{len(seeds)} seeds"
         row = [str(number), group.config.recipe.title, ", ".join(group.differences) or "-", listed]
         row.append(_range([len(run.epochs) for run in group.by_seed.values()]))

@@ -4,7 +4,6 @@ import html
 import json
 import re
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,7 +11,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from pages import Elements
-from PIL import Image
 
 from jaxcnn import InputError, runs
 from jaxcnn.data import Dataset
@@ -20,8 +18,6 @@ from jaxcnn.recipes import RECIPES, get_recipe
 from jaxcnn.report import write_report
 from jaxcnn.runs import RunConfig, TrainedRun
 from jaxcnn.runs.data_spec import data_sha256
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture
@@ -204,47 +200,3 @@ def test_of_many_classes_the_worst_are_listed(tmp_path):
     predictions = text[text.index("<h3>Predictions") : text.index("<h3>Network")]
     assert predictions.count("<tr>") <= 2 * 12
     assert "red, green and blue, and zero is gray" in text
-
-
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-
-
-@pytest.fixture(scope="module")
-def browse(self, finished_run, sample, tmp_path_factory):
-    """Return a function that opens a report in a frame of a width, and returns the output of Chromium."""
-    folder = tmp_path_factory.mktemp("browser")
-    write_report(finished_run, sample, folder / "report.html")
-
-    def run(width, *options):
-        (folder / "frame.html").write_text(
-            f"<body style='margin: 0'><iframe src=report.html width={width} height=3000 style='border: 0'></iframe>"
-            "<script>onload = () => document.title = frames[0].document.documentElement.scrollWidth</script>"
-        )
-        command = [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-            "--hide-scrollbars", "--allow-file-access-from-files", f"--user-data-dir={folder / 'profile'}",
-            f"--window-size={max(width, 500)},3000", *options, (folder / "frame.html").as_uri(),
-        ]  # fmt: skip
-        return subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=folder, text=True).stdout
-
-    return run
-
-
-@needs_chromium
-@pytest.mark.parametrize("width", [390, 1280])
-def test_a_page_does_not_scroll_sideways(self, browse, width):
-    (title,) = re.findall("<title>(.*)</title>", browse(width, "--dump-dom"))
-    assert int(title) <= width
-
-
-@needs_chromium
-@pytest.mark.parametrize(
-    ("scheme", "paper", "blue"), [(1, (255, 255, 255), (0, 114, 178)), (0, (22, 24, 28), (86, 180, 233))]
-)
-def test_a_page_follows_the_color_scheme(self, browse, tmp_path, scheme, paper, blue):
-    picture = tmp_path / "page.png"
-    browse(1280, f"--screenshot={picture}", f"--blink-settings=preferredColorScheme={scheme}")
-    with Image.open(picture) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    assert tuple(pixels[0, 0]) == paper
-    assert (pixels == blue).all(axis=-1).any()
