@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from jaxcnn.runs import Evaluation, Split, TrainedRun, class_rows, class_title, pair_rows
+from jaxcnn.runs import Ensemble, Evaluation, Split, TrainedRun, class_rows, class_title, pair_rows
 from jaxcnn.words import count_of
 from jaxcnn.writers import say, show_table
 
@@ -38,11 +38,23 @@ def show_evaluation(
 
 
 def print_evaluation(
-    run: TrainedRun, evaluation: Evaluation, class_names: Sequence[str], console: Console, *, split: Split
+    trained: TrainedRun | Ensemble,
+    evaluation: Evaluation,
+    class_names: Sequence[str],
+    console: Console,
+    *,
+    split: Split,
 ) -> None:
-    """Print a JSON object: the run, the number of its epochs, the split, and all figures of that split."""
-    figures = {"run": str(run.path), "recipe": run.config.recipe.name, "epoch": len(run.epochs), "split": split}
-    say(console, json.dumps(figures | evaluation.as_json(class_names), allow_nan=False))
+    """Print a JSON object: what was evaluated, the split, and all figures of that split."""
+    members = trained.runs if isinstance(trained, Ensemble) else (trained,)
+    about = {
+        "title": trained.title,
+        "runs": [
+            {"path": str(run.path), "recipe": run.config.recipe.name, "epoch": len(run.epochs)} for run in members
+        ],
+        "split": split,
+    }
+    say(console, json.dumps(about | evaluation.as_json(class_names), allow_nan=False))
 
 
 def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from jaxcnn.data import Dataset, StreamedDataset
 from jaxcnn.models import summarize
 from jaxcnn.report import figures
-from jaxcnn.report.activations import find_activations
 from jaxcnn.report.rendering import embed_figure
 from jaxcnn.report.tables import HtmlTable
 from jaxcnn.runs import TrainedRun
+from jaxcnn.training import activations
 
 _MAX_MAPS = 8  # one row each
 _MAX_CHANNELS = 16  # two bars each
@@ -23,15 +23,16 @@ _MAX_KERNELS = 32
 def describe_network(run: TrainedRun, dataset: Dataset | StreamedDataset, class_names: Sequence[str]) -> dict[str, Any]:
     """The content about the network of a run; its feature maps are those of the first test image."""
     ((image, (label,)),) = dataset.test.batches([np.arange(1)])
-    activations = find_activations(run, image)
+    found = activations(run.state, image, image_size=run.config.recipe.image_size)
+    outputs = {path: np.asarray(output) for path, output in found.items()}
     params = {
         "/".join(path): np.asarray(leaf) for path, leaf in flatten_dict(run.state.eval_variables["params"]).items()
     }
     return {
         "layers": _layers(run),
         "figures": [
-            *_kernels(activations, params),
-            *_feature_maps(activations, image[0], class_names[int(label)]),
+            *_kernels(outputs, params),
+            *_feature_maps(outputs, image[0], class_names[int(label)]),
             *_first_norm(run, params),
         ],
     }
@@ -71,26 +72,26 @@ def describe_kernels(path: str, kernel: Float[np.ndarray, "h w c_in c_out"]) -> 
     return f"The weights of {path}, {count}{drawn}."
 
 
-def _kernels(activations: Mapping[str, np.ndarray], params: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
+def _kernels(outputs: Mapping[str, np.ndarray], params: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
     """The kernels of the first convolution."""
-    first = next((path for path in activations if params.get(f"{path}/kernel", np.empty(0)).ndim == 4), None)
+    first = next((path for path in outputs if params.get(f"{path}/kernel", np.empty(0)).ndim == 4), None)
     if first is None:
         return []
     kernel = params[f"{first}/kernel"]
-    height, width, _, outputs = kernel.shape
+    height, width, _, count = kernel.shape
     return [
         embed_figure(
             "First-layer kernels", figures.draw_kernels(kernel, max_kernels=_MAX_KERNELS),
             describe_kernels(first, kernel),
-            f"{outputs} kernels of {height}x{width} with weights from {kernel.min():.2f} to {kernel.max():.2f}.",
+            f"{count} kernels of {height}x{width} with weights from {kernel.min():.2f} to {kernel.max():.2f}.",
         )
     ]  # fmt: skip
 
 
-def _feature_maps(activations: Mapping[str, np.ndarray], image: np.ndarray, class_name: str) -> list[dict[str, str]]:
+def _feature_maps(outputs: Mapping[str, np.ndarray], image: np.ndarray, class_name: str) -> list[dict[str, str]]:
     outermost = [
         (path, output[0].astype(np.float32))
-        for path, output in activations.items()
+        for path, output in outputs.items()
         if "/" not in path and output.ndim == 4 and output.shape[1] > 1
     ]
     if not outermost:

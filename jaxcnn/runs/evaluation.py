@@ -15,12 +15,12 @@ class ConfusedPair(NamedTuple):
     Attributes:
         true: the true class.
         predicted: the predicted class.
-        count: number of these images.
+        num_images: number of these images.
     """
 
     true: int
     predicted: int
-    count: int
+    num_images: int
 
 
 class Reliability(NamedTuple):
@@ -132,13 +132,13 @@ class Evaluation:
 
         Examples:
             >>> Evaluation(np.eye(3)[[0, 1, 2, 1, 0]], np.array([0, 0, 2, 0, 2])).worst_pairs(1)
-            [ConfusedPair(true=0, predicted=1, count=2)]
+            [ConfusedPair(true=0, predicted=1, num_images=2)]
         """
         mistakes = self.confusion
         np.fill_diagonal(mistakes, 0)
         places = np.argsort(-mistakes, axis=None, kind="stable")[:n]
         pairs = zip(*(axis.tolist() for axis in np.unravel_index(places, mistakes.shape)), strict=True)
-        return [ConfusedPair(*pair, int(mistakes[pair])) for pair in pairs if mistakes[pair]]
+        return [ConfusedPair(true, label, int(mistakes[true, label])) for true, label in pairs if mistakes[true, label]]
 
     def reliability(self, bins: int = 15) -> Reliability:
         """Confidence and accuracy of the images in `bins` equal intervals of the confidence.

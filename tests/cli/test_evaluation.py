@@ -75,4 +75,4 @@ def test_json_says_which_split_the_figures_are_from(finished_run, sample_request
         figures = json.loads(capsys.readouterr().out)
         assert figures["split"] == split
         assert figures["num_images"] == count
-        assert (figures["recipe"], figures["epoch"]) == ("lenet_bn", 2)
+        assert figures["runs"] == [{"path": str(finished_run), "recipe": "lenet_bn", "epoch": 2}]

@@ -77,8 +77,8 @@ def test_the_worst_pairs_count_the_mistakes(random_evaluation):
         assert true != predicted
         assert count == sum((evaluation.labels == true) & (evaluation.predicted == predicted))
     every = evaluation.worst_pairs(1000)
-    assert [pair.count for pair in every] == sorted((pair.count for pair in every), reverse=True)
-    assert sum(pair.count for pair in every) == (evaluation.labels != evaluation.predicted).sum()
+    assert [pair.num_images for pair in every] == sorted((pair.num_images for pair in every), reverse=True)
+    assert sum(pair.num_images for pair in every) == (evaluation.labels != evaluation.predicted).sum()
 
 
 def test_no_mistakes_are_no_worst_pairs():
