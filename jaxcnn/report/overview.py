@@ -57,11 +57,13 @@ def _validation_accuracies(group: RunGroup) -> list[float]:
 
 
 def _best_by_validation(groups: Sequence[RunGroup]) -> str | None:
-    """The group with the highest mean validation accuracy, if all are validated on the same images."""
+    """The one group with the highest mean validation accuracy, if all are validated on the same images."""
     splits = {(group.config.limit, group.config.val_fraction, group.config.val_seed) for group in groups}
     if len(splits) > 1 or not all(group.is_validated for group in groups):
         return None
-    return max(groups, key=lambda group: statistics.fmean(_validation_accuracies(group))).title
+    means = {group.title: statistics.fmean(_validation_accuracies(group)) for group in groups}
+    highest = [title for title, mean in means.items() if mean == max(means.values())]
+    return highest[0] if len(highest) == 1 else None
 
 
 def _figure(groups: Sequence[RunGroup]) -> dict[str, str]:
