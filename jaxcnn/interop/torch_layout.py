@@ -1,7 +1,8 @@
 """The layout of a PyTorch state_dict: its tensors in order, and the corresponding variables of a network.
 
 A state_dict has its tensors in the order in which the module's constructor creates its layers. This is the order in
-which the network calls them, except in residual blocks, whose constructors create the convolutions first.
+which the network calls them, except in the chapter's residual blocks, whose constructors create the convolutions first.
+Residual blocks without biases have the order of torchvision's, which is that of the calls.
 """
 
 from collections.abc import Callable, Mapping
@@ -65,7 +66,8 @@ def find_tensors(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[l
     tensors: list[Tensor] = []
     for _, group in groupby(layers, key=lambda layer: layer.path[:-1]):
         in_block = list(group)
-        if isinstance(in_block[0].module.parent, _CONVOLUTIONS_FIRST):
+        block = in_block[0].module.parent
+        if isinstance(block, _CONVOLUTIONS_FIRST) and block.use_bias:
             in_block.sort(key=lambda layer: isinstance(layer.module, _NORMS))
         tensors += [tensor for layer in in_block for tensor in _tensors_of(layer, flattened.get(layer.path), types)]
     return tensors, types

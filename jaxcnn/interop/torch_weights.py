@@ -89,7 +89,7 @@ def variables_from_torch(
             raise InputError(
                 f"{tensor} is missing: expected {expected} for {network}, got {len(given)}; {_SAME_LAYERS}"
             )
-        _check_name(name, tensor, network)
+        _check_name(name, tensor, model)
         if array.shape != tensor.shape and not _is_row(array, tensor):
             raise InputError(f"{name} {array.shape}: expected {tensor} for {network}; {_SAME_LAYERS}")
         dtype = types[tensor.path].dtype
@@ -141,7 +141,7 @@ def variables_to_torch(
                 f"{count_of(len(keys), 'name')}: expected {len(tensors)}, one for each tensor of {network}"
             )
         for key, tensor in zip(keys, tensors, strict=True):
-            _check_name(key, tensor, network)
+            _check_name(key, tensor, model)
     given = by_path(variables)
     state_dict = {}
     for key, tensor in zip(keys, tensors, strict=True):
@@ -163,13 +163,15 @@ def _kind(name: str) -> str:
     return kind if kind in _CHAPTER_WORDS.values() else ""
 
 
-def _check_name(name: str, tensor: Tensor, network: str) -> None:
+def _check_name(name: str, tensor: Tensor, model: nn.Module) -> None:
     """Raise an `InputError` if a key ends in the word of another tensor than `tensor`."""
+    network = type(model).__name__
     kind, expected = _kind(name), _kind(tensor.name)
     if kind in ("", expected):
         return
     if (kind, expected) == ("weight", "bias"):
-        raise InputError(f"{tensor} is missing before {name}: {network} has a bias there; {_SAME_LAYERS}")
+        remedy = f", or make {network} with use_bias=False" if getattr(model, "use_bias", False) else ""
+        raise InputError(f"{tensor} is missing before {name}: {network} has a bias there; {_SAME_LAYERS}{remedy}")
     raise InputError(f"{name}: expected {tensor} for {network}; {_SAME_ORDER}")
 
 

@@ -1,6 +1,7 @@
 """ResNet: blocks that add their output to their input."""
 
 from collections.abc import Callable
+from dataclasses import field
 from functools import partial
 from typing import Any, ClassVar
 
@@ -22,7 +23,8 @@ class Residual(nn.Module):
     Attributes:
         features: output channels.
         strides: step of the first convolution and of the shortcut, in pixels.
-        project: whether the shortcut is a 1x1 convolution, without norm. It is required if the shape changes.
+        project: whether the shortcut is a 1x1 convolution. It is required if the shape changes.
+        use_bias: whether convolutions have biases. Without them, a norm follows the shortcut's convolution too.
         norm: constructor of a normalization layer.
         dtype: type of the computation.
 
@@ -36,19 +38,22 @@ class Residual(nn.Module):
     features: int
     strides: int = 1
     project: bool = False
+    use_bias: bool = True
     norm: Callable[..., nn.Module] = library_batch_norm
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h_out w_out features"]:
         """Compute the block's output for `x`, (N, H, W, C), with shape (N, H_out, W_out, features)."""
-        conv = partial(Conv, self.features, dtype=self.dtype)
+        conv = partial(Conv, self.features, use_bias=self.use_bias, dtype=self.dtype)
         norm = partial(self.norm, use_running_average=not train, dtype=self.dtype)
         y = conv(3, strides=self.strides, padding=1, name="conv1")(x)
         y = nn.relu(norm(name="norm1")(y))
         y = norm(name="norm2")(conv(3, padding=1, name="conv2")(y))
-        shortcut = conv(1, strides=self.strides, name="conv3")(x) if self.project else x
-        return _add(y, shortcut)
+        if self.project:
+            x = conv(1, strides=self.strides, name="conv3")(x)
+            x = x if self.use_bias else norm(name="norm3")(x)
+        return _add(y, x)
 
 
 class Bottleneck(nn.Module):
@@ -59,7 +64,8 @@ class Bottleneck(nn.Module):
     Attributes:
         features: channels of the first two convolutions.
         strides: step of the 3x3 convolution and of the shortcut, in pixels.
-        project: whether the shortcut is a 1x1 convolution, without norm. It is required if the shape changes.
+        project: whether the shortcut is a 1x1 convolution. It is required if the shape changes.
+        use_bias: whether convolutions have biases. Without them, a norm follows the shortcut's convolution too.
         norm: constructor of a normalization layer.
         dtype: type of the computation.
 
@@ -73,6 +79,7 @@ class Bottleneck(nn.Module):
     features: int
     strides: int = 1
     project: bool = False
+    use_bias: bool = True
     norm: Callable[..., nn.Module] = library_batch_norm
     dtype: DTypeLike = jnp.float32
 
@@ -81,14 +88,16 @@ class Bottleneck(nn.Module):
         self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool
     ) -> Float[Array, "n h_out w_out features_out"]:
         """Compute the block's output for `x`, (N, H, W, C), with shape (N, H_out, W_out, 4 * features)."""
-        conv = partial(Conv, dtype=self.dtype)
+        conv = partial(Conv, use_bias=self.use_bias, dtype=self.dtype)
         norm = partial(self.norm, use_running_average=not train, dtype=self.dtype)
         wide = self.expansion * self.features
         y = nn.relu(norm(name="norm1")(conv(self.features, 1, name="conv1")(x)))
         y = nn.relu(norm(name="norm2")(conv(self.features, 3, strides=self.strides, padding=1, name="conv2")(y)))
         y = norm(name="norm3")(conv(wide, 1, name="conv3")(y))
-        shortcut = conv(wide, 1, strides=self.strides, name="conv4")(x) if self.project else x
-        return _add(y, shortcut)
+        if self.project:
+            x = conv(wide, 1, strides=self.strides, name="conv4")(x)
+            x = x if self.use_bias else norm(name="norm4")(x)
+        return _add(y, x)
 
 
 def _add(y: Array, shortcut: ops.ArrayLike) -> Array:
@@ -105,13 +114,18 @@ class ResNet(nn.Module):
         conv 64@7x7 stride 2 pad 3, norm, relu, max-pool 3/2 pad 1, the stages, global average pool, dense num_classes
 
     Each stage has twice the channels of the previous one. The first block of every later stage has stride 2 and
-    projects its shortcut. Convolutions have biases, and projections have no norm, as in the chapter. The network takes
+    projects its shortcut. By default convolutions have biases, and projections have no norm, as in the chapter. With
+    `use_bias=False` the network is that of the paper, and has the weights of torchvision's ResNet. The network takes
     images of any size.
 
     Attributes:
         stage_sizes: number of blocks in each stage.
         block: `Residual` or `Bottleneck`.
         num_classes: number of logits.
+        use_bias: whether convolutions have biases. Without them, a norm follows every convolution, also the
+            projections.
+        small_stem: whether the network begins with a 3x3 convolution of stride 1 without a pool, which keeps the size
+            of small images, instead of the 7x7 convolution of stride 2 and the pool.
         norm: constructor of a normalization layer, called with `use_running_average`, `dtype` and `name`.
         dtype: type of the computation. Parameters and statistics are float32.
 
@@ -131,6 +145,8 @@ class ResNet(nn.Module):
     stage_sizes: tuple[int, ...] = (2, 2, 2, 2)
     block: type[Residual] | type[Bottleneck] = Residual
     num_classes: int = 10
+    use_bias: bool = field(default=True, metadata={"later": True})
+    small_stem: bool = field(default=False, metadata={"later": True})
     norm: Callable[..., nn.Module] = library_batch_norm
     dtype: DTypeLike = jnp.float32
 
@@ -147,8 +163,11 @@ class ResNet(nn.Module):
         """
         check_images(self, x)
         norm = partial(self.norm, use_running_average=not train, dtype=self.dtype)
-        x = Conv(64, 7, strides=2, padding=3, dtype=self.dtype, name="conv1")(x)
-        x = ops.max_pool2d(nn.relu(norm(name="norm1")(x)), 3, strides=2, padding=1)
+        conv = partial(Conv, 64, use_bias=self.use_bias, dtype=self.dtype, name="conv1")
+        x = conv(3, padding=1)(x) if self.small_stem else conv(7, strides=2, padding=3)(x)
+        x = nn.relu(norm(name="norm1")(x))
+        if not self.small_stem:
+            x = ops.max_pool2d(x, 3, strides=2, padding=1)
         for stage, num_blocks in enumerate(self.stage_sizes):
             for number in range(num_blocks):
                 is_first = number == 0
@@ -156,6 +175,7 @@ class ResNet(nn.Module):
                     features=64 * 2**stage,
                     strides=2 if is_first and stage > 0 else 1,
                     project=is_first and (stage > 0 or self.block.expansion > 1),
+                    use_bias=self.use_bias,
                     norm=self.norm,
                     dtype=self.dtype,
                     name=f"stage{stage + 1}_block{number + 1}",
@@ -171,7 +191,7 @@ def ResNet18(num_classes: int = 10, **fields: Any) -> ResNet:  # noqa: N802 -- t
 
     Args:
         num_classes: number of logits.
-        **fields: other fields of `ResNet`: `norm`, `dtype`, `name`.
+        **fields: other fields of `ResNet`, such as `use_bias` and `norm`.
 
     Returns:
         A `ResNet`, called as `model.apply(variables, x, train=...)` with float images x (N, H, W, C). It returns
@@ -196,7 +216,7 @@ def ResNet34(num_classes: int = 10, **fields: Any) -> ResNet:  # noqa: N802 -- t
 
     Args:
         num_classes: number of logits.
-        **fields: other fields of `ResNet`: `norm`, `dtype`, `name`.
+        **fields: other fields of `ResNet`, such as `use_bias` and `norm`.
 
     Returns:
         A `ResNet`, called as `model.apply(variables, x, train=...)` with float images x (N, H, W, C). It returns
@@ -219,7 +239,7 @@ def ResNet50(num_classes: int = 10, **fields: Any) -> ResNet:  # noqa: N802 -- t
 
     Args:
         num_classes: number of logits.
-        **fields: other fields of `ResNet`: `norm`, `dtype`, `name`.
+        **fields: other fields of `ResNet`, such as `use_bias` and `norm`.
 
     Returns:
         A `ResNet`, called as `model.apply(variables, x, train=...)` with float images x (N, H, W, C). It returns

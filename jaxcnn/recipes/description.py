@@ -90,7 +90,15 @@ def rebuild(description: Any) -> Any:
 
 
 def _fields(value: Any) -> list[str]:
-    names = [field.name for field in dataclasses.fields(value)]
+    """The names of the fields of a dataclass that describe it.
+
+    Fields with the metadata {'later': True}, which older records lack, are left out if they have their default.
+    """
+    names = [
+        field.name
+        for field in dataclasses.fields(value)
+        if not (field.metadata.get("later") and getattr(value, field.name) == field.default)
+    ]
     return [name for name in names if name not in _OF_THE_RUN] if isinstance(value, nn.Module) else names
 
 

@@ -182,3 +182,96 @@ def test_a_tensor_without_real_values_raises(kind, bias):
     with pytest.raises(InputError, match=r"conv1.bias .*expected (a dense tensor of )?real numbers") as raised:
         variables_from_torch(LENET, weights_with(bias(torch.ones(6))), (28, 28, 1))
     assert "\n" not in str(raised.value)
+
+
+class TorchvisionBlock(torch.nn.Module):
+    """A residual block without biases, with the layers in torchvision's order: the shortcut's are the last."""
+
+    def __init__(self, channels, features, stride, expansion):
+        super().__init__()
+        wide = expansion * features
+        if expansion == 1:
+            shapes = [(channels, features, 3, stride), (features, features, 3, 1)]
+        else:
+            shapes = [(channels, features, 1, 1), (features, features, 3, stride), (features, wide, 1, 1)]
+        self.count = len(shapes)
+        for number, (inputs, outputs, size, step) in enumerate(shapes, start=1):
+            self.add_module(f"conv{number}", torch.nn.Conv2d(inputs, outputs, size, step, size // 2, bias=False))
+            self.add_module(f"bn{number}", torch.nn.BatchNorm2d(outputs))
+        self.downsample = torch.nn.Sequential()
+        if stride > 1 or channels != wide:
+            self.downsample.append(torch.nn.Conv2d(channels, wide, 1, stride, bias=False))
+            self.downsample.append(torch.nn.BatchNorm2d(wide))
+
+    def forward(self, x):
+        y = x
+        for number in range(1, self.count + 1):
+            y = getattr(self, f"bn{number}")(getattr(self, f"conv{number}")(y))
+            y = torch.relu(y) if number < self.count else y
+        return torch.relu(y + self.downsample(x))
+
+
+class TorchvisionResNet(torch.nn.Module):
+    """A ResNet with the layers, names and order of torchvision's."""
+
+    def __init__(self, stage_sizes, expansion, num_classes, small_stem):
+        super().__init__()
+        kernel, stride, padding = (3, 1, 1) if small_stem else (7, 2, 3)
+        self.conv1 = torch.nn.Conv2d(3, 64, kernel, stride, padding, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(64)
+        self.pool = torch.nn.Identity() if small_stem else torch.nn.MaxPool2d(3, 2, 1)
+        channels = 64
+        for stage, count in enumerate(stage_sizes):
+            blocks = []
+            for number in range(count):
+                stride = 2 if stage > 0 and number == 0 else 1
+                blocks.append(TorchvisionBlock(channels, 64 * 2**stage, stride, expansion))
+                channels = expansion * 64 * 2**stage
+            self.add_module(f"layer{stage + 1}", torch.nn.Sequential(*blocks))
+        self.stages = len(stage_sizes)
+        self.fc = torch.nn.Linear(channels, num_classes)
+
+    def forward(self, x):
+        x = self.pool(torch.relu(self.bn1(self.conv1(x))))
+        for stage in range(self.stages):
+            x = getattr(self, f"layer{stage + 1}")(x)
+        return self.fc(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("model", "expansion"),
+    [
+        (models.ResNet18(num_classes=20, use_bias=False), 1),
+        (models.ResNet18(num_classes=20, use_bias=False, small_stem=True), 1),
+        (models.ResNet34(num_classes=20, use_bias=False), 1),
+        (models.ResNet50(num_classes=20, use_bias=False), 4),
+    ],
+    ids=["ResNet18", "ResNet18 with a small stem", "ResNet34", "ResNet50"],
+)
+def test_torchvision_resnets_agree(model, expansion):
+    torch.manual_seed(0)
+    theirs = TorchvisionResNet(model.stage_sizes, expansion, model.num_classes, model.small_stem).eval()
+    for parameter in theirs.parameters():
+        if parameter.dim() == 4:
+            torch.nn.init.kaiming_normal_(parameter, mode="fan_out")
+    for key, buffer in theirs.named_buffers():
+        if buffer.dim() > 0:
+            low = 0.8 if key.endswith("var") else -0.2
+            buffer.copy_(low + 0.4 * torch.rand(buffer.shape))
+    variables = variables_from_torch(model, theirs.state_dict(), (224, 224, 3))
+    images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+    with torch.no_grad():
+        expected = theirs(to_torch(images, torch.float32)).numpy()
+    logits = jax.jit(lambda variables, images: model.apply(variables, images, train=False))(variables, images)
+    assert expected.std(0).max() > 1e-3, "the logits depend on the images"
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def test_weights_without_biases_raise_with_the_remedy():
+    theirs = TorchvisionResNet((1, 1), 1, 10, False)
+    model = models.ResNet(stage_sizes=(1, 1))
+    with pytest.raises(
+        InputError, match=r"conv1.bias \(64,\) is missing before bn1.weight.*ResNet with use_bias=False"
+    ):
+        variables_from_torch(model, theirs.state_dict(), (64, 64, 3))
+    assert variables_from_torch(model.clone(use_bias=False), theirs.state_dict(), (64, 64, 3))

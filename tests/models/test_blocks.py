@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from networks import all_equations, drawn_variables
 
-from jaxcnn.models import VGG11, DenseNet, GoogLeNet
+from jaxcnn.models import VGG11, DenseNet, GoogLeNet, ResNet
 from jaxcnn.models.densenet import DenseBlock, Transition
 from jaxcnn.models.googlenet import Inception
 from jaxcnn.models.resnet import Bottleneck, Residual
+from jaxcnn.models.shapes import output_shapes
 
 
 def shape_of(block, x_shape):
@@ -29,6 +30,23 @@ def test_residual_keeps_the_shape_or_projects():
 def test_residual_without_a_needed_projection_raises(block):
     with pytest.raises(ValueError, match="set project=True"):
         shape_of(block, (4, 6, 6, 3))
+
+
+@pytest.mark.parametrize(("block", "shortcut"), [(Residual, "3"), (Bottleneck, "4")])
+def test_residual_without_biases_has_a_norm_after_every_convolution(block, shortcut):
+    params = drawn_variables(block(6, strides=2, project=True, use_bias=False), (1, 6, 6, 3))["params"]
+    assert not any("bias" in layer for name, layer in params.items() if name.startswith("conv"))
+    assert f"norm{shortcut}" in params
+    assert {name.replace("conv", "norm") for name in params} == {name for name in params if "norm" in name}
+    assert f"norm{shortcut}" not in drawn_variables(block(6, strides=2, project=True), (1, 6, 6, 3))["params"]
+
+
+def test_resnet_with_a_small_stem_keeps_the_size_of_images():
+    sizes = [
+        output_shapes(ResNet(stage_sizes=(1,), small_stem=small), (28, 28, 1))["stage1_block1"]
+        for small in (True, False)
+    ]
+    assert sizes == [(28, 28, 64), (7, 7, 64)]
 
 
 def test_dense_block_adds_channels_and_transition_reduces_them():
