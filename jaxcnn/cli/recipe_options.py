@@ -46,6 +46,8 @@ class RecipeOptions:
             erase:PROBABILITY, cutout:PIXELS, mixup:ALPHA and cutmix:ALPHA, as in flip,shift:2,erase:0.5; or none.
         normalize: subtract the mean of the training images, and divide by their standard deviation, for each channel.
         class_weights: factors of the losses of the classes: balanced, numbers separated by commas, or none.
+        freeze: layers and parameters that are not trained, as in 'conv*,dense1/bias'; or none. A frozen batch norm uses
+            its running statistics.
     """
 
     epochs: Annotated[int | None, option("INT", _RECIPE)] = None
@@ -62,6 +64,7 @@ class RecipeOptions:
     augment: Annotated[str | None, option("NAME[:N][,...]", _RECIPE)] = None
     normalize: tyro.conf.FlagCreatePairsOff[bool] = False
     class_weights: Annotated[str | None, option("balanced|FLOAT,...", _RECIPE)] = None
+    freeze: Annotated[str | None, option("PATTERN[,PATTERN...]", _RECIPE)] = None
 
     def change(self, recipe: Recipe) -> Recipe:
         """`recipe` with the options that were given, except for the learning rate.
@@ -79,6 +82,8 @@ class RecipeOptions:
             changes["augmentation"], changes["mixing"] = parse_augmentation(self.augment)
         if self.class_weights is not None:
             changes["class_weights"] = _parse_class_weights(self.class_weights)
+        if self.freeze is not None:
+            changes["freeze"] = () if self.freeze == "none" else tuple(self.freeze.split(","))
         if self.optimizer is not None:
             changes["optimizer"], changes["optimizer_options"] = _parse_optimizer(self.optimizer)
             if self.weight_decay is not None and "weight_decay" in changes["optimizer_options"]:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +12,7 @@ import tyro
 from jaxcnn import recipes, reproduction, runs, writers
 from jaxcnn.cli.options import later, option, print_line
 from jaxcnn.cli.recipe_options import RecipeOptions
+from jaxcnn.cli.weights import find_weights
 from jaxcnn.data import load_dataset, load_fashion_mnist, prepare_tfds
 from jaxcnn.errors import InputError
 from jaxcnn.platform import (
@@ -42,6 +43,8 @@ class TrainingOptions:
     Attributes:
         seed: random seed of initialization, dropout, augmentation and the order of the data.
         seeds: number of runs, with the seeds from --seed.
+        init_from: start from these weights: the directory of a run, or a safetensors file of jaxcnn export or PyTorch.
+            For another number of classes the head is new.
         dtype: type of the computation.
         patience: stop a run after this many epochs without a better validation accuracy.
         until: stop a run when its validation accuracy reaches this, such as 0.94.
@@ -50,6 +53,7 @@ class TrainingOptions:
 
     seed: int = 0
     seeds: int = 1
+    init_from: Annotated[Path | None, option("RUN|FILE", "the recipe's initialization")] = None
     dtype: Dtype = "float32"
     patience: Annotated[int | None, option("INT", "do not stop early")] = None
     until: Annotated[float | None, option("FLOAT", "do not stop early")] = None
@@ -148,6 +152,9 @@ def train(
     recipe.check_optimizer(changed)
     root = saving.workdir or Path("runs") / f"{changed.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
     configs = runs.sweep(config, root, learning_rates=recipe.learning_rates(changed), num_seeds=training.seeds)
+    if training.init_from is not None:
+        init_from = find_weights(training.init_from, changed, configs)
+        configs = {path: replace(config, init_from=init_from) for path, config in configs.items()}
     every = runs.Interval.parse(saving.checkpoint_every)
     watching = [writers.TerminalWriter(), *(_WRITERS[kind]() for kind in dict.fromkeys(saving.log_to))]
     if hardware.distributed and saving.workdir is None:

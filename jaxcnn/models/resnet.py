@@ -115,8 +115,8 @@ class ResNet(nn.Module):
 
     Each stage has twice the channels of the previous one. The first block of every later stage has stride 2 and
     projects its shortcut. By default convolutions have biases, and projections have no norm, as in the chapter. With
-    `use_bias=False` the network is that of the paper, and has the weights of torchvision's ResNet. The network takes
-    images of any size.
+    `use_bias=False` the network has the layers of torchvision's ResNet, whose weights fit it. It takes images of any
+    size.
 
     Attributes:
         stage_sizes: number of blocks in each stage.

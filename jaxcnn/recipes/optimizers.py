@@ -15,6 +15,7 @@ from flax.core import FrozenDict
 from jaxtyping import Array, ArrayLike, PyTree
 
 from jaxcnn.errors import InputError
+from jaxcnn.training.freezing import freeze_optimizer
 
 Schedule = Callable[..., optax.Schedule]
 
@@ -119,6 +120,7 @@ def make_optimizer(
     schedule: optax.Schedule | None,
     weight_decay: float,
     clip_norm: float | None,
+    freeze: tuple[str, ...] = (),
 ) -> optax.GradientTransformation:
     """Make an optimizer. Equal arguments return the same object, which is the cache key of compiled steps.
 
@@ -134,12 +136,13 @@ def make_optimizer(
         weight_decay: weight decay coefficient. Each step multiplies the kernels by 1 - learning rate * weight_decay, or
             adds weight_decay * kernel to the gradients.
         clip_norm: maximum global norm of the gradients. Larger gradients are scaled down; None disables clipping.
+        freeze: patterns of parameters that are not updated, as for `training.freeze`.
 
     Raises:
         InputError: if the optimizer does not exist, or does not accept one of the options.
     """
     if learning_rate is None:
-        rest = {"schedule": schedule, "weight_decay": weight_decay, "clip_norm": clip_norm}
+        rest = {"schedule": schedule, "weight_decay": weight_decay, "clip_norm": clip_norm, "freeze": freeze}
         make = partial(make_optimizer.__wrapped__, name, options, **rest)
         return optax.inject_hyperparams(lambda learning_rate: make(learning_rate=learning_rate))(learning_rate=0.0)
     constructor = find_optimizer(name)
@@ -159,7 +162,8 @@ def make_optimizer(
         optimizer = constructor(rate, **arguments)
     except TypeError as error:
         raise InputError(f"optimizer {name}: {error}; its options are those of optax.{name}") from error
-    return optax.chain(*parts, optimizer) if parts else optimizer
+    optimizer = optax.chain(*parts, optimizer) if parts else optimizer
+    return freeze_optimizer(optimizer, freeze) if freeze else optimizer
 
 
 def steps_of(epochs: float | int, num_examples: int, batch_size: int) -> int:

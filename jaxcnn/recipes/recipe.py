@@ -23,7 +23,7 @@ from jaxcnn.training.metrics import check_metrics
 from jaxcnn.words import count_of
 
 _ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm", "note", "caveat")
-_LATER = ("accumulate", "ema_decay", "mixing", "normalization", "class_weights")
+_LATER = ("accumulate", "ema_decay", "mixing", "normalization", "class_weights", "freeze")
 """Settings that older records lack. Records leave them out if they have the default."""
 
 _TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
@@ -110,6 +110,7 @@ class Recipe:
         accumulate: number of micro-batches of a step, as for `training.train_step`.
         ema_decay: decay of the moving average of parameters and statistics that is evaluated and exported, as for
             `training.TrainState.with_ema`; None for none.
+        freeze: patterns of layers and parameters that training does not change, as for `training.freeze`.
         source: the file or module that the recipe was loaded from; None for a registered recipe.
 
     Raises:
@@ -155,12 +156,16 @@ class Recipe:
     metrics: Mapping[str, Metric] = FrozenDict()
     accumulate: int = 1
     ema_decay: float | None = None
+    freeze: tuple[str, ...] = ()
     source: RecipeSource | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", check_metrics(self.metrics))
         for name in ("optimizer_options", "schedule_options"):
             object.__setattr__(self, name, FrozenDict(getattr(self, name)))
+        if isinstance(self.freeze, str):
+            raise InputError(f"freeze {self.freeze!r}: expected a tuple of patterns, such as ('conv*',)")
+        object.__setattr__(self, "freeze", tuple(self.freeze))
         if not isinstance(self.model, nn.Module):
             raise InputError(f"model {self.model!r}: expected a Linen module")
         if not self.title:
@@ -262,6 +267,8 @@ class Recipe:
             words.append("normalized images" if self.normalization == "train" else f"images {self.normalization}")
         if self.class_weights is not None:
             words.append("balanced classes" if self.class_weights == "balanced" else "class weights")
+        if self.freeze:
+            words.append(f"frozen {', '.join(self.freeze)}")
         return ", ".join(words)
 
     def make_optimizer(
@@ -281,6 +288,7 @@ class Recipe:
             self._make_schedule(num_examples),
             self.weight_decay,
             self.clip_norm,
+            self.freeze,
         )
 
     def learning_rate_at(self, step: int, num_examples: int = 60_000) -> float:

@@ -34,7 +34,9 @@ def command_of(config: RunConfig) -> str:
             name_augmentation(usual.augmentation, usual.mixing),
         ),
         "class-weights": (_class_weights_words(recipe), _class_weights_words(usual)),
+        "freeze": (",".join(recipe.freeze) or "none", ",".join(usual.freeze) or "none"),
         "seed": (config.seed, 0),
+        "init-from": (config.init_from.source if config.init_from else None, None),
         "data": (config.data.source, None),
         "limit": (config.limit, None),
         "val-fraction": (config.val_fraction, None),
@@ -47,7 +49,11 @@ def command_of(config: RunConfig) -> str:
     for name, (value, default) in options.items():
         if value != default and value is not None:
             words += [f"--{name}", str(value)]
-    return shlex.join([*words, *(["--deterministic"] if config.deterministic else [])])
+    flags = {
+        "--normalize": recipe.normalization is not None and usual.normalization is None,
+        "--deterministic": config.deterministic,
+    }
+    return shlex.join([*words, *(flag for flag, is_set in flags.items() if is_set)])
 
 
 def _optimizer_words(recipe: Recipe) -> str | None:

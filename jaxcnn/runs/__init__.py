@@ -5,6 +5,7 @@ from jaxcnn.runs.directory import RunDirectory, lock_directory, params_sha256
 from jaxcnn.runs.ensemble import Ensemble, open_run_or_ensemble
 from jaxcnn.runs.evaluation import ConfusedPair, Evaluation, Reliability
 from jaxcnn.runs.evaluation_tables import MAX_CLASSES, class_rows, class_title, pair_rows
+from jaxcnn.runs.initialization import InitFrom
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.opened import Split, TrainedRun, find_runs, load_data, open_runs
 from jaxcnn.runs.range_test import find_learning_rate
@@ -19,6 +20,7 @@ __all__ = [
     "ConfusedPair",
     "Ensemble",
     "Evaluation",
+    "InitFrom",
     "Interval",
     "Reliability",
     "Run",

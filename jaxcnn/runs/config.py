@@ -18,8 +18,10 @@ from jaxcnn.data import Dataset, Normalization, StreamedDataset, names_other_dat
 from jaxcnn.errors import InputError, list_differences
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, get_recipe
 from jaxcnn.runs.data_spec import ARRAYS, FASHION_MNIST, DataSpec, normalize_names
+from jaxcnn.runs.initialization import InitFrom
 from jaxcnn.runs.records import SELECTION
 from jaxcnn.training import TrainState, create_train_state
+from jaxcnn.training.freezing import check_patterns, freeze_apply
 
 _LOGGER = logging.getLogger(__name__)
 _MIN_RATE, _MAX_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
@@ -49,6 +51,7 @@ class RunConfig:
             compared and trained in one program.
         patience: the run ends after this many epochs without a better validation accuracy; None for no such rule.
         until: the run ends when its validation accuracy reaches this; None for no such rule.
+        init_from: the weights that the run starts from; None for the network's own initialization.
 
     Raises:
         InputError: if a setting is out of its range.
@@ -65,6 +68,7 @@ class RunConfig:
     val_seed: int = 0
     patience: int | None = None
     until: float | None = None
+    init_from: InitFrom | None = None
 
     def __post_init__(self) -> None:
         recipe = self.recipe
@@ -108,7 +112,8 @@ class RunConfig:
         """Whether the run is one of the book's experiments as the book ran it, so that its figures should be equal."""
         reference = RECIPES.get(self.recipe.name)
         same = reference is not None and reference.settings() == self.recipe.settings()
-        return same and self.limit is None and self.data == FASHION_MNIST and not self._selection()
+        is_usual = self.limit is None and self.data == FASHION_MNIST and self.init_from is None
+        return same and is_usual and not self._selection()
 
     def _selection(self) -> dict[str, Any]:
         """The settings of validation and early stopping that differ from the defaults."""
@@ -154,6 +159,8 @@ class RunConfig:
             **self._selection(),
             "jax": {name: jax.config.values[f"jax_{name}"] for name in _JAX_SETTINGS},
         }
+        if self.init_from is not None:
+            config["init_from"] = {"source": self.init_from.source, "sha256": self.init_from.sha256}
         if self.data != FASHION_MNIST:
             config["data"] = {
                 "source": self.data.source,
@@ -203,6 +210,8 @@ class RunConfig:
             recipe = _recipe_of(config)
             others = {name: config[name] for name in ("seed", "dtype", "limit", "deterministic")}
             others |= {name: config[name] for name in SELECTION if name in config}
+            if (init_from := config.get("init_from")) is not None:
+                others["init_from"] = InitFrom(str(init_from["source"]), str(init_from["sha256"]))
             others["data"] = replace(FASHION_MNIST, sha256=config.get("data_sha256"))
             if "data" in config:
                 recipe = recipe.without_reference()
@@ -275,7 +284,25 @@ class RunConfig:
         state = state.replace(params=recipe.initialize(state.params))
         if isinstance(recipe.normalization, Normalization):
             state = state.with_normalization(recipe.normalization)
+        if self.init_from is not None and self.init_from.variables is not None:
+            variables, _ = self.init_from.transfer(state.variables, num_classes)
+            state = state.replace(**variables, opt_state=optimizer.init(variables["params"]))
+        if recipe.freeze:
+            state = state.replace(apply_fn=freeze_apply(state.apply_fn, recipe.freeze))
         return state if recipe.ema_decay is None else state.with_ema(recipe.ema_decay)
+
+    def check_initial_state(self, num_examples: int, num_classes: int, channels: int) -> None:
+        """Check that the weights that the run starts from fit, and that its frozen layers exist.
+
+        Raises:
+            InputError: if that is not so.
+        """
+        if self.init_from is not None or self.recipe.freeze:
+            params = jax.eval_shape(lambda: self.initial_state(num_examples, num_classes, channels).params)
+            try:
+                check_patterns(self.recipe.freeze, params)
+            except InputError as error:
+                raise InputError(f"--{error}") from error
 
     def inject_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
         """`state` with the learning rate in it, so that runs at other rates can be members of its ensemble."""

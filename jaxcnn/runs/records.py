@@ -22,10 +22,12 @@ SELECTION = {"val_fraction": None, "val_seed": 0, "patience": None, "until": Non
 """Settings of validation and early stopping with their defaults. They are recorded if they differ from these."""
 
 _CLASSES = "data class_names"
-_NOT_COMPARED = {"source place", "data source"}  # files can be moved; their SHA-256 is compared
+_NOT_COMPARED = {"source place", "data source", "init_from source"}  # files can be moved; their SHA-256 is compared
 _OPTIONS = {
     "num_epochs": "--epochs",
     "ema_decay": "--ema",
+    "freeze": "--freeze",
+    "init_from sha256": "--init-from with SHA-256",
     **{
         name: f"--{name.replace('_', '-')}"
         for name in ("batch_size", "learning_rate", "seed", "limit", "dtype", "accumulate", *SELECTION)

@@ -1,5 +1,6 @@
 """Training of one or more runs: resumed, grouped by step, and saved at intervals."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -33,6 +34,8 @@ from jaxcnn.training import (
     stack_members,
 )
 
+_LOGGER = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Session:
@@ -65,6 +68,8 @@ class Session:
         configs = {path: replace(config, recipe=replace(config.recipe, **resolved)) for path, config in configs.items()}
         first = next(iter(configs.values()))
         first.check_steps(num_examples)
+        shape = num_examples, self.dataset.num_classes, self.dataset.image_shape[2]
+        first.check_initial_state(*shape)
         first.warn_if_not_portable()
         contents = {"data_sha256": data_sha256(whole)}
         runs: list[Run] = []
@@ -79,11 +84,11 @@ class Session:
                         for config, directory in zip(configs.values(), directories, strict=True):
                             checkpoints = Checkpointer(directory.checkpoints, cleanup_tmp=True)
                             opened.enter_context(checkpoints)
-                            state = config.initial_state(
-                                num_examples, self.dataset.num_classes, self.dataset.image_shape[2]
-                            )
+                            state = config.initial_state(*shape)
                             runs.append(Run(config, directory, checkpoints, self.single.shard_state(state)))
-                        for group in _resume(runs):
+                        groups = _resume(runs)
+                        self._log_initialization(runs)
+                        for group in groups:
                             self._train_group(group, signals)
                     self._write_summaries(runs)
                 except StoppedError as error:
@@ -101,6 +106,17 @@ class Session:
         if endings:
             raise min(endings, key=lambda ending: isinstance(ending, DivergedError))
         return [run.epochs for run in runs]
+
+    def _log_initialization(self, runs: Sequence[Run]) -> None:
+        """Log where the weights of new runs are from.
+
+        Raises:
+            InputError: if these weights are not here.
+        """
+        new = [run for run in runs if run.step == 0 and run.config.init_from is not None]
+        for run in new[:1]:
+            assert run.config.init_from is not None
+            _LOGGER.info("%s", run.config.init_from.describe(run.state.variables, self.dataset.num_classes))
 
     def _train_group(self, runs: Sequence[Run], signals: StopSignals) -> None:
         """Train runs that are at the same step to their end, and save them at intervals."""

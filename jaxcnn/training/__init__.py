@@ -9,6 +9,7 @@ from jaxcnn.training.activations import activations
 from jaxcnn.training.checkpoints import Checkpointer
 from jaxcnn.training.ensembles import fit_ensemble, stack_members
 from jaxcnn.training.epochs import run_epochs
+from jaxcnn.training.freezing import freeze
 from jaxcnn.training.loop import evaluate, fit, fit_in_chunks
 from jaxcnn.training.metrics import METRICS, Metric, Metrics, compute_metrics
 from jaxcnn.training.options import FitOptions
@@ -18,6 +19,7 @@ from jaxcnn.training.range_test import RangeTest, range_test
 from jaxcnn.training.results import ChunkResult, EpochResult, best_epoch
 from jaxcnn.training.state import TrainState, create_train_state
 from jaxcnn.training.steps import eval_step, train_step
+from jaxcnn.training.transfer import transfer_variables
 
 __all__ = [
     "METRICS",
@@ -41,9 +43,11 @@ __all__ = [
     "fit",
     "fit_ensemble",
     "fit_in_chunks",
+    "freeze",
     "predict",
     "range_test",
     "run_epochs",
     "stack_members",
     "train_step",
+    "transfer_variables",
 ]

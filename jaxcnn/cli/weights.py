@@ -1,0 +1,40 @@
+"""The weights of --init-from."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from jaxcnn import interop, runs
+from jaxcnn.errors import InputError
+from jaxcnn.recipes import Recipe
+
+
+def find_weights(source: Path, recipe: Recipe, paths: Iterable[Path]) -> runs.InitFrom:
+    """The weights in the directory of a run or in a safetensors file.
+
+    Args:
+        source: the directory or file. If it is gone, runs that have begun with it can still be resumed.
+        recipe: the recipe of the runs that start from it.
+        paths: their directories.
+
+    Raises:
+        InputError: if there are none, or they cannot be read.
+    """
+    place = str(source.absolute())
+    if not source.exists():
+        return _recorded(source, place, paths)
+    try:
+        if source.is_dir():
+            return runs.InitFrom.of(place, runs.TrainedRun.open(source).state.eval_variables)
+        return runs.InitFrom.of(place, interop.load_weights(source, recipe.model, recipe.image_size))
+    except InputError as error:
+        raise InputError(f"--init-from {error}") from error
+
+
+def _recorded(source: Path, place: str, paths: Iterable[Path]) -> runs.InitFrom:
+    """The record of weights that are gone, in the settings of one of the runs in `paths`."""
+    for path in paths:
+        if (path / "config.json").exists():
+            recorded = runs.RunConfig.from_json(runs.read_config(path)).init_from
+            if recorded is not None and recorded.source == place:
+                return recorded
+    raise InputError(f"--init-from {source} does not exist: expected the directory of a run, or a safetensors file")
