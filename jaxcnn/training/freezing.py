@@ -60,16 +60,13 @@ def check_patterns(patterns: Sequence[str], params: Variables) -> None:
         InputError: if that is not so.
     """
     paths = sorted(flatten_dict(params, sep="/"))
+    layers = list_names(list(dict.fromkeys(path.rpartition("/")[0] for path in paths)))
+    expected = f"give some of the layers {layers}, or parameters such as {paths[0]}"
     for pattern in patterns:
         if not any(_matches(path, (pattern,)) for path in paths):
-            raise InputError(
-                f"freeze {pattern!r} matches no parameter: expected patterns for some of {list_names(paths)}"
-            )
+            raise InputError(f"freeze {pattern!r} matches no parameter: {expected}")
     if patterns and all(_matches(path, patterns) for path in paths):
-        raise InputError(
-            f"freeze {','.join(patterns)!r} matches all parameters, so none is trained: expected patterns for some of "
-            f"{list_names(paths)}"
-        )
+        raise InputError(f"freeze {','.join(patterns)!r} matches all parameters, so none is trained: {expected}")
 
 
 @lru_cache

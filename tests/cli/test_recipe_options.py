@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -20,17 +21,23 @@ def test_each_option_changes_its_field():
     options = RecipeOptions(
         epochs=3, batch_size=64, optimizer="sgd:momentum=0.9,nesterov=true", schedule="cosine", warmup_epochs=0.5,
         weight_decay=0.01, clip_norm=1.0, label_smoothing=0.1, accumulate=2, ema=0.99,
-        augment="flip,erase:0.5,mixup:0.3", normalize=True, class_weights="balanced",
+        augment="flip,erase:0.5,mixup:0.3", normalize=True, class_weights="balanced", freeze="conv*,dense1/bias",
     )  # fmt: skip
     recipe = options.change(get_recipe("lenet"))
     changed = {
         "num_epochs": 3, "batch_size": 64, "optimizer": "sgd", "schedule": "cosine", "warmup_epochs": 0.5,
         "weight_decay": 0.01, "clip_norm": 1.0, "label_smoothing": 0.1, "accumulate": 2, "ema_decay": 0.99,
         "augmentation": Chain((Augmentation(flip=True), RandomErasing(0.5))), "mixing": Mixup(0.3),
-        "normalization": "train", "class_weights": "balanced",
+        "normalization": "train", "class_weights": "balanced", "freeze": ("conv*", "dense1/bias"),
     }  # fmt: skip
     assert {name: getattr(recipe, name) for name in changed} == changed
     assert dict(recipe.optimizer_options) == {"momentum": 0.9, "nesterov": True}
+
+
+def test_none_trains_all_layers_of_a_recipe():
+    recipe = replace(get_recipe("lenet"), freeze=("conv*",))
+    assert RecipeOptions(freeze="none").change(recipe) == get_recipe("lenet")
+    assert RecipeOptions().change(recipe) == recipe
 
 
 def test_another_optimizer_or_schedule_has_its_own_arguments():
