@@ -1,9 +1,9 @@
 from dataclasses import replace
 
-from jaxcnn.data import parse_augmentation
+from jaxcnn.data import Mixup, Normalization, parse_augmentation
 from jaxcnn.recipes import RECIPES, get_recipe
 from jaxcnn.report.command import command_of
-from jaxcnn.runs import RunConfig
+from jaxcnn.runs import InitFrom, RunConfig
 from jaxcnn.runs.config import DataSpec
 
 
@@ -31,3 +31,18 @@ def test_the_command_is_quoted_for_a_shell():
     data = DataSpec("folder:/my pictures/$HOME", ("a",), (28, 28, 1), None)
     config = RunConfig(RECIPES["nin"], data=data)
     assert command_of(config) == "jaxcnn train nin --data 'folder:/my pictures/$HOME'"
+
+
+def test_the_command_names_the_weights_and_the_frozen_layers():
+    recipe = replace(RECIPES["lenet"], freeze=("conv*", "dense1/bias"))
+    config = RunConfig(recipe, init_from=InitFrom("runs/lenet", "0" * 64))
+    expected = "jaxcnn train lenet --freeze 'conv*,dense1/bias' --init-from runs/lenet"
+    assert command_of(config) == expected
+
+
+def test_the_command_normalizes_and_weights_as_the_run_did():
+    recipe = replace(
+        RECIPES["lenet"], normalization=Normalization((0.3,), (0.4,)), class_weights=(2.0, 0.5), mixing=Mixup(0.2)
+    )
+    expected = "jaxcnn train lenet --augment mixup:0.2 --class-weights 2.0,0.5 --normalize"
+    assert command_of(RunConfig(recipe)) == expected

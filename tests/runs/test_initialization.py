@@ -34,12 +34,13 @@ def assert_same_layers(variables, others, names=LAYERS):
 @pytest.fixture(scope="module")
 def shoes(sample):
     """Images of three classes of the sample: sandals, sneakers and ankle boots."""
-    splits = []
-    for split in ("train", "test"):
+
+    def chosen(split):
         images, labels = sample.split(split)
-        chosen = np.isin(labels, (5, 7, 9))
-        splits += [images[chosen], np.searchsorted([5, 7, 9], labels[chosen]).astype(np.uint8)]
-    return data.Dataset(*splits, ("Sandal", "Sneaker", "Ankle boot"))
+        of_shoes = np.isin(labels, (5, 7, 9))
+        return images[of_shoes], np.searchsorted([5, 7, 9], labels[of_shoes]).astype(np.uint8)
+
+    return data.Dataset(*chosen("train"), *chosen("test"), ("Sandal", "Sneaker", "Ankle boot"))
 
 
 @pytest.fixture(scope="module")
