@@ -288,6 +288,10 @@ class RunConfig:
             variables, _ = self.init_from.transfer(state.variables, num_classes)
             state = state.replace(**variables, opt_state=optimizer.init(variables["params"]))
         if recipe.freeze:
+            try:
+                check_patterns(recipe.freeze, state.params)
+            except InputError as error:
+                raise InputError(f"--{error}") from error
             state = state.replace(apply_fn=freeze_apply(state.apply_fn, recipe.freeze))
         return state if recipe.ema_decay is None else state.with_ema(recipe.ema_decay)
 
@@ -298,11 +302,7 @@ class RunConfig:
             InputError: if that is not so.
         """
         if self.init_from is not None or self.recipe.freeze:
-            params = jax.eval_shape(lambda: self.initial_state(num_examples, num_classes, channels).params)
-            try:
-                check_patterns(self.recipe.freeze, params)
-            except InputError as error:
-                raise InputError(f"--{error}") from error
+            jax.eval_shape(lambda: self.initial_state(num_examples, num_classes, channels).params)
 
     def inject_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
         """`state` with the learning rate in it, so that runs at other rates can be members of its ensemble."""
