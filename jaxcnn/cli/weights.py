@@ -1,11 +1,14 @@
 """The weights of --init-from."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from jaxcnn import interop, runs
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import Recipe
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def find_weights(source: Path, recipe: Recipe, paths: Iterable[Path]) -> runs.InitFrom:
@@ -24,7 +27,12 @@ def find_weights(source: Path, recipe: Recipe, paths: Iterable[Path]) -> runs.In
         return _recorded(source, place, paths)
     try:
         if source.is_dir():
-            return runs.InitFrom.of(place, runs.TrainedRun.open(source).state.eval_variables)
+            run = runs.TrainedRun.open(source)
+            had, has = (each.normalization is not None for each in (run.config.recipe, recipe))
+            if had != has:
+                words = ("with", "without") if had else ("without", "with")
+                _LOGGER.warning("%s was trained %s --normalize, and this run is trained %s it", source, *words)
+            return runs.InitFrom.of(place, run.state.eval_variables)
         return runs.InitFrom.of(place, interop.load_weights(source, recipe.model, recipe.image_size))
     except InputError as error:
         raise InputError(f"--init-from {error}") from error

@@ -34,6 +34,11 @@ def test_a_run_and_its_exported_file_give_the_same_weights(finished_run, exporte
     assert (run.source, file.source) == (str(finished_run), str(exported))
 
 
+def test_another_normalization_is_logged(finished_run, caplog):
+    find_weights(finished_run, replace(LENET_BN, normalization="train"), ())
+    assert caplog.messages == [f"{finished_run} was trained without --normalize, and this run is trained with it"]
+
+
 def test_a_file_of_torchs_tensors_gives_the_weights(tmp_path):
     model = models.LeNet(num_classes=3)
     variables = drawn_variables(model, (1, 28, 28, 1))

@@ -8,8 +8,8 @@ import pytest
 from flax import linen as nn
 from networks import Small, all_equations
 
-from jaxcnn import InputError, layers
-from jaxcnn.training import create_train_state, freeze, train_step
+from jaxcnn import InputError, data, layers
+from jaxcnn.training import Placement, create_train_state, fit_ensemble, freeze, stack_members, train_step
 from jaxcnn.training.freezing import freeze_apply, freeze_optimizer
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1), np.uint8)
@@ -47,6 +47,17 @@ def test_only_layers_that_are_not_frozen_change(patterns, trained):
     for _ in range(2):
         after, _ = train_step(after, IMAGES, LABELS)
     assert changed(state, after) == trained
+
+
+@pytest.mark.parametrize("kind", ["sequential", "vmap"])
+def test_members_of_an_ensemble_keep_their_frozen_layers(kind):
+    members = [create_train_state(Small(), OPTIMIZER, seed, (28, 28, 1)) for seed in range(2)]
+    states = [freeze(member, ["conv", "norm"]) for member in members]
+    dataset = data.Dataset(IMAGES, LABELS, IMAGES, LABELS, tuple("abcdefghij"))
+    placement = Placement(kind, tuple(jax.devices()[:1]))
+    (epoch,) = fit_ensemble(stack_members(states), dataset, num_epochs=1, batch_size=4, placement=placement)
+    for number, state in enumerate(states):
+        assert changed(state, epoch.member(number).state) == {"dense"}
 
 
 def test_the_gradients_of_frozen_parameters_are_not_computed():
