@@ -70,17 +70,23 @@ def _in_order(
 ) -> dict[str, np.ndarray]:
     """`tensors` of PyTorch in the order of the network, which their names give."""
     network = type(model).__name__
-    own = [tensor.name for tensor in find_tensors(model, (image_size, image_size, 3))[0]]
-    namings = [own]
+    namings = [_names(model, image_size)]
     if isinstance(model, ResNet):
-        namings.append([_torchvision_name(name, 4 if model.block is Bottleneck else 3) for name in own])
+        shortcut = 4 if model.block is Bottleneck else 3
+        without_biases = _names(model.clone(use_bias=False), image_size)
+        namings.append([_torchvision_name(name, shortcut) for name in without_biases])
     names = max(namings, key=lambda names: len(set(names) & set(tensors)))
     if unknown := sorted(set(tensors) - set(names)):
         raise InputError(
-            f"{path} has tensors that {network} lacks ({list_names(unknown)}): expected {list_names(names)}; rename "
-            "them, or use interop.variables_from_torch, which does not need names"
+            f"{path} has tensors that {network} lacks ({list_names(unknown)}): expected names such as "
+            f"{', '.join(names[:3])}; rename them, or use interop.variables_from_torch, which does not need names"
         )
     return {name: tensors[name] for name in names if name in tensors}
+
+
+def _names(model: nn.Module, image_size: int) -> list[str]:
+    """The names of `variables_to_torch`, in order."""
+    return [tensor.name for tensor in find_tensors(model, (image_size, image_size, 3))[0]]
 
 
 def _torchvision_name(name: str, shortcut: int) -> str:

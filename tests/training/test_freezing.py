@@ -53,7 +53,7 @@ def test_only_layers_that_are_not_frozen_change(patterns, trained):
 def test_members_of_an_ensemble_keep_their_frozen_layers(kind):
     members = [create_train_state(Small(), OPTIMIZER, seed, (28, 28, 1)) for seed in range(2)]
     states = [freeze(member, ["conv", "norm"]) for member in members]
-    dataset = data.Dataset(IMAGES, LABELS, IMAGES, LABELS, tuple("abcdefghij"))
+    dataset = data.Dataset.from_arrays(IMAGES, LABELS, IMAGES, LABELS)
     placement = Placement(kind, tuple(jax.devices()[:1]))
     (epoch,) = fit_ensemble(stack_members(states), dataset, num_epochs=1, batch_size=4, placement=placement)
     for number, state in enumerate(states):
