@@ -1,4 +1,4 @@
-"""Weights that a run starts from instead of its own initialization."""
+"""Trained weights that a run starts from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
