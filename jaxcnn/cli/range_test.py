@@ -90,7 +90,9 @@ def lr_find(
 
     A short training tries rates that rise exponentially.
 
-    The suggestion is one tenth of the rate with the lowest smoothed loss, for the seed with the lowest such rate.
+    The suggestion is one tenth of the rate with the lowest smoothed loss.
+
+    Of several seeds, it is the lowest one.
 
     Args:
         name: the recipe, as for train. Its learning rate and schedule are not used.

@@ -1,6 +1,6 @@
 """Grad-CAM: the regions of an image that raise the logit of a class."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,8 +10,9 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Integer, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
+from jaxcnn.errors import InputError
 from jaxcnn.training import TrainState
-from jaxcnn.training.activations import layer_names
+from jaxcnn.training.activations import layer_shapes
 from jaxcnn.training.batches import check_images, check_state
 from jaxcnn.training.compilation import compiled
 
@@ -44,7 +45,8 @@ def grad_cam(
 
     Raises:
         TypeError: if an argument is not a state or an array.
-        ValueError: if the state is that of an ensemble, the images have other axes, or there is no such layer.
+        ValueError: if the state is that of an ensemble, the images have other axes, or there is no such layer; the last
+            is an `InputError`.
 
     Examples:
         >>> import optax
@@ -60,14 +62,28 @@ def grad_cam(
     """
     check_state(state)
     check_images(images)
-    shapes = layer_names(state, images.shape[1:], image_size=image_size)
-    maps = [name for name, shape in shapes.items() if len(shape) == 3 and shape[0] * shape[1] > 1]
-    if layer is None and maps:
-        layer = maps[-1]
-    if layer is None or layer not in maps:
-        raise ValueError(f"layer {layer!r}: expected a module with feature maps, one of {', '.join(maps)}")
+    maps = feature_maps(state, images.shape[1:], image_size=image_size)
+    if not maps:
+        raise InputError("the network has no layer with feature maps, which Grad-CAM needs")
+    layer = [*maps][-1] if layer is None else layer
+    if layer not in maps:
+        raise InputError(f"layer {layer!r}: expected a module with feature maps, one of {', '.join(maps)}")
     chosen = None if classes is None else jnp.asarray(classes)
-    return _grad_cam(state, jnp.asarray(images), chosen, layer=layer, shape=shapes[layer], image_size=image_size)
+    return _grad_cam(state, jnp.asarray(images), chosen, layer=layer, shape=maps[layer], image_size=image_size)
+
+
+def feature_maps(
+    state: TrainState, image_shape: Sequence[int], *, image_size: int | None = None
+) -> dict[str, tuple[int, ...]]:
+    """The modules whose output has more than one pixel, in the order of the calls, with (height, width, channels).
+
+    Args:
+        state: the state of one run.
+        image_shape: height, width and channels of the images.
+        image_size: as for `grad_cam`.
+    """
+    shapes = layer_shapes(state, image_shape, image_size=image_size)
+    return {name: shape for name, shape in shapes.items() if len(shape) == 3 and shape[0] * shape[1] > 1}
 
 
 @compiled(static_argnames=("layer", "shape", "image_size"))

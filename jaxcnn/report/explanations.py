@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -13,9 +12,8 @@ from jaxcnn.errors import InputError
 from jaxcnn.files import write_file
 from jaxcnn.insight import grad_cam, input_gradients
 from jaxcnn.report.drawing import as_png, drawing_style
+from jaxcnn.report.figures.pictures import show_heat_map, show_image
 from jaxcnn.runs import TrainedRun
-
-_STYLE: dict[Any, Any] = {"figure.constrained_layout.use": True, "image.interpolation": "nearest"}
 
 
 def write_explanations(
@@ -72,15 +70,14 @@ def draw_explanation(
         gradient: (H, W, C); its largest absolute value over the channels is drawn.
         title: the predicted class and its probability.
     """
-    shown = image if image.shape[2] in (3, 4) else image.mean(axis=2)
-    with drawing_style(_STYLE):
+    with drawing_style():
         figure = Figure(figsize=(6, 2.3), dpi=150)
         panels = figure.subplots(1, 3)
         for axes, words in zip(panels, (title, "Grad-CAM", "input gradient"), strict=True):
             axes.set_axis_off()
             axes.set_title(textwrap.fill(words, 24), fontsize=9)
-        panels[0].imshow(shown, cmap="gray", vmin=0, vmax=255)
-        panels[1].imshow(shown, cmap="gray", vmin=0, vmax=255)
-        panels[1].imshow(heat_map, cmap="inferno", vmin=0, vmax=1, alpha=0.3 + 0.5 * heat_map)
+        show_image(panels[0], image)
+        show_image(panels[1], image)
+        show_heat_map(panels[1], heat_map)
         panels[2].imshow(np.abs(gradient).max(axis=2), cmap="magma")
         return as_png(figure)

@@ -46,7 +46,7 @@ def make_section(
         "runs": _runs(group, root) if len(group.runs) > 1 else None,
         "repeated": [str(run.path.relative_to(root)) for run in group.repeated],
         "curves": curve_figures(group),
-        "predictions": describe_predictions(evaluation, dataset, class_names),
+        "predictions": describe_predictions(first, evaluation, dataset, class_names),
         "network": describe_network(first, dataset, class_names),
         "training": _training(group),
         "seconds": sum(epoch.seconds for epoch in first.epochs),

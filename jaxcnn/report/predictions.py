@@ -6,22 +6,24 @@ from typing import Any
 import numpy as np
 
 from jaxcnn.data import Dataset, StreamedDataset
+from jaxcnn.insight import feature_maps, grad_cam
 from jaxcnn.report import figures
 from jaxcnn.report.rendering import embed_figure
 from jaxcnn.report.tables import HtmlTable
-from jaxcnn.runs import MAX_CLASSES, Evaluation, class_rows, class_title, pair_rows
+from jaxcnn.runs import MAX_CLASSES, Evaluation, TrainedRun, class_rows, class_title, pair_rows
 
 _MISTAKES = 12
 _MAX_NARROW = 12  # classes; the confusion matrix of more is drawn over the whole width
 
 
 def describe_predictions(
-    evaluation: Evaluation, dataset: Dataset | StreamedDataset, class_names: Sequence[str]
+    run: TrainedRun, evaluation: Evaluation, dataset: Dataset | StreamedDataset, class_names: Sequence[str]
 ) -> dict[str, Any]:
     """The content about an evaluation on test images.
 
     Args:
-        evaluation: the predictions.
+        run: the run.
+        evaluation: its predictions.
         dataset: the data with the test images.
         class_names: the printable name of each class.
     """
@@ -34,7 +36,7 @@ def describe_predictions(
         "matrix": _matrix(evaluation, class_names) if num_classes <= MAX_CLASSES else None,
         "is_broad": _MAX_NARROW < num_classes <= MAX_CLASSES,
         "reliability": _reliability_figure(evaluation),
-        "mistakes": _mistakes(evaluation, dataset, class_names),
+        "mistakes": _mistakes(run, evaluation, dataset, class_names),
     }
 
 
@@ -76,9 +78,9 @@ def _reliability_figure(evaluation: Evaluation) -> dict[str, str]:
 
 
 def _mistakes(
-    evaluation: Evaluation, dataset: Dataset | StreamedDataset, class_names: Sequence[str]
+    run: TrainedRun, evaluation: Evaluation, dataset: Dataset | StreamedDataset, class_names: Sequence[str]
 ) -> list[dict[str, str]]:
-    """The images with the most confident wrong predictions."""
+    """The images with the most confident wrong predictions, also with what the network used."""
     confidence = np.where(evaluation.predicted == evaluation.labels, 0.0, evaluation.probabilities.max(axis=1))
     worst = np.argsort(-confidence, kind="stable")[:_MISTAKES]
     worst = worst[confidence[worst] > 0]
@@ -91,10 +93,20 @@ def _mistakes(
     titles = [
         f"{one} {share:.2f}\nis {other}" for one, share, other in zip(predicted, confidence[worst], true, strict=True)
     ]
-    return [
+    shown = [
         embed_figure(
             "The most confident mistakes", figures.draw_pictures(images, titles),
             "Above each image: the predicted class with its probability, and the true class.",
             f"An image of {true[0]} is predicted as {predicted[0]} with a probability of {confidence[worst[0]]:.2f}.",
         )
     ]  # fmt: skip
+    if feature_maps(run.state, images.shape[1:], image_size=run.config.recipe.image_size):
+        maps = grad_cam(run.state, images, classes=evaluation.predicted[worst], image_size=run.config.recipe.image_size)
+        shown.append(
+            embed_figure(
+                "Grad-CAM of these mistakes", figures.draw_pictures(images, titles, heat_maps=np.asarray(maps)),
+                "The regions that raise the logit of the predicted class, in yellow.",
+                f"The regions of an image of {true[0]} for which the network predicts {predicted[0]}.",
+            )
+        )  # fmt: skip
+    return shown

@@ -52,7 +52,7 @@ def activations(
     """
     check_state(state)
     check_images(images)
-    names = layer_names(state, images.shape[1:], image_size=image_size)
+    names = layer_shapes(state, images.shape[1:], image_size=image_size)
     for pattern in layers or ():
         if not any(fnmatchcase(name, pattern) for name in names):
             raise ValueError(f"layers {pattern!r}: no module of the network matches; it has {', '.join(names)}")
@@ -61,7 +61,7 @@ def activations(
     return {name: found[name] for name in chosen}
 
 
-def layer_names(
+def layer_shapes(
     state: TrainState, image_shape: Sequence[int], *, image_size: int | None = None
 ) -> dict[str, tuple[int, ...]]:
     """The paths of the modules in the order of the calls, with the shape of the output for one image, without its axis.

@@ -4,9 +4,10 @@ import numpy as np
 import optax
 import pytest
 from flax import linen as nn
+from networks import Dropout
 
-from jaxcnn import models
-from jaxcnn.insight import grad_cam
+from jaxcnn import InputError, models
+from jaxcnn.insight import feature_maps, grad_cam
 from jaxcnn.training import create_train_state
 
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 1)).astype(np.float32)
@@ -72,6 +73,13 @@ def test_layers_without_feature_maps_raise(state):
     for layer in ("dense", "conv2"):
         with pytest.raises(ValueError, match=f"layer '{layer}': expected a module with feature maps, one of conv"):
             grad_cam(state, IMAGES, layer=layer)
+
+
+def test_a_network_without_feature_maps_raises():
+    state = create_train_state(Dropout(), optax.sgd(0.1), 0, (8, 8, 1))
+    assert feature_maps(state, (8, 8, 1)) == {}
+    with pytest.raises(InputError, match="the network has no layer with feature maps"):
+        grad_cam(state, IMAGES)
 
 
 def test_the_last_map_of_a_residual_network_is_its_last_block():
