@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from typing import Any
 
 from jaxcnn.data import name_augmentation
 from jaxcnn.recipes import Recipe, get_recipe
@@ -15,45 +16,46 @@ def command_of(config: RunConfig) -> str:
         >>> command_of(RunConfig(get_recipe("lenet"), seed=3))
         'jaxcnn train lenet --seed 3'
     """
-    recipe = config.recipe
-    usual = get_recipe(recipe.command_name)
-    options = {
-        "epochs": (recipe.num_epochs, usual.num_epochs),
-        "batch-size": (recipe.batch_size, usual.batch_size),
-        "learning-rate": (recipe.learning_rate, usual.learning_rate),
-        "optimizer": (_optimizer_words(recipe), _optimizer_words(usual)),
-        "schedule": (recipe.schedule, usual.schedule),
-        "warmup-epochs": (recipe.warmup_epochs, usual.warmup_epochs),
-        "weight-decay": (recipe.weight_decay, usual.weight_decay),
-        "clip-norm": (recipe.clip_norm, usual.clip_norm),
-        "label-smoothing": (recipe.label_smoothing, usual.label_smoothing),
-        "accumulate": (recipe.accumulate, usual.accumulate),
-        "ema": (recipe.ema_decay, usual.ema_decay),
-        "augment": (
-            name_augmentation(recipe.augmentation, recipe.mixing),
-            name_augmentation(usual.augmentation, usual.mixing),
-        ),
-        "class-weights": (_class_weights_words(recipe), _class_weights_words(usual)),
-        "freeze": (",".join(recipe.freeze) or "none", ",".join(usual.freeze) or "none"),
-        "seed": (config.seed, 0),
-        "init-from": (config.init_from.source if config.init_from else None, None),
-        "data": (config.data.source, None),
-        "limit": (config.limit, None),
-        "val-fraction": (config.val_fraction, None),
-        "val-seed": (config.val_seed, 0),
-        "patience": (config.patience, None),
-        "until": (config.until, None),
-        "dtype": (config.dtype, "float32"),
-    }
-    words = ["jaxcnn", "train", recipe.command_name]
-    for name, (value, default) in options.items():
-        if value != default and value is not None:
+    usual = option_values(RunConfig(get_recipe(config.recipe.command_name)))
+    words = ["jaxcnn", "train", config.recipe.command_name]
+    for name, value in option_values(config).items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value != usual[name] and value is not None:
             words += [f"--{name}", str(value)]
-    flags = {
-        "--normalize": recipe.normalization is not None and usual.normalization is None,
-        "--deterministic": config.deterministic,
+    return shlex.join(words)
+
+
+def option_values(config: RunConfig) -> dict[str, Any]:
+    """The value of each option of `jaxcnn train` that gives these settings; None if no value does."""
+    recipe = config.recipe
+    return {
+        "epochs": recipe.num_epochs,
+        "batch-size": recipe.batch_size,
+        "learning-rate": recipe.learning_rate,
+        "optimizer": _optimizer_words(recipe),
+        "schedule": recipe.schedule,
+        "warmup-epochs": recipe.warmup_epochs,
+        "weight-decay": recipe.weight_decay,
+        "clip-norm": recipe.clip_norm,
+        "label-smoothing": recipe.label_smoothing,
+        "accumulate": recipe.accumulate,
+        "ema": recipe.ema_decay,
+        "augment": name_augmentation(recipe.augmentation, recipe.mixing),
+        "class-weights": _class_weights_words(recipe),
+        "freeze": ",".join(recipe.freeze) or "none",
+        "normalize": recipe.normalization is not None and get_recipe(recipe.command_name).normalization is None,
+        "seed": config.seed,
+        "init-from": None if config.init_from is None else config.init_from.source,
+        "data": config.data.source,
+        "limit": config.limit,
+        "val-fraction": config.val_fraction,
+        "val-seed": config.val_seed,
+        "patience": config.patience,
+        "until": config.until,
+        "dtype": config.dtype,
+        "deterministic": config.deterministic,
     }
-    return shlex.join([*words, *(flag for flag, is_set in flags.items() if is_set)])
 
 
 def _optimizer_words(recipe: Recipe) -> str | None:

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from jaxcnn.recipes import ALL_RECIPES
+from jaxcnn.report.command import option_values
 from jaxcnn.report.tables import cell
 from jaxcnn.runs import RunConfig, TrainedRun, flatten_config
 from jaxcnn.training import EpochResult
+
+_WORDS = {"None": "none", "True": "yes", "False": "no"}
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,19 @@ def mean_and_deviation(values: Sequence[float]) -> str:
 
 
 def _differences(config: RunConfig, others: Sequence[RunConfig]) -> tuple[str, ...]:
-    """The settings of `config` that differ from those of `others` with the same recipe."""
-    own = flatten_config(config.as_json())
-    same_recipe = [flatten_config(other.as_json()) for other in others if other.recipe.name == config.recipe.name]
-    names = dict.fromkeys(name for settings in [own, *same_recipe] for name in settings if name != "seed")
+    """The settings of `config` that differ from those of `others` with the same recipe.
+
+    They are those of options if the options tell all apart, else all entries of config.json.
+    """
+    same_recipe = [other for other in others if other.recipe.name == config.recipe.name]
+    options = [option_values(other) for other in same_recipe]
+    if len({str(values | {"seed": 0}) for values in options}) == len(same_recipe):
+        own, settings = option_values(config), options
+    else:
+        own, settings = flatten_config(config.as_json()), [flatten_config(other.as_json()) for other in same_recipe]
+    names = dict.fromkeys(name for each in [own, *settings] for name in each if name != "seed")
     return tuple(
-        f"{name.replace('_', ' ')} {'none' if own.get(name) is None else own[name]}"
+        f"{name.replace('_', ' ').replace('-', ' ')} {_WORDS.get(str(own.get(name)), own.get(name))}"
         for name in names
-        if any(settings.get(name) != own.get(name) for settings in same_recipe)
+        if any(each.get(name) != own.get(name) for each in settings)
     )

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from jaxcnn.data import Normalization, RandomErasing
 from jaxcnn.report.grouping import group_runs
 
 
@@ -16,6 +17,22 @@ def test_a_setting_that_only_another_group_has_is_none(make_run):
     assert [group.differences for group in group_runs([run, held_out])] == [
         ("val fraction none",), ("val fraction 0.1",)
     ]  # fmt: skip
+
+
+def test_settings_are_named_as_their_options(make_run):
+    run = make_run([(None, 0.5)])
+    recipe = replace(run.config.recipe, augmentation=RandomErasing(0.5), normalization=Normalization((0.5,), (0.5,)))
+    augmented = replace(run, config=replace(run.config, recipe=recipe))
+    assert [group.differences for group in group_runs([run, augmented])] == [
+        ("augment none", "normalize no"), ("augment erase:0.5", "normalize yes")
+    ]  # fmt: skip
+
+
+def test_settings_without_an_option_are_named_as_recorded(make_run):
+    run = make_run([(None, 0.5)])
+    recipe = replace(run.config.recipe, init_gain=2.0)
+    other = replace(run, config=replace(run.config, recipe=recipe))
+    assert [group.differences for group in group_runs([run, other])] == [("init gain none",), ("init gain 2.0",)]
 
 
 def test_the_first_run_of_each_seed_is_counted(validated):
