@@ -1,4 +1,4 @@
-"""Measure the figures in docs/how-to: learning rates, averaged runs, averaged views and trained weights.
+"""Measure the numbers in docs/how-to: learning rates, averaged runs, averaged views and trained weights.
 
     python experiments/how_to_figures.py --output experiments/results/how-to-avx2-2-cores.json
 
@@ -137,11 +137,11 @@ PARTS: dict[str, Callable[[data.Dataset, Path], dict[str, Any]]] = {
 
 
 def main(parts: tyro.conf.Positional[tuple[str, ...]] = tuple(PARTS), /, *, output: Path) -> None:
-    """Measure the figures.
+    """Measure the numbers.
 
     Args:
         parts: what to measure: transfer, ensemble, views, rates.
-        output: JSON file for the figures. Other parts in it are kept.
+        output: JSON file for the results. Other parts in the file are kept.
     """
     configure_malloc()
     set_num_cpu_devices(None)

@@ -19,7 +19,7 @@ def show_evaluation(
 ) -> None:
     """Print accuracy, loss and calibration error, the metrics of each class, and the most frequent confusions.
 
-    Of more than 20 classes, the ten with the lowest F1 are shown.
+    With more than 20 classes, only the ten with the lowest F1 are shown.
     """
     images = count_of(len(evaluation.labels), f"{_SPLITS[split]} image")
     say(
@@ -45,7 +45,7 @@ def print_evaluation(
     *,
     split: Split,
 ) -> None:
-    """Print a JSON object: what was evaluated, the split, and all figures of that split."""
+    """Print a JSON object: what was evaluated, the split, and all metrics of that split."""
     members = trained.runs if isinstance(trained, Ensemble) else (trained,)
     about = {
         "title": trained.title,

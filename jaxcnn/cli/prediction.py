@@ -40,13 +40,13 @@ def show_predictions(
         dark_on_light: whether the images are dark on a light background; None infers it. It must be None for a network
             that was trained on image files, because all images are then read as they are.
         as_json: whether to print one JSON object a line: file, classes.
-        explain: a new folder for a picture of each image that explains its most probable class; None for no pictures.
+        explain: a new folder for pictures that explain the most probable class of each image; None for no pictures.
 
     Raises:
         ImageError: if images cannot be read. It names all of them, and is raised after the predictions for the others
             are printed.
         InputError: if `top` is not a number of classes, `dark_on_light` is given for a network that was trained on
-            image files, or `explain` is given for an ensemble or is a folder with files.
+            image files, or `explain` is given for an ensemble or is not a new folder.
     """
     class_names = run.config.data.class_names
     top = min(3, len(class_names)) if top is None else top
@@ -54,7 +54,7 @@ def show_predictions(
         raise InputError(f"--top {top}: expected 1 to {len(class_names)}, the number of classes")
     if explain is not None:
         if not isinstance(run, TrainedRun):
-            raise InputError(f"--explain {explain}: expected one run, not several; give the directory of one")
+            raise InputError(f"--explain {explain}: expected the directory of one run, not of several")
         check_new_folder(explain)
     if not paths:
         raise InputError("no images given: expected image files, or folders of them")

@@ -38,16 +38,16 @@ class TestedRecipe(RecipeOptions):
 
 @dataclass(frozen=True)
 class RangeOptions:
-    """The test.
+    """Options of the test.
 
     Attributes:
         min: learning rate of the first step.
         max: learning rate of the last step.
         steps: number of steps.
         seed: random seed of initialization, dropout, augmentation and the order of the data.
-        seeds: number of runs, with the seeds from --seed. Their range shows how certain the suggestion is.
-        output: PNG file for the curve; it must not exist.
-        json: print the rates, losses and suggestions as a JSON object. The curve is then drawn only with --output.
+        seeds: number of runs, with the seeds from --seed. The range of their suggestions shows the uncertainty.
+        output: new PNG file for the curve.
+        json: print the rates, losses and suggestions as a JSON object, and draw the curve only with --output.
     """
 
     min: float = 1e-6
@@ -72,7 +72,7 @@ class RangeOptions:
         if path.exists():
             raise InputError(f"{path} exists: remove it, or give another --output")
         if not path.parent.is_dir():
-            raise InputError(f"--output {path}: there is no folder {path.parent}; make it first")
+            raise InputError(f"--output {path}: the folder {path.parent} does not exist; create it first")
         return path
 
 
@@ -88,15 +88,15 @@ def lr_find(
 ) -> None:
     """Suggest a learning rate.
 
-    A short training tries rates that rise exponentially.
+    Train for a few steps while the learning rate rises exponentially.
 
     The suggestion is one tenth of the rate with the lowest smoothed loss.
 
-    Of several seeds, it is the lowest one.
+    With several seeds, it is the lowest of their suggestions.
 
     Args:
         name: the recipe, as for train. Its learning rate and schedule are not used.
-        test: the test.
+        test: the learning rate range test.
         recipe: changes of the recipe.
         data: the images.
         platform: what to compute on.
@@ -142,7 +142,7 @@ def _draw(test: RangeTest, title: str, path: Path) -> None:
 
 
 def _describe(test: RangeTest, config: runs.RunConfig, num_steps: int) -> list[str]:
-    """The test, which ends before `num_steps` if it diverges, and the suggestion."""
+    """Describe the test, which ends before `num_steps` if it diverges, and the suggestion."""
     recipe, steps = config.recipe, len(test.rates)
     seeds = [str(config.seed + number) for number in range(len(test.losses))]
     diverged = ", where the loss diverges" if steps < num_steps else ""
@@ -153,13 +153,13 @@ def _describe(test: RangeTest, config: runs.RunConfig, num_steps: int) -> list[s
     if test.suggestion is None:
         return [
             *lines,
-            "no suggestion: the loss does not fall by 5 % before the last rate; change --min, --max or --steps",
+            "no suggestion: the loss falls by less than 5 %, or is lowest at the last rate; give a higher --max or more --steps",
         ]
     by_seed = ", ".join("none" if math.isnan(rate) else f"{rate:.2g}" for rate in test.suggestions)
     several = f" (by seed: {by_seed})" if len(seeds) > 1 else ""
     lines.append(f"suggested learning rate: {test.suggestion:.2g}{several}")
     if recipe.schedule != "constant" or recipe.warmup_epochs:
-        lines.append(f"it is the highest rate of the schedule {recipe.schedule}, as --learning-rate gives it")
+        lines.append(f"give it as --learning-rate, the highest rate of the {recipe.schedule} schedule")
     return lines
 
 

@@ -42,12 +42,12 @@ class RecipeOptions:
             Each micro-batch has its own dropout masks and batch norm.
         ema: evaluate, predict and export with an exponential moving average of the parameters and batch statistics, of
             this decay, such as 0.999.
-        augment: random changes of the training images: some of flip, shift:PIXELS, rotate:DEGREES, brightness:B,
+        augment: random augmentation of the training images: some of flip, shift:PIXELS, rotate:DEGREES, brightness:B,
             erase:PROBABILITY, cutout:PIXELS, mixup:ALPHA and cutmix:ALPHA, as in flip,shift:2,erase:0.5; or none.
-        normalize: subtract the mean of the training images, and divide by their standard deviation, for each channel.
-        class_weights: factors of the losses of the classes: balanced, numbers separated by commas, or none.
-        freeze: layers and parameters that are not trained, as in 'conv*,dense1/bias'; or none. A frozen batch norm uses
-            its running statistics.
+        normalize: normalize each channel by the mean and the standard deviation of the training images.
+        class_weights: weight of the loss of each class: balanced, numbers separated by commas, or none.
+        freeze: layers and parameters that are not trained, such as 'conv*,dense1/bias'; or none. A frozen batch norm
+            uses its running statistics.
     """
 
     epochs: Annotated[int | None, option("INT", _RECIPE)] = None
@@ -155,7 +155,7 @@ def _parse_class_weights(text: str) -> str | tuple[float, ...] | None:
     """The value of `Recipe.class_weights` that --class-weights names.
 
     Raises:
-        InputError: if it names none.
+        InputError: if `text` is not one.
     """
     if text in ("balanced", "none"):
         return None if text == "none" else text

@@ -37,9 +37,8 @@ def evaluate(
         data: the data, as for train.
         split: the images to test on; val and train are split as in the run.
         best: use the checkpoint with the best validation accuracy, not the newest one.
-        tta: average the probabilities over views of each image (test-time augmentation): flip, the mirrored image;
-            shift:PIXELS, the image shifted up, down, left and right; or both, as in flip,shift:1.
-        json: print a JSON object with all figures, and the split that they are from.
+        tta: test-time augmentation: average over the views flip, shift:PIXELS or both, such as flip,shift:1.
+        json: print all metrics and the confusion matrix as a JSON object.
     """
     trained = runs.open_run_or_ensemble(run, best=best, views=None if tta is None else parse_views(tta))
     platform.configure_malloc()
@@ -74,8 +73,7 @@ def predict(
         json: print a JSON object for each image.
         best: use the checkpoint with the best validation accuracy, not the newest one.
         tta: average the probabilities over views of each image, as for evaluate.
-        explain: a new folder for a picture of each image with its Grad-CAM heat map and its input gradient, for the
-            most probable class.
+        explain: a new folder for pictures that explain the most probable class: Grad-CAM and input gradients.
     """
     trained = runs.open_run_or_ensemble(run, best=best, views=None if tta is None else parse_views(tta))
     platform.enable_compilation_cache()
@@ -121,8 +119,7 @@ def export(
 
     Args:
         run: the directory of the run.
-        format: stablehlo, the program with its weights for jax.export; onnx, the program for ONNX runtimes;
-            safetensors, the weights alone; or web, an HTML page that classifies images in a browser.
+        format: stablehlo and onnx contain the program, safetensors only the weights; web is a page for browsers.
         output: the file.
         best: use the checkpoint with the best validation accuracy, not the newest one.
     """

@@ -43,8 +43,8 @@ class TrainingOptions:
     Attributes:
         seed: random seed of initialization, dropout, augmentation and the order of the data.
         seeds: number of runs, with the seeds from --seed.
-        init_from: start from these weights: the directory of a run, or a safetensors file of jaxcnn export or PyTorch.
-            For another number of classes the head is new.
+        init_from: start from these weights: the directory of a run, or a safetensors file from jaxcnn export or
+            PyTorch. The head is new if the number of classes differs.
         dtype: type of the computation.
         patience: stop a run after this many epochs without a better validation accuracy.
         until: stop a run when its validation accuracy reaches this, such as 0.94.

@@ -15,12 +15,12 @@ def find_weights(source: Path, recipe: Recipe, paths: Iterable[Path]) -> runs.In
     """The weights in the directory of a run or in a safetensors file.
 
     Args:
-        source: the directory or file. If it is gone, runs that have begun with it can still be resumed.
+        source: the directory or file. If it no longer exists, runs that started from it can still be resumed.
         recipe: the recipe of the runs that start from it.
-        paths: their directories.
+        paths: the directories of these runs.
 
     Raises:
-        InputError: if there are none, or they cannot be read.
+        InputError: if there are no weights, or they cannot be read.
     """
     place = str(source.absolute())
     if not source.exists():
@@ -31,7 +31,7 @@ def find_weights(source: Path, recipe: Recipe, paths: Iterable[Path]) -> runs.In
             had, has = (each.normalization is not None for each in (run.config.recipe, recipe))
             if had != has:
                 words = ("with", "without") if had else ("without", "with")
-                _LOGGER.warning("%s was trained %s --normalize, and this run is trained %s it", source, *words)
+                _LOGGER.warning("%s was trained %s --normalize, but this run is trained %s it", source, *words)
             return runs.InitFrom.of(place, run.state.eval_variables)
         return runs.InitFrom.of(place, interop.load_weights(source, recipe.model, recipe.image_size))
     except InputError as error:
@@ -39,7 +39,7 @@ def find_weights(source: Path, recipe: Recipe, paths: Iterable[Path]) -> runs.In
 
 
 def _recorded(source: Path, place: str, paths: Iterable[Path]) -> runs.InitFrom:
-    """The record of weights that are gone, in the settings of one of the runs in `paths`."""
+    """The record of weights that no longer exist, from the settings of a run in `paths`."""
     for path in paths:
         if (path / "config.json").exists():
             recorded = runs.RunConfig.from_json(runs.read_config(path)).init_from

@@ -5,11 +5,11 @@ from jaxtyping import Integer
 
 
 def balanced_class_weights(labels: Integer[np.ndarray, " n"], num_classes: int) -> tuple[float, ...]:
-    """Weights with which each class has the same total weight in the loss.
+    """Weights that give each class the same total weight in the loss.
 
         weight_k = N / (K * n_k)
 
-    with n_k of the N examples in class k, and K classes that have examples. The mean weight of the examples is 1. A
+    where n_k of the N examples are in class k, and K classes have examples. The mean weight of the examples is 1. A
     class without examples has the weight 0.
 
     Args:

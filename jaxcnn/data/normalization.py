@@ -19,11 +19,11 @@ class Normalization:
         y[..., c] = (x[..., c] - mean_c) / std_c
 
     Attributes:
-        mean: of each channel, of pixels in [0, 1].
-        std: of each channel, above 0.
+        mean: mean of each channel, for pixels in [0, 1].
+        std: standard deviation of each channel, above 0.
 
     Raises:
-        InputError: if there is not one pair of finite numbers for each channel, or a standard deviation is not above 0.
+        InputError: if `mean` and `std` differ in length, or a number is not finite, or a `std` is not above 0.
 
     Examples:
         >>> Normalization((0.5,), (0.25,))(jnp.ones((1, 1, 1, 1))).item()
@@ -39,7 +39,7 @@ class Normalization:
         if len(self.mean) != len(self.std) or not self.mean:
             raise InputError(f"mean {self.mean} and std {self.std}: expected one number for each channel")
         if not (np.isfinite([*self.mean, *self.std]).all() and min(self.std) > 0):
-            raise InputError(f"mean {self.mean} and std {self.std}: expected finite numbers, and a std above 0")
+            raise InputError(f"mean {self.mean} and std {self.std}: expected finite numbers, and std above 0")
 
     def __str__(self) -> str:
         mean, std = (", ".join(f"{value:.3f}" for value in values) for values in (self.mean, self.std))
@@ -48,15 +48,15 @@ class Normalization:
     def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
         """Normalize images with pixels in [0, 1]; keep their type and shape."""
         if images.shape[-1] != len(self.mean):
-            raise ValueError(f"images of shape {images.shape}: expected {len(self.mean)} channels, as in the mean")
+            raise ValueError(f"images of shape {images.shape}: expected {len(self.mean)} channels, as mean has")
         mean, std = (jnp.array(values, images.dtype)[None, None, None] for values in (self.mean, self.std))
         return (images - mean) / std
 
     @classmethod
     def of_images(cls, source: DataSource) -> "Normalization":
-        """The mean and the standard deviation of all pixels of each channel of all images of `source`.
+        """The mean and the standard deviation of each channel over all pixels and images of `source`.
 
-        The sums are those of integers, so the result is exact and does not depend on the order of the images. A channel
+        The sums are integers, so the result is exact and does not depend on the order of the images. A channel
         with the same value everywhere gets the standard deviation 1.
 
         Examples:

@@ -12,8 +12,8 @@ from jaxcnn.errors import InputError
 class Views:
     """Mirrored and shifted copies of images.
 
-    The views are the image itself and, with a shift, the image shifted by so many pixels up, down, left and right, with
-    a border of zeros; with a flip, also all of these mirrored left to right.
+    The views are the image itself and, with a shift, the image shifted by this many pixels up, down, left and right,
+    with a border of zeros; with a flip, also all of these mirrored left to right.
 
     Attributes:
         flip: whether to mirror.
@@ -56,7 +56,7 @@ def parse_views(text: str) -> Views:
     """Make the views that `text` names: flip, shift:PIXELS, or both, separated by a comma; shift alone means 1 pixel.
 
     Raises:
-        InputError: if it names none.
+        InputError: if `text` does not name views.
 
     Examples:
         >>> parse_views("flip,shift:2")

@@ -2,7 +2,7 @@
 
 grad_cam         the regions of an image that raise the logit of a class
 feature_maps     the layers that Grad-CAM can use
-input_gradients  the derivative of the logit of a class by each pixel
+input_gradients  the gradient of the logit of a class with respect to the image
 """
 
 from jaxcnn.insight.grad_cam import feature_maps, grad_cam

@@ -25,7 +25,7 @@ def grad_cam(
     layer: str | None = None,
     image_size: int | None = None,
 ) -> Float[Array, "n h w"]:
-    """A heat map for each image: where the feature maps of a layer raise the logit of a class.
+    """A heat map for each image that shows where the feature maps of a layer raise the logit of a class.
 
         map_i = relu(sum over channels k of a_ik * A_ik),    a_ik = mean over pixels of d logit_i[class_i] / d A_ik
 

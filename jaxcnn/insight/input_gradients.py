@@ -18,7 +18,7 @@ def input_gradients(
     classes: Integer[Array | np.ndarray, " n"] | None = None,
     image_size: int | None = None,
 ) -> Float[Array, "n h w c"]:
-    """The derivative of the logit of a class by each pixel, in evaluation mode.
+    """The gradient of the logit of a class with respect to the image, in evaluation mode.
 
         gradient_i = d logit_i[class_i] / d image_i
 

@@ -47,11 +47,11 @@ def export_network(
     'stablehlo' is the whole program with its weights, from images (batch, H, W, C), float32 in [0, 1], to logits
     (batch, num_classes). It runs on CPUs, NVIDIA GPUs and TPUs: `jax.export.deserialize(bytes).call(images)`. 'onnx' is
     the same program for ONNX runtimes, from the input 'images' to the output 'logits'; this export clears JAX's caches.
-    Both take any batch size. 'safetensors' has the variables alone, by paths such as params/conv1/kernel, for
+    Both take any batch size. 'safetensors' contains only the variables, by paths such as params/conv1/kernel, for
     `safetensors.numpy.load_file`. 'web' is an HTML page that classifies images in the browser; it contains the ONNX
     program and ONNX Runtime.
 
-    The metadata of ONNX and safetensors files has `about` and the preprocessing. StableHLO has no place for metadata.
+    The metadata of ONNX and safetensors files contains `about` and the preprocessing. StableHLO files have no metadata.
 
     Args:
         apply_fn: the network's `apply`.
@@ -60,7 +60,7 @@ def export_network(
         format: the format: 'stablehlo', 'onnx', 'safetensors' or 'web'.
         image_shape: height, width and channels of the input images.
         image_size: height and width in pixels to which the program resizes the images; None for no resizing.
-        about: what is known about the network.
+        about: description of the network for the metadata.
 
     Returns:
         The largest absolute difference of the logits, divided by the largest absolute logit if that exceeds 1.
@@ -127,7 +127,7 @@ def _web(network: Network, variables: Variables, images: Images, metadata: Metad
 
 
 def _run_in_two_batches(program: bytes, images: Images) -> np.ndarray:
-    """The logits of the first image alone and of all others together: the batch size is free."""
+    """The logits of the first image and of the others, from two calls, to check that the batch size is free."""
     return np.concatenate([run_onnx(program, images[:1]), run_onnx(program, images[1:])])
 
 

@@ -1,4 +1,4 @@
-"""Metadata of exported files: what a program needs to know to use a network without jaxcnn."""
+"""Metadata of exported files: what other programs need to use a network without jaxcnn."""
 
 import json
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ _CROPPED = (
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """What is known about a trained network.
+    """Description of a trained network.
 
     Attributes:
-        network: its name for readers, such as 'ResNet'.
-        steps: optimizer steps of its training.
+        network: its display name, such as 'ResNet'.
+        steps: number of training steps.
         data: the name of the data that it was trained on.
         class_names: the name of each class, in the order of the logits.
-        light_on_dark: whether image files become light on a dark background, as `data.read_image` reads them. Otherwise
-            they stay as they are, as `data.read_pictures` reads them.
-        test_accuracy: the share of test images that it classifies correctly.
+        light_on_dark: whether image files are made light on a dark background, as by `data.read_image`. Otherwise
+            their colors are not changed, as by `data.read_pictures`.
+        test_accuracy: accuracy on the test images.
     """
 
     network: str = "network"
@@ -43,7 +43,7 @@ def make_metadata(
     """The metadata of a network: `about`, and the preprocessing of its input in numbers and in words.
 
     Args:
-        about: what is known about the network; unknown parts are left out.
+        about: description of the network; unknown parts are left out.
         image_shape: height, width and channels of the input images.
         image_size: height and width to which the exported program resizes them; None for no resizing.
 
@@ -64,7 +64,9 @@ def make_metadata(
         + (_PADDED if about.light_on_dark else _CROPPED).format(height=height, width=width)
     )
     if size != [height, width]:
-        words += f" The program resizes the input to {size[0]}x{size[1]} bilinearly; weights alone do not."
+        words += (
+            f" The program resizes the input to {size[0]}x{size[1]} bilinearly; for weights alone, resize it first."
+        )
     known = {
         "network": about.network, "steps": about.steps, "data": about.data, "class_names": list(about.class_names),
         "test_accuracy": about.test_accuracy,
@@ -76,7 +78,7 @@ def make_metadata(
 
 
 def as_strings(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """The values as strings, for formats with nothing else; all but strings become JSON.
+    """The values as strings, for formats that store only strings; other values are encoded as JSON.
 
     Examples:
         >>> as_strings({"network": "LeNet", "class_names": ["shirt", "bag"]})

@@ -1,4 +1,4 @@
-"""Pools of an ONNX program as the two-dimensional pools that every ONNX runtime has."""
+"""Conversion of the pools of an ONNX program to two-dimensional pools, which every ONNX runtime supports."""
 
 from typing import TYPE_CHECKING, Any
 

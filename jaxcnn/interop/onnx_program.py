@@ -38,7 +38,7 @@ def to_onnx(network: Callable[[Array], Array], image_shape: tuple[int, int, int]
     Args:
         network: a function from images to logits, with its weights.
         image_shape: height, width and channels of the images.
-        metadata: is recorded in the program as strings.
+        metadata: recorded in the program as strings.
 
     Raises:
         InputError: if jax2onnx cannot convert an operation of the network.
@@ -68,7 +68,7 @@ def run_onnx(program: bytes, images: Float[np.ndarray, "n h w c"]) -> Float[np.n
     """The logits of an ONNX program from `to_onnx`, computed by ONNX Runtime on the CPU.
 
     Raises:
-        InputError: if ONNX Runtime does not have an operation of the program for its types.
+        InputError: if ONNX Runtime does not implement an operation of the program for its types.
     """
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors  # pyright: ignore[reportAttributeAccessIssue]
@@ -82,4 +82,4 @@ def run_onnx(program: bytes, images: Float[np.ndarray, "n h w c"]) -> Float[np.n
 
 def _unsupported(error: Exception) -> InputError:
     reason = str(error).splitlines()[0].rpartition(" : ")[2].rstrip(".")
-    return InputError(f"the network cannot be an ONNX program ({reason}): use the stablehlo format")
+    return InputError(f"the network cannot be exported to ONNX ({reason}): use the stablehlo format")

@@ -10,12 +10,12 @@ from jaxcnn.interop.web_runtime import VERSION, load_runtime
 
 
 def make_web_page(program: bytes, num_classes: int, metadata: Mapping[str, Any]) -> bytes:
-    """Render the page with an ONNX program and the runtime inside.
+    """Render the page, which contains an ONNX program and the runtime.
 
     Args:
         program: from `to_onnx`.
         num_classes: length of the logits; the classes are numbered if the metadata has no names.
-        metadata: from `make_metadata`. The page shows it, and prepares images as it says.
+        metadata: from `make_metadata`. The page shows it, and preprocesses images accordingly.
 
     Returns:
         The page, UTF-8.

@@ -23,7 +23,7 @@ def load_runtime() -> tuple[bytes, bytes]:
     """The JavaScript module and the WebAssembly program of onnxruntime-web, downloaded by npm if they are not cached.
 
     Raises:
-        InputError: if they are not in the cache and npm is missing or cannot download them, or the archive is another.
+        InputError: if they are not cached and npm is missing or cannot download them, or if the SHA-256 differs.
     """
     archive = runtime_archive()
     try:
@@ -40,7 +40,7 @@ def load_runtime() -> tuple[bytes, bytes]:
 
 
 def runtime_archive() -> Path:
-    """Where the cache has the archive from npm."""
+    """The path of the archive from npm in the cache."""
     return cache_directory().with_name("onnxruntime-web") / ARCHIVE
 
 

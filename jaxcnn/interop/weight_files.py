@@ -1,4 +1,4 @@
-"""Weights in a safetensors file, as the variables of a network."""
+"""Loading of weights from safetensors files, as the variables of a network."""
 
 import re
 from collections.abc import Mapping
@@ -17,21 +17,21 @@ _COLLECTIONS = ("params/", "batch_stats/")
 
 
 def load_weights(path: Path, model: nn.Module, image_size: int) -> Variables:
-    """The variables in a safetensors file for a network like `model`, for the classes and channels of the file.
+    """Load the variables in a safetensors file for a network like `model`, with the classes and channels of the file.
 
-    The file is one of `export_network`, or the state_dict of a PyTorch module. A safetensors file sorts its tensors, so
-    those of PyTorch are matched by name: by the names of `variables_to_torch`, or torchvision's for a ResNet.
+    The file is from `export_network`, or contains the state_dict of a PyTorch module. A safetensors file sorts its
+    tensors, so those of PyTorch are matched by name: the names of `variables_to_torch`, or torchvision's for a ResNet.
 
     Args:
         path: the file.
-        model: the network; its number of classes can be another one.
+        model: the network; its number of classes can differ.
         image_size: height and width of its images in pixels.
 
     Returns:
-        {'params', 'batch_stats'}. 'batch_stats' can be absent without batch norm.
+        {'params', 'batch_stats'}. 'batch_stats' can be missing if there is no batch norm.
 
     Raises:
-        InputError: if the file cannot be read, its tensors have other names, or PyTorch's do not fit the network.
+        InputError: if the file cannot be read, or its tensors have other names or do not fit the network.
     """
     tensors = _read(path)
     if all(name.startswith(_COLLECTIONS) for name in tensors):
@@ -56,8 +56,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         tensors = load_file(path)
     except (OSError, SafetensorError, TypeError, KeyError) as error:  # the last two: of a type that NumPy lacks
         raise InputError(
-            f"{path} cannot be read ({error}): expected a safetensors file of float32, such as jaxcnn export "
-            "--format safetensors writes"
+            f"{path} cannot be read ({error}): expected a float32 safetensors file, such as one from jaxcnn export "
+            "--format safetensors"
         ) from error
     tensors = {name: array for name, array in tensors.items() if array.ndim > 0}
     if not tensors:
@@ -68,7 +68,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 def _in_order(
     path: Path, tensors: Mapping[str, np.ndarray], model: nn.Module, image_size: int
 ) -> dict[str, np.ndarray]:
-    """`tensors` of PyTorch in the order of the network, which their names give."""
+    """`tensors` of PyTorch in the order of the network, found by their names."""
     network = type(model).__name__
     namings = [_names(model, image_size)]
     if isinstance(model, ResNet):
@@ -79,7 +79,7 @@ def _in_order(
     if unknown := sorted(set(tensors) - set(names)):
         raise InputError(
             f"{path} has tensors that {network} lacks ({list_names(unknown)}): expected names such as "
-            f"{', '.join(names[:3])}; rename them, or use interop.variables_from_torch, which does not need names"
+            f"{', '.join(names[:3])}; rename them, or use interop.variables_from_torch, which matches tensors by order"
         )
     return {name: tensors[name] for name in names if name in tensors}
 

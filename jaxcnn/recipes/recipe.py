@@ -102,10 +102,10 @@ class Recipe:
             gives He's initialization; None keeps the network's own.
         augmentation: augmentation of the training images, such as `data.Augmentation`; None for no augmentation.
         mixing: mixing of the images and labels of a step, such as `data.Mixup`; None for no mixing.
-        normalization: normalization of the network's input, in training and wherever it is used, such as
-            `data.Normalization`; 'train' for the mean and std of the training split of the run; None for none.
-        class_weights: factors of the losses of the classes; 'balanced' for those of `data.balanced_class_weights` for
-            the training split of the run; None for none.
+        normalization: normalization of the network's input, in training and evaluation, such as `data.Normalization`;
+            'train' for the mean and standard deviation of the run's training split; None for none.
+        class_weights: weight of the loss of each class; 'balanced' for `data.balanced_class_weights` of the run's
+            training split; None for none.
         metrics: additional metrics, functions by name, as for `training.FitOptions`.
         accumulate: number of micro-batches of a step, as for `training.train_step`.
         ema_decay: decay of the moving average of parameters and statistics that is evaluated and exported, as for
@@ -307,18 +307,18 @@ class Recipe:
             return self.learning_rate * float(jnp.asarray(schedule(step)))
 
     def resolve(self, train: DataSource, num_classes: int, channels: int) -> "Recipe":
-        """This recipe with numbers in place of 'train' and 'balanced': those of the training examples `train`.
+        """This recipe with 'train' and 'balanced' replaced by numbers from the training examples `train`.
 
         Raises:
-            InputError: if its numbers are for other numbers of classes or channels.
+            InputError: if the numbers are for another number of classes or channels.
         """
         normalization, class_weights = self.normalization, self.class_weights
         if normalization == "train":
             normalization = Normalization.of_images(train)
         elif isinstance(normalization, Normalization) and len(normalization.mean) != channels:
             raise InputError(
-                f"normalization of {len(normalization.mean)} channels for images with {channels}: expected one number "
-                "for each channel"
+                f"normalization of {len(normalization.mean)} channels, but the images have {channels}: expected one "
+                "number for each channel"
             )
         if class_weights == "balanced":
             class_weights = balanced_class_weights(train.read_labels(), num_classes)

@@ -1,4 +1,4 @@
-"""The curves of a group of runs, and what they show."""
+"""The curves of a group of runs, and their description in words."""
 
 import statistics
 from collections.abc import Sequence

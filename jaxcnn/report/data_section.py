@@ -1,4 +1,4 @@
-"""The data of runs: where it is from, sample images, and the images of each class and split."""
+"""The data of runs: its source, sample images, and the number of images of each class and split."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ _DIGESTS = {"all": "all images and labels", "sample": "a sample of them", "val":
 def describe_data(
     groups: Sequence[RunGroup], dataset: Dataset | StreamedDataset, class_names: Sequence[str]
 ) -> dict[str, Any]:
-    """The content about the data. Groups of runs that use other parts of it have a table each.
+    """The content about the data. Groups of runs that use different parts of the data have separate tables.
 
     Args:
         groups: the groups of runs.
@@ -38,7 +38,7 @@ def describe_data(
 
 
 def _part(config: RunConfig) -> tuple[Any, ...]:
-    """The settings that decide which images a run uses."""
+    """The settings that select the images of a run."""
     return config.limit, config.val_fraction, config.val_seed
 
 
@@ -68,7 +68,7 @@ def _describe_part(config: RunConfig, dataset: Dataset | StreamedDataset, class_
     ranges = [f"{_NAMES[split]} {_range(count)}" for split, count in counts.items()]
     return {
         "words": "; ".join(words) or "all images",
-        "balance": f"Images of a class: {', '.join(ranges)}.",
+        "balance": f"Images per class: {', '.join(ranges)}.",
         "table": HtmlTable("Images of each class", [("class", *(_NAMES[split] for split in labels)), *rows, total]),
         "sha256": {
             words: digest for name, words in _DIGESTS.items() if (digest := (config.data.sha256 or {}).get(name))

@@ -1,4 +1,4 @@
-"""Pictures that explain predictions: Grad-CAM and input gradients beside each image."""
+"""Pictures that explain predictions: each image with its Grad-CAM heat map and input gradient."""
 
 import textwrap
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ def write_explanations(
         run: the run with the network.
         images: (N, H, W, C), as the run takes them.
         probabilities: (N, classes), the predictions for them.
-        names: the name of each file, without its ending. If some are equal, all are numbered.
-        directory: the folder for the files; it is made if it does not exist.
+        names: the name of each file, without extension. If some are equal, all are numbered.
+        directory: the folder for the files; it is created if it does not exist.
 
     Returns:
         The files.
@@ -62,7 +62,7 @@ def draw_explanation(
     gradient: Float[np.ndarray, "h w c"],
     title: str,
 ) -> bytes:
-    """A PNG of an image, its Grad-CAM heat map over it, and the size of the gradient at each pixel.
+    """A PNG of an image, the image with its Grad-CAM heat map, and the absolute gradient at each pixel.
 
     Args:
         image: (H, W, C).

@@ -20,7 +20,7 @@ _BOOK = "the book"
 def make_section(
     group: RunGroup, dataset: Dataset | StreamedDataset, class_names: Sequence[str], root: Path
 ) -> dict[str, Any]:
-    """The content of the section. The epochs, predictions and the network are those of the first run.
+    """The content of the section. Epochs, predictions and network are from the first run.
 
     Args:
         group: the runs.

@@ -1,4 +1,4 @@
-"""Groups of runs that differ in their seeds alone."""
+"""Groups of runs that differ only in their seeds."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -15,11 +15,11 @@ _WORDS = {"None": "none", "True": "yes", "False": "no"}
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Runs that differ in their seeds alone.
+    """Runs that differ only in their seeds.
 
     Attributes:
         runs: the runs, in the order of their directories.
-        differences: the settings that other groups of the same recipe have otherwise, such as 'learning rate 0.01'.
+        differences: the settings in which groups of the same recipe differ, such as 'learning rate 0.01'.
     """
 
     runs: tuple[TrainedRun, ...]
@@ -43,7 +43,7 @@ class RunGroup:
 
     @property
     def repeated(self) -> list[TrainedRun]:
-        """The runs whose seed an earlier run has."""
+        """The runs that repeat the seed of an earlier run."""
         return [run for run in self.runs if run is not self.by_seed[run.config.seed]]
 
     @property
@@ -58,12 +58,12 @@ class RunGroup:
 
     @property
     def seconds(self) -> float:
-        """The time of all runs, with compilation."""
+        """The time of all runs, including compilation."""
         return sum(epoch.seconds + epoch.compile_seconds for run in self.runs for epoch in run.epochs)
 
 
 def group_runs(runs: Iterable[TrainedRun]) -> list[RunGroup]:
-    """Group runs that differ in their seeds alone, in the order of the recipes."""
+    """Group runs that differ only in their seeds, in the order of the recipes."""
     order = {name: place for place, name in enumerate(ALL_RECIPES)}
     found: dict[str, list[TrainedRun]] = {}
     for run in sorted(runs, key=lambda run: order.get(run.config.recipe.name, len(order))):

@@ -1,4 +1,4 @@
-"""The inside of a network: its layers, its kernels, its feature maps and its first batch norm."""
+"""The parts of a network: layers, kernels, feature maps and the first batch norm."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ _MAX_KERNELS = 32
 
 
 def describe_network(run: TrainedRun, dataset: Dataset | StreamedDataset, class_names: Sequence[str]) -> dict[str, Any]:
-    """The content about the network of a run; its feature maps are those of the first test image."""
+    """The content about the network of a run, with its feature maps for the first test image."""
     ((image, (label,)),) = dataset.test.batches([np.arange(1)])
     found = activations(run.state, image, image_size=run.config.recipe.image_size)
     outputs = {path: np.asarray(output) for path, output in found.items()}
@@ -115,7 +115,7 @@ def _first_norm(run: TrainedRun, params: Mapping[str, np.ndarray]) -> list[dict[
         return []
     words = f"gamma {_numbers(gamma)}; beta {_numbers(beta)}."
     if (reference := run.config.recipe.reference_norm) is not None:
-        words += f" The book's after its run: gamma {_numbers(reference[0])}; beta {_numbers(reference[1])}."
+        words += f" In the book, after training: gamma {_numbers(reference[0])}; beta {_numbers(reference[1])}."
     return [
         embed_figure(
             "Gamma and beta of the first batch norm", figures.draw_norm(gamma, beta), words,

@@ -57,7 +57,7 @@ def _validation_accuracies(group: RunGroup) -> list[float]:
 
 
 def _best_by_validation(groups: Sequence[RunGroup]) -> str | None:
-    """The one group with the highest mean validation accuracy, if all are validated on the same images."""
+    """The group with the highest mean validation accuracy, if it is unique and all use the same validation images."""
     splits = {(group.config.limit, group.config.val_fraction, group.config.val_seed) for group in groups}
     if len(splits) > 1 or not all(group.is_validated for group in groups):
         return None
@@ -75,7 +75,7 @@ def _figure(groups: Sequence[RunGroup]) -> dict[str, str]:
     low, high = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
     return embed_figure(
         "Test accuracy of all runs", figures.draw_comparison(rows, "test accuracy"),
-        "A dot is a seed; the line is the mean over the seeds.",
+        "Each dot is a seed; the line is the mean over the seeds.",
         f"The mean test accuracy is between {means[low]:.3f} ({low}) and {means[high]:.3f} ({high}).",
     )  # fmt: skip
 

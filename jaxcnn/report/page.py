@@ -16,11 +16,11 @@ from jaxcnn.words import printable
 def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | None = None) -> Path:
     """Write one HTML page about the run in `path`, or about all runs below it.
 
-    Runs that differ in their seeds alone are shown together. If there are others, the page begins with an overview. The
-    page has no scripts and works offline.
+    Runs that differ only in their seeds share a section. With more than one section, the page begins with an
+    overview. The page has no scripts and works offline.
 
     Args:
-        path: the directory of a run, or one with runs in it.
+        path: the directory of a run, or a directory with several runs.
         dataset: the data of the runs; the page shows predictions for its test images.
         out: the file; report.html in `path` unless given.
 

@@ -1,4 +1,4 @@
-"""The predictions of a run: its classes, its confusions, its calibration and its mistakes."""
+"""The predictions of a run: metrics of the classes, confusions, calibration and mistakes."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -38,7 +38,7 @@ def embed_figure(title: str, svg: str, words: str, finding: str) -> dict[str, st
         title: what it shows.
         svg: the content of an SVG file.
         words: how to read it, for the caption.
-        finding: what a reader sees in it, for those who cannot see it.
+        finding: what can be seen in it, for the alternative text.
     """
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
     return {"title": title, "source": source, "words": words, "finding": finding}

@@ -296,10 +296,10 @@ class RunConfig:
         return state if recipe.ema_decay is None else state.with_ema(recipe.ema_decay)
 
     def check_initial_state(self, num_examples: int, num_classes: int, channels: int) -> None:
-        """Check that the weights that the run starts from fit, and that its frozen layers exist.
+        """Check that the weights that the run starts from fit the network, and that its frozen layers exist.
 
         Raises:
-            InputError: if that is not so.
+            InputError: if they do not.
         """
         if self.init_from is not None or self.recipe.freeze:
             jax.eval_shape(lambda: self.initial_state(num_examples, num_classes, channels).params)

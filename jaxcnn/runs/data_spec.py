@@ -43,12 +43,12 @@ class DataSpec:
 
     @property
     def light_on_dark(self) -> bool:
-        """Whether the images are gray and light on dark as Fashion-MNIST's, so that image files are read as such."""
+        """Whether the images are gray and light on dark, like Fashion-MNIST's. Image files are converted to this."""
         return self.source is None or self.source.startswith("idx:")
 
     @property
     def title(self) -> str:
-        """The name of the data: Fashion-MNIST, or that of its directory without the path.
+        """The name of the data: Fashion-MNIST, or the name of its directory without the path.
 
         Examples:
             >>> from dataclasses import replace

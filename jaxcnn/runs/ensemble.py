@@ -20,11 +20,12 @@ _SPLIT_SETTINGS = {"limit": "--limit", "val_fraction": "--val-fraction", "val_se
 class Ensemble:
     """Trained runs whose probabilities are averaged.
 
-    Of R runs with the probabilities p_1, ..., p_R of each class, the prediction is
+    If R runs predict the probabilities p_1, ..., p_R of the classes, the ensemble predicts
 
         p = (p_1 + ... + p_R) / R
 
-    Their cross-entropy is at most the mean of theirs. The networks can differ; the classes and the images are the same.
+    The cross-entropy of p is at most the mean cross-entropy of the runs. The networks can differ, but not the
+    classes and the image shape.
 
     Attributes:
         runs: one or more runs at one of their checkpoints.
@@ -41,20 +42,20 @@ class Ensemble:
 
     def __post_init__(self) -> None:
         if not self.runs:
-            raise InputError("an ensemble of no runs: expected one or more")
+            raise InputError("the ensemble has no runs: expected one or more")
         first = self.runs[0]
         for run in self.runs[1:]:
             one, other = first.config.data, run.config.data
             if one.class_names != other.class_names:
                 found = list_differences({str(first.path): one.class_names, str(run.path): other.class_names})
                 raise InputError(
-                    f"the runs have different classes ({found or 'the same names in another order'}): give runs of "
+                    f"the runs have different classes ({found or 'the same names in another order'}): give runs on "
                     "the same data"
                 )
             if one.image_shape != other.image_shape:
                 raise InputError(
                     f"the runs have images of shape {one.image_shape} ({first.path}) and {other.image_shape} "
-                    f"({run.path}): give runs of the same data"
+                    f"({run.path}): give runs on the same data"
                 )
 
     @property
@@ -73,21 +74,21 @@ class Ensemble:
         return np.mean([run.predict(images) for run in self.runs], axis=0)
 
     def evaluate(self, dataset: Dataset | StreamedDataset, split: Split = "test") -> Evaluation:
-        """The mean predictions for the images of a split.
+        """Evaluate the mean probabilities on the images of a split.
 
         Args:
             dataset: as for `TrainedRun.evaluate`.
-            split: 'train', 'val' or 'test'. The runs must have divided the data in the same way for the first two.
+            split: 'train', 'val' or 'test'. For the first two, the runs must have the same validation split.
 
         Raises:
-            InputError: as for `TrainedRun.evaluate`, or if the split has other images in one run than in another.
+            InputError: as for `TrainedRun.evaluate`, or if the split has different images in different runs.
         """
         for name in ["limit"] if split == "test" else _SPLIT_SETTINGS:
             values = {str(getattr(run.config, name)) for run in self.runs}
             if len(values) > 1:
                 raise InputError(
                     f"--split {split}: the runs have different {_SPLIT_SETTINGS[name]} ({list_names(sorted(values))}), "
-                    "and so different images; evaluate each run"
+                    "so their images differ; evaluate each run separately"
                 )
         evaluations = [run.evaluate(dataset, split) for run in self.runs]
         return Evaluation(np.mean([each.probabilities for each in evaluations], axis=0), evaluations[0].labels)
@@ -97,7 +98,7 @@ def open_run_or_ensemble(path: Path | str, *, best: bool = False, views: Views |
     """The run in the directory `path`, or the ensemble of all runs below it.
 
     Args:
-        path: the directory of a run, or one with several.
+        path: the directory of a run, or a directory with several runs.
         best: as for `TrainedRun.open`.
         views: as for `TrainedRun.open`.
 

@@ -15,7 +15,7 @@ class ConfusedPair(NamedTuple):
     Attributes:
         true: the true class.
         predicted: the predicted class.
-        num_images: number of these images.
+        num_images: number of images.
     """
 
     true: int
@@ -28,8 +28,8 @@ class Reliability(NamedTuple):
 
     Attributes:
         counts: (bins,), number of images whose confidence is in the interval.
-        confidence: (bins,), their mean confidence; NaN for none.
-        accuracy: (bins,), the share of them that is correct; NaN for none.
+        confidence: (bins,), their mean confidence; NaN without images.
+        accuracy: (bins,), their accuracy; NaN without images.
     """
 
     counts: Int[np.ndarray, " bins"]
@@ -87,8 +87,8 @@ class Evaluation:
             recall    = TP / (TP + FN)
             F1        = 2 TP / (2 TP + FP + FN)
 
-        TP is the number of images of the class that were predicted as it, FP that of other images that were predicted
-        as it, and FN that of images of the class that were predicted as another.
+        TP is the number of images of the class that are predicted correctly, FP the number of other images that are
+        predicted as the class, and FN the number of images of the class that are predicted as another class.
 
         Returns:
             Arrays of shape (classes,) by name: 'precision', 'recall' and 'f1'.
@@ -109,7 +109,7 @@ class Evaluation:
 
     @property
     def macro_metrics(self) -> dict[str, float]:
-        """The means of `class_metrics` over the classes, each class with the same weight; NaN is left out.
+        """The unweighted means of `class_metrics` over the classes; NaN is left out.
 
         Examples:
             >>> Evaluation(np.eye(3)[[0, 1, 2]], np.array([0, 0, 2])).macro_metrics["recall"]
@@ -128,7 +128,7 @@ class Evaluation:
         return [int(label) for label in np.argsort(scores, kind="stable") if not np.isnan(scores[label])][:n]
 
     def worst_pairs(self, n: int) -> list[ConfusedPair]:
-        """Up to `n` pairs of true and predicted class with the most images, the most frequent first.
+        """Up to `n` most frequent pairs of true class and wrong prediction, the most frequent first.
 
         Examples:
             >>> Evaluation(np.eye(3)[[0, 1, 2, 1, 0]], np.array([0, 0, 2, 0, 2])).worst_pairs(1)
@@ -161,7 +161,7 @@ class Evaluation:
         return Reliability(counts, _ratio(confident, counts), _ratio(correct, counts))
 
     def calibration_error(self, bins: int = 15) -> float:
-        """Expected calibration error: the mean difference of accuracy and confidence in the bins of `reliability`.
+        """Expected calibration error: the mean gap between accuracy and confidence in the bins of `reliability`.
 
             sum_b (n_b / n) |accuracy_b - confidence_b|
 
@@ -181,11 +181,11 @@ class Evaluation:
         return float(np.nansum(counts * np.abs(accuracy - confidence)) / len(self.labels))
 
     def as_json(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """All figures as JSON, with None for NaN. A row of the confusion matrix is a true class.
+        """All metrics as JSON, with None for NaN. Each row of the confusion matrix is a true class.
 
         Examples:
-            >>> figures = Evaluation(np.eye(2), np.array([0, 1])).as_json(["cat", "dog"])
-            >>> figures["accuracy"], figures["classes"][0]
+            >>> metrics = Evaluation(np.eye(2), np.array([0, 1])).as_json(["cat", "dog"])
+            >>> metrics["accuracy"], metrics["classes"][0]
             (1.0, {'name': 'cat', 'images': 1, 'precision': 1.0, 'recall': 1.0, 'f1': 1.0})
         """
         counts, metrics = self.confusion.sum(axis=1), self.class_metrics
@@ -214,5 +214,5 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> Float[np.ndarray, " n"]:
 
 
 def _number(value: float) -> float | None:
-    """A number as JSON holds it; None for NaN."""
+    """`value` for JSON; None if it is not finite."""
     return float(value) if math.isfinite(value) else None

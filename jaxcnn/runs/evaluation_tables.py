@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from jaxcnn.runs.evaluation import Evaluation
 
 MAX_CLASSES = 20
-"""Number of classes up to which all are shown; of more, only the worst."""
+"""Tables show all classes up to this number. With more classes, they show the worst ones."""
 
 _NUM_WORST = 10
 
@@ -14,7 +14,7 @@ Rows = list[tuple[str, ...]]
 
 
 def class_rows(evaluation: Evaluation, class_names: Sequence[str]) -> Rows:
-    """A heading, the metrics of each class, and their means. Of more than 20 classes, the ten with the lowest F1.
+    """A heading, the metrics of each class, and their means. With more than 20 classes, the ten with the lowest F1.
 
     Examples:
         >>> import numpy as np
@@ -45,7 +45,7 @@ def class_title(num_classes: int) -> str:
 
 
 def pair_rows(evaluation: Evaluation, class_names: Sequence[str]) -> Rows:
-    """A heading, and the ten pairs of classes that are confused most often; no rows without a mistake."""
+    """A heading, and the ten pairs of classes that are confused most often; no rows if there are no mistakes."""
     rows: Rows = [
         (class_names[true], class_names[predicted], f"{count:,}")
         for true, predicted, count in evaluation.worst_pairs(_NUM_WORST)

@@ -15,9 +15,9 @@ class InitFrom:
     """Weights that a run starts from.
 
     Attributes:
-        source: where they are from: the directory of a run, or a file.
-        sha256: SHA-256 of the parameters and statistics, as `params_sha256` gives it.
-        variables: {'params', 'batch_stats'}; None in the settings of a run that has begun, which do not hold them.
+        source: the directory of a run, or a file.
+        sha256: SHA-256 of the parameters and statistics, from `params_sha256`.
+        variables: {'params', 'batch_stats'}; None if read from the settings of a run, which do not contain them.
 
     Examples:
         >>> from jaxcnn.recipes import get_recipe
@@ -40,7 +40,7 @@ class InitFrom:
         """The weights for a network with the variables `initial`, as `transfer_variables` returns them.
 
         Raises:
-            InputError: if they do not fit, or are not here.
+            InputError: if they do not fit, or are not available.
         """
         if self.variables is None:
             raise InputError(f"--init-from {self.source}: the run has no checkpoint yet, so it needs these weights")
@@ -50,7 +50,7 @@ class InitFrom:
             raise InputError(f"--init-from {self.source}: {error}") from error
 
     def describe(self, initial: Variables, num_classes: int) -> str:
-        """Describe in one line what a network with the variables `initial` gets.
+        """Describe in one line how a network with the variables `initial` is initialized.
 
         Raises:
             InputError: as for `transfer`.

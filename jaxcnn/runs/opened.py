@@ -42,7 +42,7 @@ def open_runs(path: Path | str, *, best: bool = False, views: Views | None = Non
     """All runs in `path` with a finished epoch; those without one, such as diverged ones, are named in the log.
 
     Args:
-        path: a directory with runs in it, or the directory of one.
+        path: the directory of a run, or a directory with several runs.
         best: as for `TrainedRun.open`.
         views: as for `TrainedRun.open`.
 
@@ -174,7 +174,7 @@ class TrainedRun:
 
     @property
     def title(self) -> str:
-        """The title of its recipe, how many epochs it was trained, and the views."""
+        """The title of its recipe, the number of epochs, and the views."""
         views = "" if self.views is None else f", {self.views}"
         return f"{self.config.recipe.title} after {count_of(len(self.epochs), 'epoch')}{views}"
 

@@ -31,15 +31,15 @@ def find_learning_rate(
 
         min_rate * (max_rate / min_rate)^(i / (S - 1))
 
-    The recipe's learning rate and schedule are not used; its optimizer and all else are. Nothing is written.
+    The recipe's learning rate and schedule are not used; all its other settings are. Nothing is written.
 
     Args:
-        config: the settings of a run. The seeds count from its own.
+        config: the settings of a run. The first seed is its own.
         dataset: the data; its training images are used.
         min_rate: the learning rate of the first step.
-        max_rate: the learning rate of the last step, which a test that diverges does not reach.
+        max_rate: the learning rate of the last step. A test that diverges ends before it.
         num_steps: number of steps.
-        num_seeds: number of members.
+        num_seeds: number of seeds, one for each member.
         on_step: called with the number of steps done after each step.
 
     Returns:
@@ -50,7 +50,7 @@ def find_learning_rate(
         DivergedError: if the first loss is not finite.
     """
     if not 0 < min_rate < max_rate <= float(np.finfo(np.float32).max):
-        raise InputError(f"--min {min_rate:g} --max {max_rate:g}: expected two positive numbers, the second one higher")
+        raise InputError(f"--min {min_rate:g} --max {max_rate:g}: expected finite numbers, 0 < --min < --max")
     if num_steps < _MIN_STEPS:
         raise InputError(f"--steps {num_steps}: expected {_MIN_STEPS} or more")
     if num_seeds < 1:

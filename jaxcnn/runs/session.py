@@ -108,10 +108,10 @@ class Session:
         return [run.epochs for run in runs]
 
     def _log_initialization(self, runs: Sequence[Run]) -> None:
-        """Log where the weights of new runs are from.
+        """Log which weights new runs start from.
 
         Raises:
-            InputError: if these weights are not here.
+            InputError: if these weights are not available.
         """
         new = [run for run in runs if run.step == 0 and run.config.init_from is not None]
         for run in new[:1]:

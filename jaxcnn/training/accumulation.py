@@ -19,7 +19,7 @@ class Batch(NamedTuple):
         images: (N, H, W, C), as the network takes them.
         labels: (N,), the class of each.
         dropout_key: the key of the dropout masks.
-        other_labels: (N,), the further class of each mixed image; None if images are not mixed.
+        other_labels: (N,), the second class of each mixed image; None if images are not mixed.
         shares: (N,), the share of `labels` in the target; None if images are not mixed.
     """
 

@@ -33,9 +33,9 @@ def activations(
         image_size: height and width that the network takes; None for the size of the images.
 
     Returns:
-        The outputs by the paths of the modules, such as 'stage2_block1/conv1', in the order of the calls; a block
-        follows its layers. Of a module that is called more than once, the output of the last call. Modules that do not
-        return one array are left out.
+        The outputs by module path, such as 'stage2_block1/conv1', in the order of the calls; a block comes after its
+        layers. If a module is called more than once, the output is that of the last call. Modules that do not return
+        a single array are left out.
 
     Raises:
         TypeError: if an argument is not a state or an array.
@@ -64,7 +64,7 @@ def activations(
 def layer_shapes(
     state: TrainState, image_shape: Sequence[int], *, image_size: int | None = None
 ) -> dict[str, tuple[int, ...]]:
-    """The paths of the modules in the order of the calls, with the shape of the output for one image, without its axis.
+    """The paths of the modules in the order of the calls, and their output shapes without the batch axis.
 
     Args:
         state: the state of one run.

@@ -24,9 +24,9 @@ def freeze(state: TrainState, patterns: Sequence[str]) -> TrainState:
     as in evaluation.
 
     Args:
-        state: a state before its first step. The optimizer starts again.
-        patterns: paths of parameters and batch statistics, such as 'conv1/kernel', or patterns of them: * stands for
-            any characters, / included, and ? for one. A pattern also matches everything below a layer: 'conv1' and
+        state: a state before its first step. Its optimizer state is initialized again.
+        patterns: paths of parameters and batch statistics, such as 'conv1/kernel', or patterns of them: * matches
+            any characters, including /, and ? matches one. A pattern also matches everything below a layer: 'conv1' and
             'conv*' match 'conv1/kernel'.
 
     Raises:
@@ -54,14 +54,14 @@ def freeze(state: TrainState, patterns: Sequence[str]) -> TrainState:
 
 
 def check_patterns(patterns: Sequence[str], params: Variables) -> None:
-    """Check that each of `patterns` matches a parameter, and that a parameter is left to train.
+    """Check that each of `patterns` matches a parameter, and that at least one parameter is trained.
 
     Raises:
-        InputError: if that is not so.
+        InputError: if not.
     """
     paths = sorted(flatten_dict(params, sep="/"))
     layers = list_names(list(dict.fromkeys(path.rpartition("/")[0] for path in paths)))
-    expected = f"give some of the layers {layers}, or parameters such as {paths[0]}"
+    expected = f"expected some of the layers {layers}, or parameters such as {paths[0]}"
     for pattern in patterns:
         if not any(_matches(path, (pattern,)) for path in paths):
             raise InputError(f"freeze {pattern!r} matches no parameter: {expected}")
@@ -73,15 +73,15 @@ def check_patterns(patterns: Sequence[str], params: Variables) -> None:
 def freeze_optimizer(
     optimizer: optax.GradientTransformation, patterns: tuple[str, ...]
 ) -> optax.GradientTransformation:
-    """`optimizer` with updates of 0 for what `patterns` match. Equal arguments return the same object."""
+    """`optimizer` with updates of 0 for parameters that match `patterns`. Equal arguments return the same object."""
     return optax.chain(optimizer, optax.masked(optax.set_to_zero(), partial(_mask, patterns)))
 
 
 @lru_cache
 def freeze_apply(apply_fn: Callable[..., Any], patterns: tuple[str, ...]) -> Callable[..., Any]:
-    """`apply_fn` without gradients of what `patterns` match. Equal arguments return the same object.
+    """`apply_fn` without gradients of parameters that match `patterns`. Equal arguments return the same object.
 
-    A batch norm whose statistics they match uses them, and does not update them.
+    A batch norm whose statistics match uses them in training, and does not update them.
     """
 
     def apply(variables: Variables, *args: Any, **kwargs: Any) -> Any:
@@ -107,8 +107,8 @@ def _with_running_average(
         return call(*args, **kwargs)
     if not hasattr(module, "use_running_average"):
         raise InputError(
-            f"freeze: {'/'.join(module.path)} has batch statistics and no field use_running_average, so it cannot use "
-            "them in training; leave it out, or add the field"
+            f"freeze: {'/'.join(module.path)} has batch statistics but no field use_running_average, so they cannot "
+            "be frozen; leave it out, or add the field"
         )
     own = module.use_running_average
     if own is None:
@@ -121,7 +121,7 @@ def _with_running_average(
 
 
 def _mask(patterns: tuple[str, ...], params: PyTree[Any]) -> PyTree[bool]:
-    """Whether `patterns` match each parameter."""
+    """Whether each parameter matches one of `patterns`."""
     return jax.tree_util.tree_map_with_path(
         lambda path, _: _matches(jax.tree_util.keystr(path, simple=True, separator="/"), patterns), params
     )

@@ -25,14 +25,14 @@ def mean_loss(
 
         loss(i, y) = weight_y * ((1 - s) * -log p_i[y]  +  s * mean over classes k of -log p_i[k])
 
-    with p_i = softmax(logits_i), the label smoothing s, and weights of 1 and shares of 1 unless given.
+    with p_i = softmax(logits_i) and the label smoothing s. Weights and shares are 1 unless given.
 
     Args:
         logits: (N, K).
         labels: (N,), integers in 0 .. K - 1; any other makes the loss NaN.
         label_smoothing: s, 0 or more and less than 1.
         class_weights: K numbers, 0 or more; None for 1 each.
-        other_labels: (N,), further labels, as of mixed images; None for none.
+        other_labels: (N,), the second labels of mixed images; None for none.
         shares: (N,), from 0 to 1, the shares of `labels` in the target; None for 1 each.
 
     Examples:
@@ -73,4 +73,4 @@ def check_class_weights(class_weights: Sequence[float], num_classes: int) -> Non
     if len(class_weights) != num_classes:
         raise ValueError(f"{len(class_weights)} class weights for {num_classes} classes: expected one for each")
     if not all(0 <= weight < float("inf") for weight in class_weights) or not any(class_weights):
-        raise ValueError(f"class weights {class_weights}: expected finite numbers, 0 or more, and one above 0")
+        raise ValueError(f"class weights {class_weights}: expected finite numbers, 0 or more and not all 0")

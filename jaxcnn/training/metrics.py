@@ -184,7 +184,7 @@ def compute_metrics(
 
 
 def valid_labels(labels: Integer[Array, " n"], num_classes: int) -> Int[Array, " n"]:
-    """`labels` with K, the number of classes, for each that is not a class. A negative one would count from the end."""
+    """Replace invalid labels by K, the number of classes, because a negative index would count from the end."""
     labels = labels.astype(int)
     return jnp.where((labels >= 0) & (labels < num_classes), labels, num_classes)
 

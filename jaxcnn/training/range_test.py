@@ -28,7 +28,7 @@ class RangeTest:
 
     The suggested rate of a member is one tenth of the rate at which its smoothed loss is lowest. It is NaN if the loss
     falls by less than 5 %, or is lowest at the last rate, because higher rates may be better. The suggestion of the
-    test is the lowest one, because a rate at which one of the members does not train is too high.
+    test is the lowest of these, because a rate at which one of the members does not train is too high.
 
     Attributes:
         rates: (S,), the learning rate of each step, ascending.
@@ -88,21 +88,21 @@ def range_test(
     rates: Float[np.ndarray, " steps"] | Sequence[float],
     on_step: Callable[[int], None] = lambda _: None,
 ) -> RangeTest:
-    """Train with another learning rate at each step, and record the loss of each.
+    """Train each step with the next learning rate, and record the losses.
 
-    All members end together when the losses of all of them are above four times their lowest, or not finite.
+    The test ends early when the loss of every member is above four times its lowest loss, or not finite.
 
     Args:
-        state: the stacked states, from `stack_members`. Their optimizer has the learning rate in its state, as
-            `optax.inject_hyperparams(optax.adam)(learning_rate=0.0)` has.
-        dataset: the training examples are used, in full batches; of more than one epoch if necessary.
-        options: how to train; the number of epochs is not used. `choose_placement` gives the placement unless it is one
-            for an ensemble.
+        state: the stacked states, from `stack_members`. The optimizer state must contain the learning rate, as that of
+            `optax.inject_hyperparams(optax.adam)(learning_rate=0.0)` does.
+        dataset: the data. The training examples are used in full batches, for several epochs if necessary.
+        options: how to train; `num_epochs` is not used. A placement for a single run is replaced by
+            `choose_placement`.
         rates: the learning rate of each step, one or more, in ascending order.
         on_step: called with the number of steps done after each step.
 
     Returns:
-        The rates up to the end, and their losses.
+        The rates of all steps that were done, and their losses.
 
     Raises:
         ValueError: if the rates are not positive and ascending, the learning rate is not in the optimizer's state, or
@@ -127,9 +127,9 @@ def range_test(
     if len(rates) == 0 or not rates[0] > 0 or not (np.diff(rates) > 0).all() or not np.isfinite(rates[-1]):
         raise ValueError(f"rates {rates}: expected one or more positive numbers in ascending order")
     if "learning_rate" not in getattr(state.opt_state, "hyperparams", {}):
-        raise ValueError("an optimizer without its learning rate in its state: make it with optax.inject_hyperparams")
+        raise ValueError("the optimizer state has no learning rate: make the optimizer with optax.inject_hyperparams")
     if state.step.ndim != 1:
-        raise ValueError("the state of one run: expected the stacked states of one or more, from stack_members")
+        raise ValueError("the state of a single run: expected stacked states, from stack_members")
     shape = options.input_shape(dataset.image_shape)
     if not options.placement.has_members:
         options = replace(options, placement=choose_placement(state, shape))
@@ -174,7 +174,7 @@ def _at_rate(state: TrainState, rate: float) -> TrainState:
 
 
 def _all_diverged(losses: Float[np.ndarray, "members steps"], width: int) -> bool:
-    """Whether the mean of the last losses of every member, `width` of them and one, is too high or not finite."""
+    """Whether the mean of the last `width` + 1 losses of every member is too high or not finite."""
     if losses.shape[1] <= width:
         return False
     last = losses[:, -1 - width :].mean(axis=1)

@@ -94,7 +94,7 @@ class TrainState(struct.PyTreeNode):
         return self.replace(ema=jax.tree.map(jnp.copy, self.variables), ema_decay=decay)
 
     def with_normalization(self, normalization: Callable[[Array], Array]) -> "TrainState":
-        """This state with a network that first applies `normalization` to its images, wherever it is used.
+        """This state with a network that first applies `normalization` to its images, in training and evaluation.
 
         Args:
             normalization: a hashable function of images (N, H, W, C), floats in [0, 1], such as `data.Normalization`.

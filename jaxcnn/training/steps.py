@@ -47,7 +47,7 @@ def train_step(
             array, whose values are not read, it makes the metric `loss` NaN.
         label_smoothing: s, 0 or more and less than 1. With K classes, the target of the cross-entropy is 1 - s + s / K
             for the label and s / K for every other class.
-        class_weights: K numbers, 0 or more, that the losses of the classes are multiplied by; None for 1 each.
+        class_weights: K numbers, 0 or more, the weights of the losses of the classes; None for 1 each.
         mixing: mixes images and labels, such as `data.Mixup(0.2)`, with random numbers of the step; None for no mixing.
         metrics: further metrics beside `METRICS`: functions by name, in a hashable mapping such as Flax's FrozenDict.
         accumulate: the number of micro-batches whose gradients are computed one by one and averaged, which needs less
@@ -56,8 +56,8 @@ def train_step(
 
     Returns:
         The state after the step, and the batch's metrics before the step, computed in training mode and against the
-        labels without smoothing, weights and mixing: of a mixed image, against its own label. Their `gradient_norm` is
-        the norm of all gradients together, before any clipping.
+        labels without smoothing, weights and mixing; a mixed image is compared with its own label. Their
+        `gradient_norm` is the norm of all gradients together, before any clipping.
 
     Raises:
         TypeError: if an argument is not a state or an array.

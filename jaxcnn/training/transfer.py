@@ -17,20 +17,20 @@ _SAME_NETWORK = "give weights of the same network"
 def transfer_variables(
     initial: Variables, trained: Mapping[str, Any], *, num_classes: int
 ) -> tuple[Variables, tuple[str, ...]]:
-    """`trained`, with the head of `initial` if it has another number of classes.
+    """`trained`, with the head of `initial` if the number of classes differs.
 
-    The head is all parameters whose last axis is the classes; it is often one dense layer. Only the classes may differ:
-    all other parameters and statistics have the same paths and shapes in both.
+    The head is all parameters whose last axis is the classes, often one dense layer. Only the number of classes may
+    differ: all other parameters and statistics must have the same paths and shapes in both.
 
     Args:
         initial: {'params', 'batch_stats'} of the new network, such as `state.variables`.
         trained: {'params', 'batch_stats'} of the trained one, such as `run.state.eval_variables`. 'batch_stats' can be
-            absent without batch norm.
+            missing if there is no batch norm.
         num_classes: number of classes of the new network.
 
     Returns:
-        {'params', 'batch_stats'} in the types of `initial`, and the layers of the head that are new; none if the
-        network was trained on as many classes.
+        {'params', 'batch_stats'} in the types of `initial`, and the names of the layers of the new head; empty if the
+        number of classes is the same.
 
     Raises:
         InputError: if a parameter or statistic is missing, left over or of another shape. The message names the first.
@@ -46,7 +46,7 @@ def transfer_variables(
     if missing := [path for path in ours if path not in theirs]:
         raise InputError(f"{_name(missing[0])} is missing: {_SAME_NETWORK}")
     if unknown := [path for path in theirs if path not in ours]:
-        raise InputError(f"{_name(unknown[0])} is not in the network here: {_SAME_NETWORK}")
+        raise InputError(f"{_name(unknown[0])} is not in this network: {_SAME_NETWORK}")
     merged, head, counts = {}, [], set()
     for path, ours_there in ours.items():
         given, expected = np.shape(theirs[path]), ours_there.shape
@@ -70,7 +70,7 @@ def _by_path(variables: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
 
 
 def _differ_in_classes(given: tuple[int, ...], expected: tuple[int, ...], num_classes: int) -> bool:
-    """Whether two shapes differ in the number of classes alone: in the last axis, and perhaps in others as it does."""
+    """Whether two shapes differ only in the number of classes: in the last axis, and in others only in the same way."""
     if len(given) != len(expected) or given[-1] == expected[-1] or expected[-1] != num_classes:
         return False
     differing = {pair for pair in zip(given, expected, strict=True) if pair[0] != pair[1]}
@@ -80,8 +80,8 @@ def _differ_in_classes(given: tuple[int, ...], expected: tuple[int, ...], num_cl
 def _describe_mismatch(path: tuple[str, ...], given: tuple[int, ...], expected: tuple[int, ...]) -> str:
     if len(given) == len(expected) == 4 and given[:2] + given[3:] == expected[:2] + expected[3:]:
         theirs, ours = count_of(given[2], "channel"), count_of(expected[2], "channel")
-        return f"{_name(path)} {given} takes {theirs}, and the images here have {ours}: give weights for {ours}"
-    return f"{_name(path)} {given}: expected {expected}; {_SAME_NETWORK}, for the same image size"
+        return f"{_name(path)} {given} takes {theirs}, but the images have {ours}: give weights for {ours}"
+    return f"{_name(path)} {given}: expected {expected}; {_SAME_NETWORK} for the same image size"
 
 
 def _name(path: tuple[str, ...]) -> str:

@@ -58,7 +58,7 @@ def test_an_evaluation_of_any_width_shows_every_number(width, count, name):
     assert f"{names[1]} {names[0]} 3" in words or f"{names[1]}: predicted class {names[0]}, images 3" in words
 
 
-def test_of_many_classes_the_worst_are_shown():
+def test_only_the_worst_of_many_classes_are_shown():
     names = [f"class-{number}" for number in range(100)]
     labels = np.arange(300) % 100
     text = shown(names, 80, predicted=np.where(labels == 7, 8, labels), labels=labels)
@@ -69,7 +69,7 @@ def test_of_many_classes_the_worst_are_shown():
     assert len(text.splitlines()) < 30
 
 
-def test_json_says_which_split_the_figures_are_from(finished_run, sample_requests, capsys, restore_log_levels):
+def test_json_names_the_split(finished_run, sample_requests, capsys, restore_log_levels):
     for split, count in (("test", 256), ("train", 512)):
         assert cli.main(["evaluate", str(finished_run), "--split", split, "--json"]) == 0
         figures = json.loads(capsys.readouterr().out)

@@ -36,10 +36,10 @@ def test_a_run_and_its_exported_file_give_the_same_weights(finished_run, exporte
 
 def test_another_normalization_is_logged(finished_run, caplog):
     find_weights(finished_run, replace(LENET_BN, normalization="train"), ())
-    assert caplog.messages == [f"{finished_run} was trained without --normalize, and this run is trained with it"]
+    assert caplog.messages == [f"{finished_run} was trained without --normalize, but this run is trained with it"]
 
 
-def test_a_file_of_torchs_tensors_gives_the_weights(tmp_path):
+def test_a_file_of_torch_tensors_gives_the_weights(tmp_path):
     model = models.LeNet(num_classes=3)
     variables = drawn_variables(model, (1, 28, 28, 1))
     save_file(variables_to_torch(model, variables, (28, 28, 1)), tmp_path / "a.safetensors")

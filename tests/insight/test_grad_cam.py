@@ -52,7 +52,7 @@ def test_maps_follow_the_formula(state):
         np.testing.assert_allclose(found, resized, atol=1e-5)
 
 
-def test_the_predicted_class_and_the_last_feature_map_are_the_defaults(state):
+def test_the_predicted_class_and_last_feature_map_are_defaults(state):
     logits = state.apply_fn(state.variables, jnp.asarray(IMAGES), train=False)
     expected = grad_cam(state, IMAGES, classes=np.asarray(logits.argmax(-1)), layer="conv")
     np.testing.assert_array_equal(grad_cam(state, IMAGES), expected)
@@ -64,7 +64,7 @@ def test_each_map_depends_on_its_image_alone(state):
     np.testing.assert_allclose(one[0], several[0], atol=1e-5)
 
 
-def test_an_image_that_raises_no_logit_has_a_map_of_zeros(state):
+def test_a_map_is_zero_if_no_pixel_raises_the_logit(state):
     zeros = state.replace(params=jax.tree.map(jnp.zeros_like, state.params))
     assert float(grad_cam(zeros, IMAGES).max()) == 0
 

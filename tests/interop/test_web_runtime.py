@@ -37,7 +37,7 @@ def test_the_reason_of_npm_is_shown(programs, record_fault):
     record_fault("an export to a web page without a network", "an `InputError`, nothing written", str(raised.value))
 
 
-def test_another_archive_is_not_kept(programs):
+def test_an_archive_with_another_sha256_is_not_kept(programs):
     install_npm(programs, f"echo other > {ARCHIVE}")
     with pytest.raises(InputError, match="its SHA-256 differs: check npm's settings"):
         load_runtime()

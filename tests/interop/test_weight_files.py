@@ -44,7 +44,7 @@ def test_an_exported_file_is_read(model, tmp_path):
 
 
 @pytest.mark.parametrize(("model", "wide"), [(RESNET, False), (DEEP, True)])
-def test_torchvisions_names_are_known(model, wide, tmp_path):
+def test_torchvision_names_are_matched(model, wide, tmp_path):
     variables = drawn_variables(model.clone(num_classes=7), (1, 32, 32, 3))
     names = torchvision_names(model, wide)
     state_dict = variables_to_torch(model.clone(num_classes=7), variables, (32, 32, 3), names=names)
@@ -52,7 +52,7 @@ def test_torchvisions_names_are_known(model, wide, tmp_path):
     assert_equal(load_weights(tmp_path / "a.safetensors", model, 32), variables)
 
 
-def test_our_names_of_torchs_tensors_are_known(tmp_path):
+def test_names_of_variables_to_torch_are_matched(tmp_path):
     variables = drawn_variables(NORMED.clone(num_classes=3), (1, 28, 28, 3))
     save_file(variables_to_torch(NORMED.clone(num_classes=3), variables, (28, 28, 3)), tmp_path / "a.safetensors")
     assert_equal(load_weights(tmp_path / "a.safetensors", NORMED, 28), variables)

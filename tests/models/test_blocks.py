@@ -33,7 +33,7 @@ def test_residual_without_a_needed_projection_raises(block):
 
 
 @pytest.mark.parametrize(("block", "shortcut"), [(Residual, "3"), (Bottleneck, "4")])
-def test_residual_without_biases_has_a_norm_after_every_convolution(block, shortcut):
+def test_residual_without_biases_has_a_norm_after_each_conv(block, shortcut):
     params = drawn_variables(block(6, strides=2, project=True, use_bias=False), (1, 6, 6, 3))["params"]
     assert not any("bias" in layer for name, layer in params.items() if name.startswith("conv"))
     assert f"norm{shortcut}" in params

@@ -60,7 +60,7 @@ def test_settings_that_older_records_lack_are_left_out_at_their_default():
         assert Recipe.from_settings(other.settings()).accumulate == other.accumulate
 
 
-def test_fields_that_older_networks_lack_are_left_out_at_their_default():
+def test_later_fields_are_left_out_at_their_default():
     assert not {"use_bias", "small_stem"} & set(describe(models.ResNet18()))
     changed = models.ResNet18(use_bias=False, small_stem=True)
     assert describe(changed) == {**describe(models.ResNet18()), "use_bias": False, "small_stem": True}

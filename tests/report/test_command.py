@@ -15,7 +15,7 @@ def test_the_command_has_all_changed_settings():
     assert command_of(config) == expected
 
 
-def test_the_command_names_the_average_the_augmentation_and_the_validation():
+def test_the_command_has_ema_augmentation_and_validation():
     recipe = replace(
         get_recipe("resnet_modern"), ema_decay=0.999, augmentation=parse_augmentation("flip,erase:0.5")[0],
         optimizer="sgd", optimizer_options={"momentum": 0.9, "nesterov": True}, clip_norm=1.0,

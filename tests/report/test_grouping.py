@@ -4,7 +4,7 @@ from jaxcnn.data import Normalization, RandomErasing
 from jaxcnn.report.grouping import group_runs
 
 
-def test_groups_differ_in_other_settings_than_the_seed(validated):
+def test_groups_differ_in_settings_other_than_the_seed(validated):
     slow, fast = group_runs(validated)
     assert [len(slow.runs), len(fast.runs)] == [3, 1]
     assert slow.title == "LeNet with batch norm, learning rate 0.001"

@@ -2,7 +2,7 @@ from jaxcnn.report.grouping import group_runs
 from jaxcnn.report.overview import make_overview
 
 
-def test_the_overview_has_mean_and_deviation_over_distinct_seeds(validated):
+def test_the_overview_has_mean_and_deviation_over_seeds(validated):
     overview = make_overview(group_runs(validated))
     headings, slow, fast = overview["table"].rows
     row = dict(zip(headings, slow, strict=True))

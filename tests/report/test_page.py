@@ -189,7 +189,7 @@ def test_a_directory_without_runs_raises(sample, tmp_path, record_fault):
     record_fault("a report on a directory without runs", "an `InputError`, nothing written", str(raised.value))
 
 
-def test_of_many_classes_the_worst_are_listed(tmp_path):
+def test_only_the_worst_of_many_classes_are_listed(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (60, 28, 28, 3), np.uint8)
     labels = np.arange(60, dtype=np.uint8) % 30
     dataset = Dataset(images, labels, images, labels, tuple(f"class {number}" for number in range(30)))

@@ -94,7 +94,7 @@ def test_the_test_split_ignores_the_validation_split(ensemble, sample):
     ("name", "change"), [("classes", {"class_names": tuple("0123456789")}), ("images", {"image_shape": (8, 8, 1)})]
 )
 def test_runs_of_other_data_raise(two_runs, ensemble, record_fault, name, change):
-    with pytest.raises(InputError, match="give runs of the same data") as raised:
+    with pytest.raises(InputError, match="give runs on the same data") as raised:
         changed(ensemble, data=replace(CONFIG.data, **change))
     line = str(raised.value).replace(str(two_runs), "DIR")
     record_fault(f"prediction with runs of different {name}", "an `InputError` of one line", line)
@@ -109,7 +109,7 @@ def test_pictures_of_several_runs_are_refused(two_runs, assert_refused):
     error = assert_refused(
         ["predict", str(two_runs), "image.png", "--explain", "why"], "`jaxcnn predict RUNS IMAGE --explain why`"
     )
-    assert "--explain why: expected one run, not several; give the directory of one" in error
+    assert "--explain why: expected the directory of one run, not of several" in error
 
 
 def test_an_ensemble_averages_over_views_too(two_runs, sample):

@@ -81,7 +81,7 @@ def test_the_worst_pairs_count_the_mistakes(random_evaluation):
     assert sum(pair.num_images for pair in every) == (evaluation.labels != evaluation.predicted).sum()
 
 
-def test_no_mistakes_are_no_worst_pairs():
+def test_without_mistakes_there_are_no_worst_pairs():
     assert Evaluation(np.eye(3), np.arange(3)).worst_pairs(5) == []
 
 
@@ -106,7 +106,7 @@ def test_a_confidence_of_nan_is_in_no_bin():
     assert np.isnan(evaluation.calibration_error())
 
 
-def test_json_has_every_figure_and_null_for_nan(random_evaluation):
+def test_json_has_every_metric_and_null_for_nan(random_evaluation):
     figures = json.loads(json.dumps(random_evaluation.as_json("abcdef"), allow_nan=False))
     assert figures["accuracy"] == random_evaluation.accuracy
     assert figures["macro"]["f1"] == random_evaluation.macro_metrics["f1"]

@@ -3,7 +3,7 @@ import numpy as np
 from jaxcnn.runs import Evaluation, class_rows, class_title, pair_rows
 
 
-def test_all_of_twenty_classes_and_ten_of_more_are_shown():
+def test_up_to_twenty_classes_are_shown_or_else_ten():
     for count, shown in ((20, 20), (21, 10)):
         evaluation = Evaluation(np.eye(count), np.arange(count))
         names = [f"class {number}" for number in range(count)]

@@ -139,11 +139,11 @@ def test_the_settings_are_recorded_and_compared(shoes, init_from, tmp_path):
             runs.train(other, shoes, path)
 
 
-def test_runs_without_these_settings_have_the_records_of_older_ones():
+def test_records_without_these_settings_are_those_of_older_runs():
     assert not {"freeze", "init_from"} & set(RunConfig(RECIPE).as_json())
 
 
-def test_an_exported_file_gives_the_run_s_weights(trained, init_from, tmp_path):
+def test_an_exported_file_gives_the_weights_of_the_run(trained, init_from, tmp_path):
     path = tmp_path / "network.safetensors"
     assert cli.main(["export", str(trained), "--format", "safetensors", "--output", str(path)]) == 0
     np.testing.assert_array_equal(
@@ -154,12 +154,12 @@ def test_an_exported_file_gives_the_run_s_weights(trained, init_from, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"freeze": ("conw*",)}, r"--freeze 'conw\*' matches no parameter: give some of the layers conv1"),
+        ({"freeze": ("conw*",)}, r"--freeze 'conw\*' matches no parameter: expected some of the layers conv1"),
         ({"freeze": ("*",)}, r"--freeze '\*' matches all parameters"),
         ({"image_size": 32}, r"--init-from .*: dense1/kernel \(256, 120\): expected \(400, 120\); give weights of the"),
     ],
 )
-def test_settings_that_do_not_fit_raise_before_anything_is_written(shoes, init_from, tmp_path, changes, message):
+def test_unfit_settings_raise_before_anything_is_written(shoes, init_from, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         runs.train(RunConfig(replace(FROZEN, **changes), init_from=init_from), shoes, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -90,7 +90,10 @@ def test_other_numbers_are_not_resumed(sample, mixed):
     ("changes", "message"),
     [
         ({"class_weights": (1.0, 2.0)}, "--class-weights: 2 class weights for 10 classes: expected one for each"),
-        ({"normalization": Normalization((0.5,) * 3, (0.5,) * 3)}, "normalization of 3 channels for images with 1"),
+        (
+            {"normalization": Normalization((0.5,) * 3, (0.5,) * 3)},
+            "normalization of 3 channels, but the images have 1",
+        ),
     ],
 )
 def test_numbers_for_other_data_are_refused(sample, tmp_path, changes, message):

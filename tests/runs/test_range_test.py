@@ -34,7 +34,7 @@ def test_the_rate_and_the_schedule_of_the_recipe_are_not_used(found, sample):
     np.testing.assert_array_equal(constant.losses, found.losses)
 
 
-def test_normalization_and_class_weights_come_from_the_training_images(sample):
+def test_normalization_and_weights_come_from_training_images(sample):
     limited = sample.limit(CONFIG.limit)
     recipe = replace(CONFIG.recipe, normalization="train", class_weights="balanced")
     numbers = recipe.resolve(limited.train, 10, 1)
@@ -46,7 +46,7 @@ def test_normalization_and_class_weights_come_from_the_training_images(sample):
 
 
 @pytest.mark.usefixtures("with_nans")
-def test_a_loss_that_is_not_finite_at_first_raises(sample, record_fault):
+def test_an_initial_loss_that_is_not_finite_raises(sample, record_fault):
     recipe = replace(CONFIG.recipe, init_gain=1e38)
     with pytest.raises(DivergedError) as raised:
         find_learning_rate(replace(CONFIG, recipe=recipe), sample, num_seeds=1, **SHORT)

@@ -122,7 +122,7 @@ def test_statistics_without_use_running_average_cannot_be_frozen():
 
     model = Network()
     variables = model.init(jax.random.key(0), jnp.zeros((1, 2, 2, 1)))
-    with pytest.raises(InputError, match="freeze: own has batch statistics and no field use_running_average"):
+    with pytest.raises(InputError, match="freeze: own has batch statistics but no field use_running_average"):
         freeze_apply(model.apply, ("own",))(variables, jnp.zeros((1, 2, 2, 1)))
 
 
@@ -131,7 +131,7 @@ def test_statistics_without_use_running_average_cannot_be_frozen():
     [
         (
             ["conw*"],
-            r"freeze 'conw\*' matches no parameter: give some of the layers conv, dense, norm, or param",
+            r"freeze 'conw\*' matches no parameter: expected some of the layers conv, dense, norm, or param",
         ),
         (["conv", "norm/mean"], "freeze 'norm/mean' matches no parameter"),
         (["*"], r"freeze '\*' matches all parameters, so none is trained"),

@@ -95,7 +95,7 @@ def curve(rates, at, *, depth=1.0):
     return 2 - depth * np.exp(-(np.log10(rates / at) ** 2))
 
 
-def test_the_lowest_tenth_of_a_best_rate_is_suggested():
+def test_a_tenth_of_the_lowest_best_rate_is_suggested():
     rates = np.geomspace(1e-4, 10, 101)
     test = RangeTest(rates, np.stack([curve(rates, at) for at in (0.01, 0.1)]))
     np.testing.assert_allclose(test.suggestions, [0.001, 0.01])

@@ -17,7 +17,7 @@ def pair(ours, theirs, *, shape=SHAPE, their_shape=SHAPE):
     return drawn_variables(ours, shape, seed=0), drawn_variables(theirs, their_shape, seed=1)
 
 
-def test_all_variables_are_transferred_for_as_many_classes():
+def test_all_variables_are_transferred_for_equal_classes():
     initial, trained = pair(NORMED, NORMED)
     variables, head = transfer_variables(initial, trained, num_classes=10)
     assert head == ()
@@ -40,7 +40,7 @@ def test_a_head_of_convolutions_is_new_as_a_whole():
     jax.tree.map(np.testing.assert_array_equal, variables["params"]["block3"], trained["params"]["block3"])
 
 
-def test_another_layer_may_have_as_many_outputs_as_classes():
+def test_other_layers_may_have_as_many_outputs_as_classes():
     initial, trained = pair(models.LeNet(num_classes=84), models.LeNet(num_classes=7))
     assert transfer_variables(initial, trained, num_classes=84)[1] == ("dense3",)
 
@@ -63,9 +63,9 @@ def test_variables_without_batch_norm_may_lack_statistics():
     ("ours", "theirs", "shape", "message"),
     [
         (NORMED, models.LeNet(), SHAPE, "norm1/bias is missing: give weights of the same network"),
-        (models.LeNet(), NORMED, SHAPE, "norm1/bias is not in the network here: give weights of the same network"),
+        (models.LeNet(), NORMED, SHAPE, "norm1/bias is not in this network: give weights of the same network"),
         (models.LeNet(), models.LeNet(), (1, 28, 28, 3),
-         r"conv1/kernel \(5, 5, 3, 6\) takes 3 channels, and the images here have 1 channel: give"),
+         r"conv1/kernel \(5, 5, 3, 6\) takes 3 channels, but the images have 1 channel: give"),
         (models.LeNet(), models.LeNet(), (1, 32, 32, 1),
          r"dense1/kernel \(400, 120\): expected \(256, 120\); give weights .* for the same image size"),
         (models.ResNet((1, 1)), models.ResNet((1,)), SHAPE, "stage2_block1/conv1/bias is missing"),

@@ -14,7 +14,7 @@ from jaxcnn.errors import InputError
 class Brightness:
     """Multiply each image by a random factor, drawn independently for each image.
 
-    The factor is uniform in [1 - strength, 1 + strength]. Values above the maximum are cut to it.
+    The factor is uniform in [1 - strength, 1 + strength]. Values above the maximum are clipped.
 
     Attributes:
         strength: more than 0 and at most 1.

@@ -1,4 +1,4 @@
-"""Random rectangles that are replaced by zeros."""
+"""Random rectangles that are replaced with zeros."""
 
 import math
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from jaxcnn.errors import InputError
 
 @dataclass(frozen=True)
 class RandomErasing:
-    """Replace a random rectangle of an image by zeros, independently for each image.
+    """Replace a random rectangle of each image with zeros, drawn independently for each image.
 
     The area of the rectangle is uniform in [min_area, max_area] times that of the image, and the logarithm of its ratio
-    of height to width is uniform in [-log(max_aspect), log(max_aspect)]. Sides longer than the image's are cut to them.
-    The position is uniform.
+    of height to width is uniform in [-log(max_aspect), log(max_aspect)]. Sides are clipped
+    to those of the image. The position is uniform.
 
     Attributes:
         probability: probability that an image gets a rectangle.
-        min_area: smallest share of the image.
-        max_area: largest share of the image.
+        min_area: smallest area, as a share of the image.
+        max_area: largest area, as a share of the image.
         max_aspect: largest ratio of the longer side to the shorter one.
 
     Raises:
@@ -33,7 +33,7 @@ class RandomErasing:
         ((2, 8, 8, 1), True)
 
     References:
-        Zhong and others, Random Erasing Data Augmentation, 2017, which draws again if a rectangle does not fit.
+        Zhong and others, Random Erasing Data Augmentation, 2017. The paper draws again if a rectangle does not fit.
     """
 
     probability: float = 0.5
@@ -71,9 +71,9 @@ class RandomErasing:
 
 @dataclass(frozen=True)
 class Cutout:
-    """Replace a square of an image by zeros, independently for each image.
+    """Replace a random square of each image with zeros, drawn independently for each image.
 
-    The center of the square is a uniform pixel of the image. The part of the square outside the image is cut off.
+    The center of the square is uniform over the pixels of the image. The part outside the image is cut off.
 
     Attributes:
         size: side of the square, in pixels.

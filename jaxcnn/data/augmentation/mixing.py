@@ -1,7 +1,7 @@
 """Mixing of the images and labels of a batch: mixup and CutMix.
 
-The partner of image i of N is image N - 1 - i. The order of an epoch is random, so the partner is too. An image keeps
-at least half of itself, so its own label has the largest share of the target.
+The partner of image i of N is image N - 1 - i. The order of an epoch is random, so the partner is too. Each image keeps
+a share of at least 1/2, so its own label has the largest share of the target.
 """
 
 from collections.abc import Callable
@@ -77,11 +77,11 @@ class Mixup:
 
 @dataclass(frozen=True)
 class CutMix:
-    """Replace a random rectangle of each image by the same rectangle of its partner.
+    """Replace a random rectangle of each image with the same rectangle of its partner.
 
     The rectangle has the aspect ratio of the image and the share 1 - max(b_i, 1 - b_i) of its area, with b_i from the
     beta distribution Beta(alpha, alpha). Its center is uniform, and the part outside the image is cut off. The share of
-    the target is that of the pixels which the image keeps.
+    the target is the share of the pixels that the image keeps.
 
     Attributes:
         alpha: parameter of the distribution, more than 0. With 1, b_i is uniform.

@@ -22,16 +22,16 @@ def parse_augmentation(text: str) -> tuple[Transform | None, Mixing | None]:
 
         none            neither
         flip            mirror left to right with probability 1/2
-        shift:PIXELS    shift along each axis by at most so many pixels
-        rotate:DEGREES  rotate by at most so many degrees
+        shift:PIXELS    shift along each axis by at most this many pixels
+        rotate:DEGREES  rotate by at most this many degrees
         brightness:B    multiply by a number from 1 - B to 1 + B
         erase:P         erase a random rectangle with probability P
         cutout:PIXELS   erase a square with this side
         mixup:ALPHA     average images and labels in pairs
         cutmix:ALPHA    exchange rectangles of images, and their share of the labels
 
-    Several are separated by commas and applied in the order of this list: each at most once. If both mixup and cutmix
-    are given, each image is mixed by one of them.
+    Several names are separated by commas, each given at most once, and applied in the order of this list. If both mixup
+    and cutmix are given, each image is mixed by one of them.
 
     Returns:
         The values of `Recipe.augmentation` and `Recipe.mixing`; None for none.

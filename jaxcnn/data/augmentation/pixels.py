@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Shaped
 
 
 def from_floats(pixels: Float[Array, "n h w c"], dtype: DTypeLike) -> Shaped[Array, "n h w c"]:
-    """`pixels` as `dtype`: rounded and cut to 0 .. 255 for uint8, cut to [0, 1] for floats.
+    """`pixels` as `dtype`: rounded and clipped to 0 .. 255 for uint8, clipped to [0, 1] for floats.
 
     Examples:
         >>> from_floats(jnp.array([[[[-3.0, 1.6, 300.0]]]]), jnp.uint8).tolist()

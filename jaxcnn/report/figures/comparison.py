@@ -12,10 +12,10 @@ from jaxcnn.report.drawing import BLUE, ORANGE, as_svg, drawing_style
 
 @dataclass(frozen=True)
 class ComparedRuns:
-    """Runs that differ in their seeds alone.
+    """Runs that differ only in their seeds.
 
     Attributes:
-        title: what they are.
+        title: the label of the row.
         values: the result of each seed.
         reference: the book's figure; None if there is none.
     """

@@ -1,4 +1,4 @@
-"""The predictions of a network: which classes it confuses, and how far its confidence can be trusted."""
+"""The predictions of a network: its confusion matrix and its reliability diagram."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _DARK_CELL = 0.8  # share from which white is easier to read than black
 def draw_confusion(confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str]) -> str:
     """Number of images for each pair of true class (row) and predicted class (column).
 
-    With more than 20 classes, the axes have their numbers, counted from 0, and the cells have no text.
+    With more than 20 classes, the axes show class numbers, counted from 0, and the cells have no text.
     """
     is_labeled = len(class_names) <= MAX_CLASSES
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)

@@ -15,7 +15,7 @@ def test_each_image_is_multiplied_by_its_own_factor():
     np.testing.assert_allclose(changed, images * factors[:, None, None, None], atol=1.2)
 
 
-def test_bright_pixels_are_cut_to_the_maximum():
+def test_bright_pixels_are_clipped_to_the_maximum():
     key = jax.random.key(1)
     assert int(Brightness(1.0)(key, jnp.full((50, 2, 2, 1), 255, jnp.uint8)).max()) == 255
     floats = Brightness(1.0)(key, jnp.ones((50, 2, 2, 1), jnp.float32))

@@ -37,7 +37,7 @@ def test_a_rectangle_is_erased_within_its_limits(dtype):
     assert found[:, 3].max() == 30
 
 
-def test_sides_are_cut_to_those_of_the_image():
+def test_sides_are_clipped_to_those_of_the_image():
     images = jnp.ones((50, 3, 40, 1), jnp.uint8)
     erased = np.asarray(jax.jit(RandomErasing(1.0, 0.9, 1.0, 3.3))(jax.random.key(0), images))
     assert all(rectangle_of(image)[:2] == (0, 3) for image in erased)

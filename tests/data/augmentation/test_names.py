@@ -40,7 +40,7 @@ def test_the_order_of_the_names_does_not_matter():
     assert parse_augmentation("erase:1,shift:1,flip") == parse_augmentation("flip,shift:1,erase:1")
 
 
-def test_an_augmentation_of_ones_own_has_no_name():
+def test_a_custom_augmentation_has_no_name():
     assert name_augmentation(RandomErasing(0.5, max_area=0.2)) is None
     assert name_augmentation(lambda _, images: images) is None
 
