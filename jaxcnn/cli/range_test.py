@@ -153,7 +153,8 @@ def _describe(test: RangeTest, config: runs.RunConfig, num_steps: int) -> list[s
     if test.suggestion is None:
         return [
             *lines,
-            "no suggestion: the loss falls by less than 5 %, or is lowest at the last rate; give a higher --max or more --steps",
+            "no suggestion: the loss falls by less than 5 %, or is lowest at the last rate; give a higher --max "
+            "or more --steps",
         ]
     by_seed = ", ".join("none" if math.isnan(rate) else f"{rate:.2g}" for rate in test.suggestions)
     several = f" (by seed: {by_seed})" if len(seeds) > 1 else ""
