@@ -86,6 +86,6 @@ def test_tensors_with_other_names_raise(names, message, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a file of torch.save" * 9])
 def test_a_file_of_another_format_raises(content, tmp_path):
     (tmp_path / "a.pth").write_bytes(content)
-    with pytest.raises(InputError, match=r"a.pth cannot be read \(.*\): expected a safetensors file") as raised:
+    with pytest.raises(InputError, match=r"a.pth cannot be read \(.*\): expected a float32 safetensors file") as raised:
         load_weights(tmp_path / "a.pth", NORMED, 28)
     assert "\n" not in str(raised.value)
