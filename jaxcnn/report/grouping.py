@@ -86,7 +86,7 @@ def mean_and_deviation(values: Sequence[float]) -> str:
 def _differences(config: RunConfig, others: Sequence[RunConfig]) -> tuple[str, ...]:
     """The settings of `config` that differ from those of `others` with the same recipe.
 
-    They are those of options if the options tell all apart, else all entries of config.json.
+    These are command-line options if the options distinguish all groups, otherwise entries of config.json.
     """
     same_recipe = [other for other in others if other.recipe.name == config.recipe.name]
     options = [option_values(other) for other in same_recipe]

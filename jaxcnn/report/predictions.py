@@ -80,7 +80,7 @@ def _reliability_figure(evaluation: Evaluation) -> dict[str, str]:
 def _mistakes(
     run: TrainedRun, evaluation: Evaluation, dataset: Dataset | StreamedDataset, class_names: Sequence[str]
 ) -> list[dict[str, str]]:
-    """The images with the most confident wrong predictions, also with what the network used."""
+    """The images with the most confident wrong predictions, and their Grad-CAM heat maps."""
     confidence = np.where(evaluation.predicted == evaluation.labels, 0.0, evaluation.probabilities.max(axis=1))
     worst = np.argsort(-confidence, kind="stable")[:_MISTAKES]
     worst = worst[confidence[worst] > 0]
@@ -106,7 +106,7 @@ def _mistakes(
             embed_figure(
                 "Grad-CAM of these mistakes", figures.draw_pictures(images, titles, heat_maps=np.asarray(maps)),
                 "The regions that raise the logit of the predicted class, in yellow.",
-                f"The regions of an image of {true[0]} for which the network predicts {predicted[0]}.",
+                f"In an image of {true[0]}, the regions that raise the logit of {predicted[0]}.",
             )
         )  # fmt: skip
     return shown

@@ -29,7 +29,7 @@ def test_reliability_compares_confidence_and_accuracy(describe, confidence, verd
 def test_mistakes_name_the_most_confident_one(describe):
     figure, explained = describe(0.9, correct=0.5)["mistakes"]
     assert figure["finding"] == "An image of Trouser is predicted as T-shirt/top with a probability of 0.90."
-    assert explained["finding"] == "The regions of an image of Trouser for which the network predicts T-shirt/top."
+    assert explained["finding"] == "In an image of Trouser, the regions that raise the logit of T-shirt/top."
 
 
 def test_perfect_predictions_have_no_mistakes_and_no_pairs(describe):

@@ -21,7 +21,7 @@ def draw_pictures(
     heat_maps: Float[np.ndarray, "n h w"] | None = None,
     columns: int = 4,
 ) -> str:
-    """Images in rows, each with a title, and with its heat map over it if there are any."""
+    """Images in rows, each with a title, and overlaid with its heat map if there are heat maps."""
     rows = -(-len(images) // columns)
     width = 70 // columns
     wrapped = ["\n".join(textwrap.fill(line, width) for line in title.splitlines()) for title in titles]
