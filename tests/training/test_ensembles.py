@@ -7,7 +7,7 @@ import optax
 import pytest
 from networks import Small
 
-from jaxcnn.data import Augmentation
+from jaxcnn.data import Augmentation, CutMix, Mixup, OneOf
 from jaxcnn.training import (
     ChunkResult,
     EpochResult,
@@ -22,7 +22,10 @@ from jaxcnn.training import (
 
 CPUS = tuple(jax.devices("cpu"))
 SEQUENTIAL = Placement("sequential", CPUS[:1])
-OPTIONS = {"num_epochs": 2, "batch_size": 100, "augment": Augmentation(shift=1), "label_smoothing": 0.1}
+OPTIONS = {
+    "num_epochs": 2, "batch_size": 100, "augment": Augmentation(shift=1), "mixing": OneOf(Mixup(0.2), CutMix(1.0)),
+    "label_smoothing": 0.1, "class_weights": (2.0, *[1.0] * 9),
+}  # fmt: skip
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)  # Adam would enlarge gradients that are rounding alone
 
 

@@ -5,6 +5,7 @@ import pytest
 from flax import linen as nn
 from networks import Small
 
+from jaxcnn.data import CutMix, Mixup, OneOf
 from jaxcnn.models import LeNet
 from jaxcnn.training import FitOptions, Placement, choose_placement, create_train_state, fit, run_epochs, stack_members
 
@@ -18,8 +19,8 @@ def starts(count, model):
 
 @pytest.mark.parametrize("devices", [2, 8])
 def test_data_parallel_metrics_are_those_of_one_device(sample, devices):
-    """Neither 100 nor 12, the sizes of the batches, is a multiple of 8."""
-    options = {"num_epochs": 2, "batch_size": 100}
+    """Neither 100 nor 12, the sizes of the batches, is a multiple of 8. Mixing takes partners from other devices."""
+    options = {"num_epochs": 2, "batch_size": 100, "mixing": OneOf(Mixup(0.2), CutMix(1.0))}
     (state,) = starts(1, Small())
     alone = list(fit(state, sample, **options))
     shared = list(fit(state, sample, placement=Placement("data_parallel", CPUS[:devices]), **options))
