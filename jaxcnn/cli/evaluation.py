@@ -46,12 +46,13 @@ def print_evaluation(
     split: Split,
 ) -> None:
     """Print a JSON object: what was evaluated, the split, and all metrics of that split."""
-    members = trained.runs if isinstance(trained, Ensemble) else (trained,)
     about = {
         "title": trained.title,
         "runs": [
-            {"path": str(run.path), "recipe": run.config.recipe.name, "epoch": len(run.epochs)} for run in members
+            {"path": str(run.path), "recipe": run.config.recipe.name, "epoch": len(run.epochs)}
+            for run in trained.members
         ],
+        "views": None if trained.members[0].views is None else str(trained.members[0].views),
         "split": split,
     }
     say(console, json.dumps(about | evaluation.as_json(class_names), allow_nan=False))

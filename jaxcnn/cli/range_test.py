@@ -34,6 +34,7 @@ class TestedRecipe(RecipeOptions):
     schedule: _NotUsed = None
     warmup_epochs: _NotUsed = None
     ema: _NotUsed = None
+    freeze: _NotUsed = None
 
 
 @dataclass(frozen=True)

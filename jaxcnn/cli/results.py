@@ -1,5 +1,6 @@
 """Commands that use a finished run: evaluate, predict, report, export."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ from jaxcnn import interop, platform, reproduction, runs
 from jaxcnn.cli.evaluation import print_evaluation, show_evaluation
 from jaxcnn.cli.options import later, option, print_line
 from jaxcnn.cli.prediction import show_predictions
-from jaxcnn.data import parse_views
+from jaxcnn.data import Normalization, parse_views
 from jaxcnn.writers import PlainConsole
 
 RunPath = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -43,7 +44,7 @@ def evaluate(
     trained = runs.open_run_or_ensemble(run, best=best, views=None if tta is None else parse_views(tta))
     platform.configure_malloc()
     platform.enable_compilation_cache()
-    dataset = runs.load_data(trained.config, data)
+    dataset = runs.load_common_data(trained.members, data)
     evaluation = trained.evaluate(dataset, split)
     if json:
         print_evaluation(trained, evaluation, dataset.class_names, PlainConsole(), split=split)
@@ -99,8 +100,7 @@ def report(
     if run.is_file() or (run / reproduction.RESULTS_FILE).is_file():
         print_line(f"wrote {write_reproduction_report(run, output)}")
         return
-    first, *_ = runs.open_runs(run)
-    dataset = runs.load_data(first.config, data)
+    dataset = runs.load_common_data(runs.open_runs(run), data)
     platform.enable_compilation_cache()
     print_line(f"wrote {write_report(run, dataset, output)}")
 
@@ -130,6 +130,8 @@ def export(
         recipe.title, int(trained.state.step), data.title, data.class_names, data.light_on_dark,
         trained.epochs[-1].test_accuracy if trained.epochs else None,
     )  # fmt: skip
+    if isinstance(recipe.normalization, Normalization):
+        about = replace(about, mean=recipe.normalization.mean, std=recipe.normalization.std)
     difference = interop.export_network(
         trained.state.apply_fn, trained.state.eval_variables, path, format=format, image_shape=data.image_shape,
         image_size=recipe.image_size, about=about,

@@ -152,9 +152,6 @@ def train(
     recipe.check_optimizer(changed)
     root = saving.workdir or Path("runs") / f"{changed.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
     configs = runs.sweep(config, root, learning_rates=recipe.learning_rates(changed), num_seeds=training.seeds)
-    if training.init_from is not None:
-        init_from = find_weights(training.init_from, changed, configs)
-        configs = {path: replace(config, init_from=init_from) for path, config in configs.items()}
     every = runs.Interval.parse(saving.checkpoint_every)
     watching = [writers.TerminalWriter(), *(_WRITERS[kind]() for kind in dict.fromkeys(saving.log_to))]
     if hardware.distributed and saving.workdir is None:
@@ -171,6 +168,9 @@ def train(
     dataset = load_dataset(data.data, image_size=changed.image_size, max_bytes=budget, limit=data.limit)
     configs = {path: config.with_data(dataset, data.data) for path, config in configs.items()}
     enable_compilation_cache()
+    if training.init_from is not None:
+        init_from = find_weights(training.init_from, changed, configs)
+        configs = {path: replace(config, init_from=init_from) for path, config in configs.items()}
     options = {"writers": watching, "num_devices": hardware.num_devices, "checkpoint_every": every}
     if len(configs) > 1:
         runs.train_ensemble(configs, dataset, keep_going=training.keep_going, **options)
@@ -178,7 +178,8 @@ def train(
         (config,) = configs.values()
         runs.train(config, dataset, root, keep_going=training.keep_going, **options)
     if is_primary_process():
-        evaluate = shlex.join(["jaxcnn", "evaluate", str(next(iter(configs)))])
+        is_one_rate = len({config.recipe.learning_rate for config in configs.values()}) == 1
+        evaluate = shlex.join(["jaxcnn", "evaluate", str(root if is_one_rate else next(iter(configs)))])
         report = shlex.join(["jaxcnn", "report", str(root)])
         print_line(f"next: {evaluate}\n      {report}")
 

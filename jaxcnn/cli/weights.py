@@ -14,8 +14,10 @@ _LOGGER = logging.getLogger(__name__)
 def find_weights(source: Path, recipe: Recipe, paths: Iterable[Path]) -> runs.InitFrom:
     """The weights in the directory of a run or in a safetensors file.
 
+    If runs that started from it have a checkpoint, the weights are not read again: the source may have changed since.
+
     Args:
-        source: the directory or file. If it no longer exists, runs that started from it can still be resumed.
+        source: the directory or file.
         recipe: the recipe of the runs that start from it.
         paths: the directories of these runs.
 
@@ -23,26 +25,35 @@ def find_weights(source: Path, recipe: Recipe, paths: Iterable[Path]) -> runs.In
         InputError: if there are no weights, or they cannot be read.
     """
     place = str(source.absolute())
+    if recorded := _recorded(place, paths):
+        return recorded
     if not source.exists():
-        return _recorded(source, place, paths)
+        raise InputError(f"--init-from {source} does not exist: expected the directory of a run, or a safetensors file")
     try:
         if source.is_dir():
             run = runs.TrainedRun.open(source)
-            had, has = (each.normalization is not None for each in (run.config.recipe, recipe))
-            if had != has:
-                words = ("with", "without") if had else ("without", "with")
-                _LOGGER.warning("%s was trained %s --normalize, but this run is trained %s it", source, *words)
+            _compare_normalization(source, run.config.recipe, recipe)
             return runs.InitFrom.of(place, run.state.eval_variables)
         return runs.InitFrom.of(place, interop.load_weights(source, recipe.model, recipe.image_size))
     except InputError as error:
         raise InputError(f"--init-from {error}") from error
 
 
-def _recorded(source: Path, place: str, paths: Iterable[Path]) -> runs.InitFrom:
-    """The record of weights that no longer exist, from the settings of a run in `paths`."""
+def _recorded(place: str, paths: Iterable[Path]) -> runs.InitFrom | None:
+    """The record of the weights in the settings of the runs in `paths`, if all of them have a checkpoint."""
+    found = []
     for path in paths:
-        if (path / "config.json").exists():
-            recorded = runs.RunConfig.from_json(runs.read_config(path)).init_from
-            if recorded is not None and recorded.source == place:
-                return recorded
-    raise InputError(f"--init-from {source} does not exist: expected the directory of a run, or a safetensors file")
+        if not any(path.glob("checkpoints/*")):
+            return None
+        found.append(runs.RunConfig.from_json(runs.read_config(path)).init_from)
+    first, *others = found
+    is_same = first is not None and first.source == place and all(other == first for other in others)
+    return first if is_same else None
+
+
+def _compare_normalization(source: Path, trained: Recipe, recipe: Recipe) -> None:
+    """Log a warning if the weights in `source` expect images that are normalized in another way."""
+    if trained.normalization is None and recipe.normalization is not None:
+        _LOGGER.warning("%s was trained without --normalize, but this run is trained with it", source)
+    elif trained.normalization is not None and recipe.normalization is None:
+        _LOGGER.warning("%s was trained with --normalize, but this run is trained without it", source)

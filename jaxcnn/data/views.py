@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
+from jaxcnn.data.augmentation.geometry import check_shift
 from jaxcnn.errors import InputError
 
 
@@ -39,6 +40,7 @@ class Views:
 
     def __call__(self, images: Shaped[Array, "n h w c"]) -> Shaped[Array, "views n h w c"]:
         """All views of `images`, the images themselves first."""
+        check_shift(self.shift, images.shape)
         views = [images]
         if self.shift:
             height, width = images.shape[1:3]

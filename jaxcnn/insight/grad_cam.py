@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Integer, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.errors import InputError
+from jaxcnn.insight.classes import check_classes
 from jaxcnn.training import TrainState
 from jaxcnn.training.activations import layer_shapes
 from jaxcnn.training.batches import check_images, check_state
@@ -45,8 +46,8 @@ def grad_cam(
 
     Raises:
         TypeError: if an argument is not a state or an array.
-        ValueError: if the state is that of an ensemble, the images have other axes, or there is no such layer; the last
-            is an `InputError`.
+        ValueError: if the state is that of an ensemble, the images have other axes, a class does not exist, or there is
+            no such layer; the last is an `InputError`.
 
     Examples:
         >>> import optax
@@ -68,7 +69,7 @@ def grad_cam(
     layer = [*maps][-1] if layer is None else layer
     if layer not in maps:
         raise InputError(f"layer {layer!r}: expected a module with feature maps, one of {', '.join(maps)}")
-    chosen = None if classes is None else jnp.asarray(classes)
+    chosen = None if classes is None else check_classes(state, images, classes, image_size)
     return _grad_cam(state, jnp.asarray(images), chosen, layer=layer, shape=maps[layer], image_size=image_size)
 
 

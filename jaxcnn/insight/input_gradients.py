@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
+from jaxcnn.insight.classes import check_classes
 from jaxcnn.training import TrainState
 from jaxcnn.training.batches import check_images, check_state
 from jaxcnn.training.compilation import compiled
@@ -33,7 +34,7 @@ def input_gradients(
 
     Raises:
         TypeError: if an argument is not a state or an array.
-        ValueError: if the state is that of an ensemble, or the images have other axes.
+        ValueError: if the state is that of an ensemble, the images have other axes, or a class does not exist.
 
     Examples:
         >>> import optax
@@ -49,7 +50,7 @@ def input_gradients(
     """
     check_state(state)
     check_images(images)
-    chosen = None if classes is None else jnp.asarray(classes)
+    chosen = None if classes is None else check_classes(state, images, classes, image_size)
     return _input_gradients(state, jnp.asarray(images), chosen, image_size=image_size)
 
 

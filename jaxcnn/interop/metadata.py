@@ -27,6 +27,8 @@ class NetworkInfo:
         light_on_dark: whether image files are made light on a dark background, as by `data.read_image`. Otherwise
             their colors are not changed, as by `data.read_pictures`.
         test_accuracy: accuracy on the test images.
+        mean: of each channel, which the program subtracts from the pixels; empty for no normalization.
+        std: of each channel, by which the program divides then.
     """
 
     network: str = "network"
@@ -35,6 +37,8 @@ class NetworkInfo:
     class_names: tuple[str, ...] = ()
     light_on_dark: bool = False
     test_accuracy: float | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
 
 def make_metadata(
@@ -54,7 +58,7 @@ def make_metadata(
     """
     height, width, channels = image_shape
     size = [height, width] if image_size is None else [image_size] * 2
-    preprocessing = {
+    preprocessing: dict[str, Any] = {
         "layout": "NHWC", "dtype": "float32", "range": [0, 1], "height": height, "width": width, "channels": channels,
         "fit": "pad" if about.light_on_dark else "crop", "resized_inside_to": size,
     }  # fmt: skip
@@ -67,6 +71,12 @@ def make_metadata(
         words += (
             f" The program resizes the input to {size[0]}x{size[1]} bilinearly; for weights alone, resize it first."
         )
+    if about.mean:
+        preprocessing |= {"normalized_inside": {"mean": list(about.mean), "std": list(about.std)}}
+        words += (
+            f" The program subtracts {_listed(about.mean)} and divides by {_listed(about.std)}; for weights alone, do "
+            "it first, after resizing."
+        )
     known = {
         "network": about.network, "steps": about.steps, "data": about.data, "class_names": list(about.class_names),
         "test_accuracy": about.test_accuracy,
@@ -75,6 +85,10 @@ def make_metadata(
         "preprocessing": preprocessing,
         "preprocessing_in_words": words,
     }
+
+
+def _listed(numbers: tuple[float, ...]) -> str:
+    return ", ".join(f"{number:.6g}" for number in numbers)
 
 
 def as_strings(metadata: Mapping[str, Any]) -> dict[str, str]:

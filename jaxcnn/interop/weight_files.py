@@ -36,6 +36,7 @@ def load_weights(path: Path, model: nn.Module, image_size: int) -> Variables:
     tensors = _read(path)
     if all(name.startswith(_COLLECTIONS) for name in tensors):
         return unflatten_dict(tensors, sep="/")
+    tensors = {name: array for name, array in tensors.items() if array.ndim > 0}  # without num_batches_tracked
     state_dict = _in_order(path, tensors, model, image_size)
     shapes = [array.shape for array in state_dict.values()]
     if hasattr(model, "num_classes"):
@@ -48,7 +49,7 @@ def load_weights(path: Path, model: nn.Module, image_size: int) -> Variables:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """The tensors in a safetensors file, without scalars such as num_batches_tracked."""
+    """The tensors in a safetensors file."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -59,7 +60,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             f"{path} cannot be read ({error}): expected a float32 safetensors file, such as one from jaxcnn export "
             "--format safetensors"
         ) from error
-    tensors = {name: array for name, array in tensors.items() if array.ndim > 0}
     if not tensors:
         raise InputError(f"{path} has no tensors: expected the weights of a network")
     return tensors

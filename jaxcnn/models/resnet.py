@@ -38,9 +38,9 @@ class Residual(nn.Module):
     features: int
     strides: int = 1
     project: bool = False
-    use_bias: bool = True
     norm: Callable[..., nn.Module] = library_batch_norm
     dtype: DTypeLike = jnp.float32
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n h_out w_out features"]:
@@ -79,9 +79,9 @@ class Bottleneck(nn.Module):
     features: int
     strides: int = 1
     project: bool = False
-    use_bias: bool = True
     norm: Callable[..., nn.Module] = library_batch_norm
     dtype: DTypeLike = jnp.float32
+    use_bias: bool = True
 
     @nn.compact
     def __call__(
@@ -145,10 +145,10 @@ class ResNet(nn.Module):
     stage_sizes: tuple[int, ...] = (2, 2, 2, 2)
     block: type[Residual] | type[Bottleneck] = Residual
     num_classes: int = 10
-    use_bias: bool = field(default=True, metadata={"later": True})
-    small_stem: bool = field(default=False, metadata={"later": True})
     norm: Callable[..., nn.Module] = library_batch_norm
     dtype: DTypeLike = jnp.float32
+    use_bias: bool = field(default=True, metadata={"later": True})
+    small_stem: bool = field(default=False, metadata={"later": True})
 
     @nn.compact
     def __call__(self, x: Shaped[ops.ArrayLike, "n h w c"], *, train: bool) -> Float[Array, "n num_classes"]:

@@ -152,7 +152,7 @@ class Recipe:
     augmentation: Transform | None = None
     mixing: Mixing | None = None
     normalization: Normalization | str | None = None
-    class_weights: tuple[float, ...] | str | None = None
+    class_weights: Sequence[float] | str | None = None
     metrics: Mapping[str, Metric] = FrozenDict()
     accumulate: int = 1
     ema_decay: float | None = None
@@ -165,7 +165,9 @@ class Recipe:
             object.__setattr__(self, name, FrozenDict(getattr(self, name)))
         if isinstance(self.freeze, str):
             raise InputError(f"freeze {self.freeze!r}: expected a tuple of patterns, such as ('conv*',)")
-        object.__setattr__(self, "freeze", tuple(self.freeze))
+        object.__setattr__(self, "freeze", tuple(sorted(set(self.freeze))))
+        if self.class_weights is not None and not isinstance(self.class_weights, str):
+            object.__setattr__(self, "class_weights", tuple(map(float, self.class_weights)))
         if not isinstance(self.model, nn.Module):
             raise InputError(f"model {self.model!r}: expected a Linen module")
         if not self.title:
@@ -337,6 +339,8 @@ class Recipe:
             >>> Recipe("mine", LeNet(), 28, 0.1).fit_options(num_epochs=1).batch_size
             256
         """
+        if isinstance(self.class_weights, str):
+            raise InputError("class_weights 'balanced': call resolve first, which counts the training images")
         own = {
             "num_epochs": self.num_epochs,
             "batch_size": self.batch_size,

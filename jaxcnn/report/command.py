@@ -5,24 +5,32 @@ import shlex
 from typing import Any
 
 from jaxcnn.data import name_augmentation
+from jaxcnn.errors import InputError
 from jaxcnn.recipes import Recipe, get_recipe
 from jaxcnn.runs import RunConfig
 
 
 def command_of(config: RunConfig) -> str:
-    """The command that repeats a run with these settings. Settings that no option can express are left out.
+    """The command that repeats a run with these settings; empty if no command trains the recipe.
+
+    Settings that no option can express are left out.
 
     Examples:
         >>> command_of(RunConfig(get_recipe("lenet"), seed=3))
         'jaxcnn train lenet --seed 3'
     """
-    usual = option_values(RunConfig(get_recipe(config.recipe.command_name)))
-    words = ["jaxcnn", "train", config.recipe.command_name]
+    try:
+        recipe = get_recipe(config.recipe.command_name)
+    except InputError:  # a recipe of a script
+        return ""
+    usual = option_values(RunConfig(recipe))
+    words = ["jaxcnn", "train", recipe.command_name]
     for name, value in option_values(config).items():
-        if value is True:
-            words.append(f"--{name}")
-        elif value != usual[name] and value is not None:
-            words += [f"--{name}", str(value)]
+        is_changed = value != usual[name]
+        if name == "normalize":
+            is_changed = config.recipe.normalization not in (None, recipe.normalization)
+        if is_changed and value is not None:
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     return shlex.join(words)
 
 
@@ -44,7 +52,7 @@ def option_values(config: RunConfig) -> dict[str, Any]:
         "augment": name_augmentation(recipe.augmentation, recipe.mixing),
         "class-weights": _class_weights_words(recipe),
         "freeze": ",".join(recipe.freeze) or "none",
-        "normalize": recipe.normalization is not None and get_recipe(recipe.command_name).normalization is None,
+        "normalize": recipe.normalization is not None,
         "seed": config.seed,
         "init-from": None if config.init_from is None else config.init_from.source,
         "data": config.data.source,
@@ -66,8 +74,7 @@ def _optimizer_words(recipe: Recipe) -> str | None:
     return f"{recipe.optimizer}:{arguments}" if arguments else recipe.optimizer
 
 
-def _class_weights_words(recipe: Recipe) -> str | None:
+def _class_weights_words(recipe: Recipe) -> str:
     """The class weights of a recipe, as --class-weights takes them."""
-    return (
-        ",".join(map(repr, recipe.class_weights)) if isinstance(recipe.class_weights, tuple) else recipe.class_weights
-    )
+    weights = recipe.class_weights or "none"
+    return weights if isinstance(weights, str) else ",".join(map(repr, weights))

@@ -15,6 +15,8 @@ from jaxcnn.report.drawing import as_png, drawing_style
 from jaxcnn.report.figures.pictures import show_heat_map, show_image
 from jaxcnn.runs import TrainedRun
 
+_BATCH = 64  # images that are explained at once
+
 
 def write_explanations(
     run: TrainedRun,
@@ -38,21 +40,24 @@ def write_explanations(
     Raises:
         InputError: if a file cannot be written.
     """
-    options = {"classes": probabilities.argmax(axis=1), "image_size": run.config.recipe.image_size}
-    maps = np.asarray(grad_cam(run.state, images, **options))
-    gradients = np.asarray(input_gradients(run.state, images, **options))
+    labels = probabilities.argmax(axis=1)
     class_names = run.config.data.class_names
     if len(set(names)) < len(names):
         names = [f"{number}-{name}" for number, name in enumerate(names, start=1)]
     paths = [directory / f"{name}.png" for name in names]
-    for number, path in enumerate(paths):
-        label = options["classes"][number]
-        title = f"{class_names[label]} {probabilities[number, label]:.3f}"
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            write_file(path, draw_explanation(images[number], maps[number], gradients[number], title))
-        except OSError as error:
-            raise InputError(f"{path} cannot be written ({error.strerror}): give another folder") from error
+    for start in range(0, len(images), _BATCH):
+        batch = slice(start, start + _BATCH)
+        options = {"classes": labels[batch], "image_size": run.config.recipe.image_size}
+        maps = np.asarray(grad_cam(run.state, images[batch], **options))
+        gradients = np.asarray(input_gradients(run.state, images[batch], **options))
+        for number, path in enumerate(paths[batch]):
+            label = labels[start + number]
+            title = f"{class_names[label]} {probabilities[start + number, label]:.3f}"
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                write_file(path, draw_explanation(images[start + number], maps[number], gradients[number], title))
+            except OSError as error:
+                raise InputError(f"{path} cannot be written ({error.strerror}): give another folder") from error
     return paths
 
 

@@ -7,7 +7,7 @@ from jaxcnn.runs.evaluation import ConfusedPair, Evaluation, Reliability
 from jaxcnn.runs.evaluation_tables import MAX_CLASSES, class_rows, class_title, pair_rows
 from jaxcnn.runs.initialization import InitFrom
 from jaxcnn.runs.interval import Interval
-from jaxcnn.runs.opened import Split, TrainedRun, find_runs, load_data, open_runs
+from jaxcnn.runs.opened import Split, TrainedRun, find_runs, load_common_data, load_data, open_runs
 from jaxcnn.runs.range_test import find_learning_rate
 from jaxcnn.runs.records import check_same_config, flatten_config, read_config, read_metrics, read_summary
 from jaxcnn.runs.run import Run
@@ -37,6 +37,7 @@ __all__ = [
     "find_learning_rate",
     "find_runs",
     "flatten_config",
+    "load_common_data",
     "load_data",
     "lock_directory",
     "open_run_or_ensemble",

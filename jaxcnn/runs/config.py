@@ -231,6 +231,20 @@ class RunConfig:
             raise InputError(f"these are not the settings of a run ({error})") from error
         return cls(recipe, **others)
 
+    def check_augmentation(self, image_shape: tuple[int, int, int]) -> None:
+        """Check that the augmentation can change images of this shape.
+
+        Raises:
+            InputError: if it cannot.
+        """
+        augmentation = self.recipe.augmentation
+        if augmentation is not None:
+            images = jax.ShapeDtypeStruct((self.recipe.batch_size, *image_shape), jnp.uint8)
+            try:
+                jax.eval_shape(augmentation, jax.random.key(0), images)
+            except InputError as error:
+                raise InputError(f"--augment: {error}") from error
+
     def check_steps(self, num_examples: int) -> None:
         """Check that the steps for `num_examples` examples an epoch can be counted.
 
@@ -282,6 +296,8 @@ class RunConfig:
         optimizer = recipe.make_optimizer(num_examples)
         state = create_train_state(model, optimizer, jax.random.key(self.seed), image_shape)
         state = state.replace(params=recipe.initialize(state.params))
+        if recipe.normalization == "train":
+            raise InputError("normalization 'train': call recipe.resolve first, which reads the training images")
         if isinstance(recipe.normalization, Normalization):
             state = state.with_normalization(recipe.normalization)
         if self.init_from is not None and self.init_from.variables is not None:

@@ -59,6 +59,12 @@ class DataSpec:
             return "Fashion-MNIST"
         return printable(Path(self.source.partition(":")[2] or self.source).name)
 
+    def is_same_as(self, other: "DataSpec") -> bool:
+        """Whether the data of another run is from the same place or has the same SHA-256."""
+        one, two = (dict(data.sha256 or {}) for data in (self, other))
+        common = [part for part in one if one[part] and two.get(part)]
+        return self.source == other.source or (bool(common) and all(one[part] == two[part] for part in common))
+
     def has_contents_of(self, dataset: Dataset | StreamedDataset) -> bool:
         """Whether the digests of `dataset` are equal to those of the run; parts that one of them lacks are ignored."""
         recorded = self.sha256 or {}

@@ -52,6 +52,10 @@ class Ensemble:
                     f"the runs have different classes ({found or 'the same names in another order'}): give runs on "
                     "the same data"
                 )
+            if one.light_on_dark != other.light_on_dark:
+                raise InputError(
+                    f"{first.path} and {run.path} convert image files in different ways: give runs on the same data"
+                )
             if one.image_shape != other.image_shape:
                 raise InputError(
                     f"the runs have images of shape {one.image_shape} ({first.path}) and {other.image_shape} "
@@ -62,6 +66,11 @@ class Ensemble:
     def config(self) -> RunConfig:
         """The settings of the first run. All runs have its classes and image shape."""
         return self.runs[0].config
+
+    @property
+    def members(self) -> tuple[TrainedRun, ...]:
+        """The runs."""
+        return self.runs
 
     @property
     def title(self) -> str:

@@ -1,6 +1,7 @@
 """A run opened for use: its settings, its newest state and its results."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -83,6 +84,20 @@ def load_data(config: RunConfig, source: str | None = None) -> Dataset | Streame
     if source is None and not config.data.has_contents_of(dataset.limit(config.limit)):
         _LOGGER.warning("%s has changed since the run was trained", config.data.source or "Fashion-MNIST")
     return dataset
+
+
+def load_common_data(runs: "Sequence[TrainedRun]", source: str | None = None) -> Dataset | StreamedDataset:
+    """The data of several runs, as `load_data` loads that of one.
+
+    Raises:
+        InputError: as for `load_data`, or if `source` is not given and the runs were trained on different data.
+    """
+    first, *others = runs
+    for run in others:
+        if source is None and not run.config.data.is_same_as(first.config.data):
+            places = [f"{each.path}: {each.config.data.source or 'Fashion-MNIST'}" for each in (first, run)]
+            raise InputError(f"the runs were trained on different data ({', '.join(places)}): take each by itself")
+    return load_data(first.config, source)
 
 
 def _resume_best(
@@ -171,6 +186,11 @@ class TrainedRun:
             ) from error
         epochs = tuple(EpochResult.from_json(record) for record in metadata.get("epochs", ()))
         return cls(path, config, state, epochs, read_summary(path), views)
+
+    @property
+    def members(self) -> "tuple[TrainedRun, ...]":
+        """This run alone, as an ensemble has several."""
+        return (self,)
 
     @property
     def title(self) -> str:

@@ -68,6 +68,7 @@ class Session:
         configs = {path: replace(config, recipe=replace(config.recipe, **resolved)) for path, config in configs.items()}
         first = next(iter(configs.values()))
         first.check_steps(num_examples)
+        first.check_augmentation(self.dataset.image_shape)
         shape = num_examples, self.dataset.num_classes, self.dataset.image_shape[2]
         first.check_initial_state(*shape)
         first.warn_if_not_portable()

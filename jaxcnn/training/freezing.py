@@ -25,7 +25,7 @@ def freeze(state: TrainState, patterns: Sequence[str]) -> TrainState:
 
     Args:
         state: a state before its first step. Its optimizer state is initialized again.
-        patterns: paths of parameters and batch statistics, such as 'conv1/kernel', or patterns of them: * matches
+        patterns: paths of layers or parameters, such as 'conv1/kernel', or patterns of them: * matches
             any characters, including /, and ? matches one. A pattern also matches everything below a layer: 'conv1' and
             'conv*' match 'conv1/kernel'.
 

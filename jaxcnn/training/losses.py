@@ -1,5 +1,6 @@
 """The loss that training minimizes: cross-entropy with label smoothing, class weights and mixed labels."""
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -47,21 +48,22 @@ def mean_loss(
         smoothing); Zhang and others, mixup, 2018 (mixed labels).
     """
     logits = logits.astype(widen(logits.dtype))
+    weights = None if class_weights is None else jnp.asarray(class_weights, logits.dtype)
 
-    def losses(labels: Integer[Array, " n"]) -> Float[Array, " n"]:
+    def of_labels(labels: Integer[Array, " n"], shares: Float[Array, " n"] | None) -> Float[Array, ""]:
+        """The part of the loss that is due to `labels`."""
         labels = valid_labels(labels, logits.shape[-1])
-        losses = cross_entropy(logits, labels)
+        factors = [*([] if weights is None else [weights[labels]]), *([] if shares is None else [shares])]
+        loss = math.prod(factors, start=cross_entropy(logits, labels)).mean()
         if label_smoothing:
-            uniform = -jax.nn.log_softmax(logits).mean(axis=-1)
-            losses = (1 - label_smoothing) * losses + label_smoothing * uniform
-        if class_weights is not None:
-            losses = jnp.asarray(class_weights, losses.dtype)[labels] * losses
-        return losses
+            uniform = -jax.nn.log_softmax(logits)
+            uniform = math.prod(factors, start=uniform.mean(axis=-1)) if factors else uniform
+            loss = (1 - label_smoothing) * loss + label_smoothing * uniform.mean()
+        return loss
 
-    own = losses(labels)
     if other_labels is None or shares is None:
-        return own.mean()
-    return (shares * own + (1 - shares) * losses(other_labels)).mean()
+        return of_labels(labels, None)
+    return of_labels(labels, shares) + of_labels(other_labels, 1 - shares)
 
 
 def check_class_weights(class_weights: Sequence[float], num_classes: int) -> None:

@@ -1,6 +1,6 @@
 """The options of training: one object, from `fit` to the compiled program."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -45,7 +45,7 @@ class FitOptions:
     image_size: int | None = None
     augment: Transform | None = None
     label_smoothing: float | int = 0.0
-    class_weights: tuple[float, ...] | None = None
+    class_weights: Sequence[float] | None = None
     mixing: Mixing | None = None
     metrics: Mapping[str, Metric] = FrozenDict()
     accumulate: int = 1
@@ -55,6 +55,8 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", check_metrics(self.metrics))
+        if self.class_weights is not None:
+            object.__setattr__(self, "class_weights", tuple(map(float, self.class_weights)))
         for name, minimum, is_optional in (
             ("num_epochs", 0, False), ("batch_size", 1, False), ("accumulate", 1, False), ("image_size", 1, True),
             ("chunk_steps", 1, True),

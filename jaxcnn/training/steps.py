@@ -1,7 +1,7 @@
 """One batch: a step of training, and a step of evaluation."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, signature
 from typing import Any
 
@@ -28,7 +28,7 @@ def train_step(
     labels: Integer[Array | np.ndarray, " n"],
     *,
     label_smoothing: float | int = 0.0,
-    class_weights: tuple[float, ...] | None = None,
+    class_weights: Sequence[float] | None = None,
     mixing: Mixing | None = None,
     metrics: Mapping[str, Metric] = FrozenDict(),
     accumulate: int = 1,
@@ -78,7 +78,7 @@ def train_step(
         images,
         labels,
         label_smoothing=label_smoothing,
-        class_weights=class_weights,
+        class_weights=None if class_weights is None else tuple(map(float, class_weights)),
         mixing=mixing,
         metrics=_with_further(metrics),
         accumulate=accumulate,

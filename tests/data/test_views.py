@@ -31,3 +31,8 @@ def test_views_have_names(text, expected):
 def test_other_names_raise(text):
     with pytest.raises(InputError, match=f"--tta {text}: expected flip, shift:PIXELS"):
         parse_views(text)
+
+
+def test_a_shift_out_of_view_raises():
+    with pytest.raises(InputError, match="shift 3: expected less than 3 pixels, the size of the images"):
+        Views(shift=3)(jnp.zeros((1, 3, 4, 1)))

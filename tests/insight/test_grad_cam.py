@@ -1,3 +1,5 @@
+from inspect import unwrap
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ from flax import linen as nn
 from networks import Dropout
 
 from jaxcnn import InputError, models
-from jaxcnn.insight import feature_maps, grad_cam
+from jaxcnn.insight import feature_maps, grad_cam, input_gradients
 from jaxcnn.training import create_train_state
 
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 1)).astype(np.float32)
@@ -86,3 +88,10 @@ def test_the_last_map_of_a_residual_network_is_its_last_block():
     state = create_train_state(models.ResNet(stage_sizes=(1, 1)), optax.sgd(0.1), 0, (32, 32, 1))
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1), np.uint8)
     np.testing.assert_array_equal(grad_cam(state, images), grad_cam(state, images, layer="stage2_block1"))
+
+
+@pytest.mark.parametrize("classes", [np.array([0, 1, 2, 3]), np.array([0, -1, 0, 0]), np.array([0, 1]), np.zeros(4)])
+def test_invalid_classes_raise(state, classes):
+    for explain in (grad_cam, input_gradients):
+        with pytest.raises(ValueError, match="labels"):
+            unwrap(explain)(state, IMAGES, classes=classes)

@@ -46,3 +46,20 @@ def test_the_command_normalizes_and_weights_as_the_run_did():
     )
     expected = "jaxcnn train lenet --augment mixup:0.2 --class-weights 2.0,0.5 --normalize"
     assert command_of(RunConfig(recipe)) == expected
+
+
+def test_a_recipe_of_a_script_has_no_command():
+    recipe = replace(RECIPES["lenet"], name="own")
+    assert command_of(RunConfig(recipe)) == ""
+
+
+def test_the_command_replaces_what_the_recipe_itself_has(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import replace\nfrom jaxcnn.data import Normalization\nfrom jaxcnn.recipes import RECIPES\n"
+        "recipe = replace(RECIPES['lenet'], name='mine', normalization=Normalization((0.5,), (0.5,)), "
+        "class_weights='balanced')\n"
+    )
+    recipe = get_recipe(f"{tmp_path / 'mine.py'}:recipe")
+    changed = replace(recipe, normalization=Normalization((0.3,), (0.4,)), class_weights=None)
+    assert command_of(RunConfig(recipe)).endswith("mine.py:recipe")
+    assert command_of(RunConfig(changed)).endswith("mine.py:recipe --class-weights none --normalize")

@@ -9,7 +9,7 @@ from PIL import Image
 from jaxcnn import InputError, cli, runs
 from jaxcnn.data import Views
 from jaxcnn.recipes import RECIPES
-from jaxcnn.runs import Ensemble, RunConfig, TrainedRun, open_run_or_ensemble
+from jaxcnn.runs import Ensemble, RunConfig, TrainedRun, load_common_data, open_run_or_ensemble
 
 RECIPE = replace(RECIPES["lenet_bn"], num_epochs=2, batch_size=64, learning_rate=0.01)
 CONFIG = RunConfig(RECIPE, limit=128, val_fraction=0.25)
@@ -118,3 +118,12 @@ def test_an_ensemble_averages_over_views_too(two_runs, sample):
     expected = np.mean([replace(run, views=views).predict(sample.test_images[:4]) for run in ensemble.runs], axis=0)
     np.testing.assert_allclose(ensemble.predict(sample.test_images[:4]), expected, rtol=1e-6)
     assert "mean of 2 views" in ensemble.title
+
+
+def test_runs_on_different_data_are_not_evaluated_together(ensemble):
+    first, second = ensemble.runs
+    moved = replace(second.config.data, source="folder:/moved")
+    other = replace(moved, sha256={"sample": "0" * 16, "all": None})
+    with pytest.raises(InputError, match=r"trained on different data .*: folder:/moved"):
+        load_common_data([first, replace(second, config=replace(second.config, data=other))])
+    assert first.config.data.is_same_as(replace(moved, source="tfds:/moved"))

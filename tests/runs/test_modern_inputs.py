@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from jaxcnn import cli, runs
-from jaxcnn.data import CutMix, Mixup, Normalization, OneOf, balanced_class_weights
+from jaxcnn.data import Augmentation, CutMix, Mixup, Normalization, OneOf, balanced_class_weights
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import RECIPES
 from jaxcnn.runs import RunConfig, TrainedRun, sweep
@@ -60,7 +61,20 @@ def test_predictions_and_exports_normalize_their_images(sample, mixed, tmp_path)
     path = tmp_path / "lenet.safetensors"
     assert cli.main(["export", str(mixed[0]), "--format", "safetensors", "--output", str(path)]) == 0
     assert "params/conv1/kernel" in load_file(path)
+    with safe_open(path, "np") as file:
+        preprocessing = json.loads(file.metadata()["preprocessing"])
+    assert preprocessing["normalized_inside"] == {"mean": [mean], "std": [std]}
     assert run.evaluate(sample).accuracy == pytest.approx(mixed[1][-1].test_accuracy)
+
+
+def test_unresolved_settings_raise(sample):
+    with pytest.raises(InputError, match=r"normalization 'train': call recipe\.resolve first"):
+        CONFIG.initial_state(512, 10, 1)
+    with pytest.raises(InputError, match="class_weights 'balanced': call resolve first"):
+        CONFIG.recipe.fit_options()
+    resolved = replace(CONFIG, recipe=CONFIG.recipe.resolve(sample.train, 10, 1))
+    assert resolved.initial_state(512, 10, 1).apply_fn is not CONFIG.recipe.model.apply
+    assert len(resolved.recipe.fit_options().class_weights) == 10
 
 
 def test_a_resumed_run_has_the_same_numbers(sample, mixed, tmp_path):
@@ -89,7 +103,8 @@ def test_other_numbers_are_not_resumed(sample, mixed):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"class_weights": (1.0, 2.0)}, "--class-weights: 2 class weights for 10 classes: expected one for each"),
+        ({"augmentation": Augmentation(shift=28)}, "--augment: shift 28: expected less than 28 pixels"),
+        ({"class_weights": [1.0, 2.0]}, "--class-weights: 2 class weights for 10 classes: expected one for each"),
         (
             {"normalization": Normalization((0.5,) * 3, (0.5,) * 3)},
             "normalization of 3 channels, but the images have 1",

@@ -41,6 +41,7 @@ class Augmentation:
 
     def __call__(self, key: PRNGKeyArray, images: Shaped[Array, "n h w c"]) -> Shaped[Array, "n h w c"]:
         """Augment `images` with random numbers from `key`; keep their type and shape."""
+        check_shift(self.shift, images.shape)
         flip_key, shift_key = jax.random.split(key)
         if self.flip:
             mirrored = jax.random.bernoulli(flip_key, shape=(len(images), 1, 1, 1))
@@ -88,6 +89,17 @@ class Rotation:
         limit = jnp.deg2rad(jnp.float32(self.degrees))
         angles = jax.random.uniform(key, (len(images),), jnp.float32, -limit, limit)
         return from_floats(jax.vmap(_rotate)(images.astype(jnp.float32), angles), images.dtype)
+
+
+def check_shift(shift: int, shape: tuple[int, ...]) -> None:
+    """Check that images of `shape`, (N, H, W, C), are not shifted out of view.
+
+    Raises:
+        InputError: if they are.
+    """
+    size = min(shape[1:3])
+    if shift and shift >= size:
+        raise InputError(f"shift {shift}: expected less than {size} pixels, the size of the images")
 
 
 def _rotate(image: Float[Array, "h w c"], angle: Float[Array, ""]) -> Float[Array, "h w c"]:

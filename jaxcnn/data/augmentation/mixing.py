@@ -44,7 +44,7 @@ class Mixup:
     with b_i from the beta distribution Beta(alpha, alpha).
 
     Attributes:
-        alpha: parameter of the distribution, more than 0. A larger alpha mixes more: with 1, b_i is uniform.
+        alpha: parameter of the distribution, from 0.001 to 1000. A larger alpha mixes more: with 1, b_i is uniform.
 
     Raises:
         InputError: if alpha is out of its range.
@@ -80,11 +80,11 @@ class CutMix:
     """Replace a random rectangle of each image with the same rectangle of its partner.
 
     The rectangle has the aspect ratio of the image and the share 1 - max(b_i, 1 - b_i) of its area, with b_i from the
-    beta distribution Beta(alpha, alpha). Its center is uniform, and the part outside the image is cut off. The share of
-    the target is the share of the pixels that the image keeps.
+    beta distribution Beta(alpha, alpha). Its sides are rounded down, its center is uniform, and the part outside the
+    image is cut off. The share of the target is the share of the pixels that the image keeps.
 
     Attributes:
-        alpha: parameter of the distribution, more than 0. With 1, b_i is uniform.
+        alpha: parameter of the distribution, from 0.001 to 1000. With 1, b_i is uniform.
 
     Raises:
         InputError: if alpha is out of its range.
@@ -113,7 +113,7 @@ class CutMix:
         n, height, width, _ = images.shape
         share_key, center_key = jax.random.split(key)
         size = jnp.array([[height, width]])
-        sides = jnp.round(size.astype(jnp.float32) * jnp.sqrt(1 - _shares(share_key, self.alpha, n))[:, None]).astype(
+        sides = jnp.floor(size.astype(jnp.float32) * jnp.sqrt(1 - _shares(share_key, self.alpha, n))[:, None]).astype(
             int
         )
         corner = jax.random.randint(center_key, (n, 2), 0, size) - sides // 2
@@ -155,5 +155,5 @@ def _shares(key: PRNGKeyArray, alpha: float, n: int) -> Float[Array, " n"]:
 
 
 def _check_alpha(name: str, alpha: float) -> None:
-    if not 0 < alpha < float("inf"):
-        raise InputError(f"{name} {alpha:g}: expected alpha, a number above 0")
+    if not 1e-3 <= alpha <= 1e3:
+        raise InputError(f"{name} {alpha:g}: expected alpha, from 0.001 to 1000")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from jaxcnn import InputError
 from jaxcnn.data import Augmentation, Rotation
 
 
@@ -97,3 +98,8 @@ def test_rotations_are_uniform_in_their_range():
     angles = np.rad2deg(np.arcsin((rows - 20) / 20))
     assert abs(angles).max() < 31
     np.testing.assert_allclose(np.histogram(angles, 4, (-30, 30))[0] / 4000, 0.25, atol=0.03)
+
+
+def test_a_shift_out_of_view_raises():
+    with pytest.raises(InputError, match="shift 4: expected less than 4 pixels, the size of the images"):
+        Augmentation(shift=4)(jax.random.key(0), jnp.zeros((1, 4, 5, 1)))

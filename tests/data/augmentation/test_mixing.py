@@ -35,6 +35,12 @@ def test_cutmix_exchanges_a_rectangle_and_its_share():
     assert mixed.shares.min() < 0.7
 
 
+@pytest.mark.parametrize("size", [8, 28])
+def test_an_image_keeps_at_least_half_of_itself(size):
+    images = np.zeros((4000, size, size, 1), np.float32)
+    assert mix(CutMix(1.0), images=images, labels=np.zeros(4000, int)).shares.min() >= 0.5
+
+
 @pytest.mark.parametrize("alpha", [0.2, 1.0])
 def test_shares_have_the_distribution_of_the_paper(alpha):
     shares = mix(Mixup(alpha), images=np.zeros((4000, 1, 1, 1), np.float32), labels=np.zeros(4000, int)).shares

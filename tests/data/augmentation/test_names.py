@@ -61,7 +61,7 @@ def test_a_custom_augmentation_has_no_name():
         ("erase:2", r"erase 2\.0: expected a probability, from 0 to 1"),
         ("rotate:181", "rotate 181: expected degrees, more than 0 and at most 180"),
         ("brightness:0", "brightness 0: expected more than 0 and at most 1"),
-        ("mixup:0", "mixup 0: expected alpha, a number above 0"),
+        ("mixup:0", "mixup 0: expected alpha, from 0.001 to 1000"),
         ("cutmix:-1", "cutmix -1: expected alpha"),
         ("mixup:nan", "mixup nan: expected alpha"),
         ("cutout:0", "cutout 0: expected the side of a square"),
