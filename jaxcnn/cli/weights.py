@@ -41,14 +41,12 @@ def find_weights(source: Path, recipe: Recipe, paths: Iterable[Path]) -> runs.In
 
 def _recorded(place: str, paths: Iterable[Path]) -> runs.InitFrom | None:
     """The record of the weights in the settings of the runs in `paths`, if all of them have a checkpoint."""
-    found = []
-    for path in paths:
-        if not any(path.glob("checkpoints/*")):
-            return None
-        found.append(runs.RunConfig.from_json(runs.read_config(path)).init_from)
-    first, *others = found
-    is_same = first is not None and first.source == place and all(other == first for other in others)
-    return first if is_same else None
+    paths = list(paths)
+    if not all(any(path.glob("checkpoints/*")) for path in paths):
+        return None
+    found = {runs.RunConfig.from_json(runs.read_config(path)).init_from for path in paths}
+    recorded = found.pop() if len(found) == 1 else None
+    return recorded if recorded is not None and recorded.source == place else None
 
 
 def _compare_normalization(source: Path, trained: Recipe, recipe: Recipe) -> None:

@@ -31,7 +31,7 @@ def shifted(image, rows, columns):
 @given(
     flip=st.booleans(),
     shift=st.integers(0, 3),
-    size=st.sampled_from([(1, 1), (4, 5)]),  # each size is compiled
+    size=st.sampled_from([(4, 4), (4, 5)]),  # each size is compiled
     seed=st.integers(0, 99),
 )
 def test_each_image_is_flipped_and_shifted_within_the_limit(flip, shift, size, seed):
