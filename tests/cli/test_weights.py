@@ -47,16 +47,20 @@ def test_a_file_of_torch_tensors_gives_the_weights(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, found.variables, variables)
 
 
-def test_train_resumes_when_the_file_is_gone(sample_requests, exported, tmp_path, capsys, caplog):
+def test_train_resumes_when_the_file_is_changed_or_gone(sample_requests, exported, tmp_path, capsys, caplog):
     command = ["train", "lenet_bn", "--limit", "64", "--epochs", "1", "--freeze", "conv*,norm1", "--init-from"]
     run = tmp_path / "run"
     assert cli.main([*command, str(exported), "--workdir", str(run)]) == 0
     assert f"weights from {exported}" in caplog.messages
     sha256 = json.loads((run / "config.json").read_text())["init_from"]["sha256"]
+    exported.write_bytes(b"other weights")
+    longer = [*command, str(exported), "--workdir", str(run)]
+    longer[longer.index("--epochs") + 1] = "2"
+    assert cli.main(longer) == 0
     exported.unlink()
     caplog.clear()
-    assert cli.main([*command, str(exported), "--workdir", str(run)]) == 0
-    assert "already finished after 1 of 1 epoch" in capsys.readouterr().out
+    assert cli.main(longer) == 0
+    assert "already finished after 2 of 2 epochs" in capsys.readouterr().out
     assert caplog.messages == []
     assert json.loads((run / "config.json").read_text())["init_from"]["sha256"] == sha256
     assert cli.main([*command, str(exported), "--workdir", str(tmp_path / "other")]) == 2
