@@ -26,7 +26,7 @@ _NotUsed = tyro.conf.Suppress[tyro.conf.Fixed[None]]
 
 
 @dataclass(frozen=True)
-class TestedRecipe(RecipeOptions):
+class RangeRecipe(RecipeOptions):
     """Changes of the recipe."""
 
     epochs: _NotUsed = None
@@ -81,7 +81,7 @@ class RangeOptions:
 def lr_find(
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")],
     test: Group[RangeOptions] = RangeOptions(),
-    recipe: Group[TestedRecipe] = TestedRecipe(),
+    recipe: Group[RangeRecipe] = RangeRecipe(),
     data: Group[DataOptions] = DataOptions(),
     *,
     platform: Annotated[Platform | None, option("{cpu,gpu,tpu}", "the fastest one here")] = None,

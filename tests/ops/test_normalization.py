@@ -58,7 +58,7 @@ def test_training_gives_every_channel_mean_0_and_variance_1(x):
     zero, one = jnp.zeros(3), jnp.ones(3)
     y, _ = batch_norm(x, one, zero, BatchStats(zero, zero), train=True)
     axes = tuple(range(x.ndim - 1))
-    np.testing.assert_allclose(y.mean(axes), zero, atol=1e-5)
+    np.testing.assert_allclose(y.mean(axes), zero, atol=4e-5)  # rounding of a mean of up to 20 standard deviations
     np.testing.assert_allclose(y.var(axes), one, rtol=1e-3)
 
 
