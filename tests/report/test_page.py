@@ -44,8 +44,8 @@ def test_a_page_shows_every_figure_with_its_finding(written, finished_run):
     run, findings = TrainedRun.open(finished_run), alternatives(written)
     assert list(findings) == [
         "Loss by epoch", "Accuracy by epoch", "Top 5 accuracy by epoch", "Gradient norm by epoch", "Confusion matrix",
-        "Reliability", "The most confident mistakes", "Grad-CAM of these mistakes", "First-layer kernels", "Feature maps",
-        "Gamma and beta of the first batch norm", "Sample images",
+        "Reliability", "The most confident mistakes", "Grad-CAM of these mistakes", "First-layer kernels",
+        "Feature maps", "Gamma and beta of the first batch norm", "Sample images",
     ]  # fmt: skip
     first, last = (f"{epoch.test_loss:.3f}" for epoch in run.epochs)
     assert f"from {first} to {last} in 2 epochs." in findings["Loss by epoch"]
