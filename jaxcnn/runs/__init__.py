@@ -1,6 +1,6 @@
 """Runs: a recipe trained into a directory, resumed, and opened again."""
 
-from jaxcnn.runs.config import RunConfig, sweep
+from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.directory import RunDirectory, lock_directory, params_sha256
 from jaxcnn.runs.ensemble import Ensemble, open_run_or_ensemble
 from jaxcnn.runs.evaluation import ConfusedPair, Evaluation, Reliability
@@ -12,6 +12,7 @@ from jaxcnn.runs.range_test import find_learning_rate
 from jaxcnn.runs.records import check_same_config, flatten_config, read_config, read_metrics, read_summary
 from jaxcnn.runs.run import Run
 from jaxcnn.runs.stopping import StopSignals
+from jaxcnn.runs.sweep import sweep
 from jaxcnn.runs.training import train, train_ensemble
 from jaxcnn.runs.writer import Setup, Writer
 
