@@ -1,7 +1,6 @@
 """The state of a training run: all that a step reads and writes."""
 
 import enum
-import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
@@ -73,21 +72,23 @@ class TrainState(struct.PyTreeNode):
     def with_ema(self, decay: float) -> "TrainState":
         """This state with an exponential moving average of parameters and statistics from here on.
 
-        After step t, with the variables v_1, ..., v_t after each step, it is their weighted mean
+        After step t, with the variables v_t after it,
 
-            ema_t = (1 - decay) / (1 - decay^t) * sum over i of decay^(t - i) * v_i
+            ema_t = d_t * ema_(t-1) + (1 - d_t) * v_t,    d_t = min(decay, (t - 1) / (t + 8))
 
-        so the initial variables have no weight. Evaluation, prediction and export use it; training does not.
+        so it is a mean over the last ninth of the steps, approximately, until the decay limits it to the last
+        1 / (1 - decay) steps. The initial variables have no weight. Evaluation, prediction and export use the average;
+        training does not.
 
         Args:
-            decay: more than 0 and less than 1. The mean is over the last 1 / (1 - decay) steps, approximately.
+            decay: more than 0 and less than 1.
 
         Raises:
             ValueError: if the decay is out of its range.
 
         References:
-            Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992. The normalization is that
-            of Kingma and Ba, Adam, 2015, section 3.
+            Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992. The smaller decay of the
+            first steps is that of TensorFlow's ExponentialMovingAverage, where n counts from 0: (1 + n) / (10 + n).
         """
         if not 0 < decay < 1:
             raise ValueError(f"decay {decay}: expected more than 0 and less than 1, such as 0.999")
@@ -161,7 +162,7 @@ def create_train_state(
 
 def update_ema(ema: Variables, variables: Variables, decay: float, step: int | Int[Array, ""]) -> Variables:
     """The exponential moving average after step `step`, counted from 1, from the one before and the new variables."""
-    weight = (1 - decay) / -jnp.expm1(jnp.asarray(step, jnp.float32) * math.log(decay))
+    weight = jnp.maximum(1 - decay, 9 / (jnp.asarray(step, jnp.float32) + 8))
 
     def average(old: Array, new: Array) -> Array:
         is_float = jnp.issubdtype(old.dtype, jnp.floating)

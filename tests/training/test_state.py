@@ -80,15 +80,15 @@ def test_a_state_is_printed_without_its_weights():
     assert repr(stacked) == "TrainState(3 members, step 0, 44,426 parameters)"
 
 
-def test_ema_is_the_weighted_mean_of_the_variables_after_each_step():
-    state = create_train_state(LeNet(norm=NORM), optax.sgd(0.1), jax.random.key(0), SHAPE).with_ema(0.8)
-    rng, every = np.random.default_rng(0), []
-    for _ in range(4):
+def test_ema_has_a_smaller_decay_in_the_first_steps():
+    state = create_train_state(LeNet(norm=NORM), optax.sgd(0.1), jax.random.key(0), SHAPE).with_ema(0.3)
+    rng = np.random.default_rng(0)
+    expected = jax.tree.map(lambda leaf: np.full(leaf.shape, np.inf), state.variables)
+    for decay in (0.0, 1 / 10, 2 / 11, 3 / 12, 0.3, 0.3, 0.3):
         images, labels = rng.random((8, *SHAPE), np.float32), rng.integers(0, 10, 8)
         state, _ = train_step(state, images, labels)
-        every.append(jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), state.variables))
-    weights = 0.8 ** np.arange(3, -1, -1)
-    expected = jax.tree.map(lambda *leaves: np.average(leaves, axis=0, weights=weights), *every)
+        after = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), state.variables)
+        expected = jax.tree.map(lambda old, new, d=decay: (d * old if d else 0) + (1 - d) * new, expected, after)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), state.ema, expected)
     assert state.eval_variables is state.ema
 
