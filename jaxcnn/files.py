@@ -1,5 +1,6 @@
 """Paths for users and for libraries, and files that are written completely or not at all."""
 
+import errno
 import os
 import re
 import tempfile
@@ -27,6 +28,28 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise InputError(f"{path} cannot be used ({error.strerror}): give another path") from error
     return expanded
+
+
+def cache_directory(name: str) -> Path:
+    """The directory called `name` in jaxcnn's cache: $XDG_CACHE_HOME/jaxcnn/NAME, by default under ~/.cache.
+
+    Raises:
+        FileNotFoundError: as for `home_directory`.
+    """
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else home_directory() / ".cache") / "jaxcnn" / name
+
+
+def home_directory() -> Path:
+    """The user's home directory.
+
+    Raises:
+        FileNotFoundError: if it is unknown, for example because the system does not list the user.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise FileNotFoundError(errno.ENOENT, "the home directory is unknown", "~") from error
 
 
 def write_file(path: Path, content: str | bytes) -> None:

@@ -7,8 +7,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from jaxcnn.data.fashion_mnist.cache import cache_directory
 from jaxcnn.errors import InputError
+from jaxcnn.files import cache_directory
 
 VERSION = "1.30.0"
 ARCHIVE = f"onnxruntime-web-{VERSION}.tgz"
@@ -41,7 +41,7 @@ def load_runtime() -> tuple[bytes, bytes]:
 
 def runtime_archive() -> Path:
     """The path of the archive from npm in the cache."""
-    return cache_directory().with_name("onnxruntime-web") / ARCHIVE
+    return cache_directory("onnxruntime-web") / ARCHIVE
 
 
 def _download(archive: Path) -> None:

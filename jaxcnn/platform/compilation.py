@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from jaxcnn.data.fashion_mnist.cache import cache_directory
+from jaxcnn.files import cache_directory
 from jaxcnn.platform.devices import cpu_instructions
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def enable_compilation_cache() -> None:
     if jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     try:
-        directory = cache_directory().with_name("compiled") / _processor()
+        directory = cache_directory("compiled") / _processor()
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         _LOGGER.warning("compiled programs are not cached in %s: %s", error.filename, error.strerror)

@@ -5,7 +5,6 @@ known in advance, so processes that fill the cache at the same time write the sa
 """
 
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from jaxcnn.data.fashion_mnist.spec import FILES, Arrays
 from jaxcnn.data.idx import write_idx
+from jaxcnn.files import cache_directory
 
 Fingerprint = dict[str, list[list[str | int]]]
 """A directory's absolute path, and the name, size and modification time of each of its files."""
@@ -23,34 +23,21 @@ _LOGGER = logging.getLogger(__name__)
 _STALE_SECONDS = 3600  # a temporary file this old was left by a killed process
 
 
-def cache_directory() -> Path:
-    """The directory of the cache: $XDG_CACHE_HOME/jaxcnn/fashion-mnist, by default under ~/.cache."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else home_directory() / ".cache") / "jaxcnn" / "fashion-mnist"
-
-
-def home_directory() -> Path:
-    """The user's home directory.
-
-    Raises:
-        FileNotFoundError: if it is unknown, for example because the system does not list the user.
-    """
-    try:
-        return Path.home()
-    except RuntimeError as error:
-        raise FileNotFoundError(errno.ENOENT, "the home directory is unknown", "~") from error
+def fashion_mnist_cache() -> Path:
+    """The directory of the cache of Fashion-MNIST."""
+    return cache_directory("fashion-mnist")
 
 
 def fill_cache(arrays: Arrays) -> None:
     """Write verified `arrays` to the cache. A failure logs a warning."""
     try:
-        directory = cache_directory()
+        directory = fashion_mnist_cache()
         directory.mkdir(parents=True, exist_ok=True)
         for name, array in arrays.items():
             _write_atomically(directory / FILES[name].name, lambda path, array=array: write_idx(path, array))
         _remove_stale(directory)
     except OSError as error:
-        _LOGGER.warning("the cache %s cannot be written: %s", error.filename or cache_directory(), error.strerror)
+        _LOGGER.warning("the cache %s cannot be written: %s", error.filename or fashion_mnist_cache(), error.strerror)
 
 
 def fingerprint(directory: Path) -> Fingerprint:
@@ -67,7 +54,7 @@ def remember_verified(found: Fingerprint) -> None:
     """Record that the directory with the fingerprint `found` holds the verified arrays."""
     known = _verified() | found
     try:
-        record = cache_directory() / "verified.json"
+        record = fashion_mnist_cache() / "verified.json"
         _write_atomically(record, lambda path: path.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8"))
     except OSError as error:
         _LOGGER.warning("%s cannot be written: %s", error.filename, error.strerror)
@@ -80,11 +67,11 @@ def was_verified(found: Fingerprint) -> bool:
 
 def _verified() -> Fingerprint:
     try:
-        return dict(json.loads((cache_directory() / "verified.json").read_text(encoding="utf-8")))
+        return dict(json.loads((fashion_mnist_cache() / "verified.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError) as error:
-        _LOGGER.warning("ignoring the damaged file %s: %s", cache_directory() / "verified.json", error)
+        _LOGGER.warning("ignoring the damaged file %s: %s", fashion_mnist_cache() / "verified.json", error)
         return {}
 
 

@@ -66,7 +66,7 @@ def read_idx_files(directory: Path) -> Arrays:
 def _read_version(version: Path, fingerprint: cache.Fingerprint) -> Arrays:
     if cache.was_verified(fingerprint):
         try:
-            return read_idx_files(cache.cache_directory())
+            return read_idx_files(cache.fashion_mnist_cache())
         except InputError as error:
             _LOGGER.warning("rebuilding the cache: %s", error)
     arrays = read_tfds(version)

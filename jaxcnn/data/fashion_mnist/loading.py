@@ -12,7 +12,7 @@ from jaxcnn.data.fashion_mnist import cache, fetching, tfds_format
 from jaxcnn.data.fashion_mnist.directories import NotFoundError, read_directory, read_idx_files
 from jaxcnn.data.fashion_mnist.spec import FASHION_MNIST_CLASSES, Arrays
 from jaxcnn.errors import InputError
-from jaxcnn.files import expand_path
+from jaxcnn.files import expand_path, home_directory
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -126,11 +126,11 @@ def _places() -> Iterator[tuple[str, Callable[[], Arrays]]]:
 
 def _tfds_data_directory() -> Path:
     directory = os.environ.get("TFDS_DATA_DIR")
-    return expand_path(directory) if directory else cache.home_directory() / "tensorflow_datasets"
+    return expand_path(directory) if directory else home_directory() / "tensorflow_datasets"
 
 
 _DIRECTORIES: dict[str, Callable[[], Path]] = {
-    "the cache": cache.cache_directory,
+    "the cache": cache.fashion_mnist_cache,
     "TFDS's directory": _tfds_data_directory,
     "Debian's directory": lambda: fetching.DEBIAN_DIRECTORY,
 }
