@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.reproduction import as_markdown, compare, overview_markdown
+from jaxcnn.reproduction import as_markdown, merge_results, overview_markdown
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -35,23 +35,14 @@ def tables() -> dict[str, str]:
 
 def reproduction_table() -> str:
     """The overview of the reproduction. The runs of a recipe are from the machine with most finished runs of it."""
-    runs: dict[str, list[dict[str, Any]]] = {}
-    for results in map(read, REPRODUCTIONS):
-        for experiment in compare(results):
-            mine = [run for run in results["runs"] if run["recipe"] == experiment.recipe.name]
-            if finished(mine) > finished(runs.get(experiment.recipe.name, [])):
-                runs[experiment.recipe.name] = mine
+    runs = merge_results(map(read, REPRODUCTIONS))["runs"]
     devices: dict[str, list[str]] = {}
-    for name, mine in runs.items():
-        devices.setdefault(next(run["device"] for run in mine if "device" in run), []).append(name)
+    for run in runs:
+        if run["status"] == "finished" and run["recipe"] not in devices.setdefault(run["device"], []):
+            devices[run["device"]].append(run["recipe"])
     lines = [f"- {device}: {', '.join(names)}\n" for device, names in devices.items()]
-    table = overview_markdown({"runs": [run for mine in runs.values() for run in mine]})
+    table = overview_markdown({"runs": runs})
     return f"{table}\nThe machines of these runs:\n\n{''.join(lines)}"
-
-
-def finished(runs: list[dict[str, Any]]) -> int:
-    """The number of finished runs in `runs`."""
-    return sum(run["status"] == "finished" for run in runs)
 
 
 def read(name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ SHORTENED = {
 
 def read_blocks(text):
     """The kind and the text of each code block."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def commands_of(kind, text):

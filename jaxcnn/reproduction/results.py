@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,30 @@ def read_results(path: Path) -> Results:
             "reproduction.json"
         ) from error
     return results
+
+
+def merge_results(results: Iterable[Results]) -> Results:
+    """Merge results of several machines. The runs of a recipe are those of the machine with most finished runs of it.
+
+    Args:
+        results: the results of each machine.
+
+    Returns:
+        `runs`, in the order of the recipes in the results. With equally many runs, the earlier results are used.
+    """
+    merged: dict[str, list[dict[str, Any]]] = {}
+    for machine in results:
+        by_recipe: dict[str, list[dict[str, Any]]] = {}
+        for run in machine["runs"]:
+            by_recipe.setdefault(run["recipe"], []).append(run)
+        for name, runs in by_recipe.items():
+            if _num_finished(runs) > _num_finished(merged.get(name, [])):
+                merged[name] = runs
+    return {"runs": [run for runs in merged.values() for run in runs]}
+
+
+def _num_finished(runs: Sequence[Mapping[str, Any]]) -> int:
+    return sum(run["status"] == "finished" for run in runs)
 
 
 @contextmanager

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.reproduction import collect_results, read_results
+from jaxcnn.reproduction import collect_results, merge_results, read_results
 from jaxcnn.training import EpochResult
 
 
@@ -86,3 +86,15 @@ def test_an_invalid_results_file_raises(tmp_path, text):
     (tmp_path / "reproduction.json").write_text(text)
     with pytest.raises(InputError, match="give the directory of jaxcnn reproduce"):
         read_results(tmp_path)
+
+
+def test_merged_runs_are_from_the_machine_with_most_finished_runs():
+    def runs(recipe, device, *statuses):
+        return [{"recipe": recipe, "device": device, "status": status} for status in statuses]
+
+    first = {"runs": runs("lenet", "cpu", "finished", "finished") + runs("vgg", "cpu", "finished", "unfinished")}
+    second = {"runs": runs("lenet", "gpu", "finished", "finished") + runs("vgg", "gpu", "finished", "finished")}
+    merged = merge_results([first, second, {"runs": runs("nin", "tpu", "unfinished")}])["runs"]
+    assert [(run["recipe"], run["device"]) for run in merged] == [
+        ("lenet", "cpu"), ("lenet", "cpu"), ("vgg", "gpu"), ("vgg", "gpu")
+    ]  # fmt: skip

@@ -1,0 +1,37 @@
+"""Sphinx configuration of the documentation site.
+
+pip install '.[docs]' && sphinx-build -W -b html docs build/site
+"""
+
+from importlib.metadata import version as installed_version
+
+project = "jaxcnn"
+author = "The jaxcnn authors"
+copyright = "2026, The jaxcnn authors"  # noqa: A001 -- Sphinx's name
+version = release = installed_version("jaxcnn")
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx-mathjax-offline",  # formulas without a network
+]
+exclude_patterns = ["conf.py", "images/**", "tutorials/chapter/figures.py"]
+
+# The lessons are Python files with percent cells. Their outputs are computed in each build.
+nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
+nb_execution_mode = "cache"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+napoleon_google_docstring = True
+
+html_theme = "furo"
+html_title = "jaxcnn"
