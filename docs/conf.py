@@ -26,6 +26,7 @@ nb_execution_mode = "cache"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+suppress_warnings = ["myst-nb.lexer"]  # of lessons that are not executed, with -D nb_execution_mode=off
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxcnn.reproduction import compare, merge_results, read_results
+from jaxcnn.reproduction import Experiment, compare, merge_results, read_results
 
 _RESULTS = Path(__file__).resolve().parents[1] / "results"
 _MACHINES = ("reproduction-avx512-2-cores.json", "reproduction-h200.json")
@@ -23,29 +24,44 @@ def show(figure: Figure, name: str) -> None:
     print(f"figure: {path}")
 
 
+def book_experiments() -> list[Experiment]:
+    """The book's nine experiments, with the committed runs on all images."""
+    results = merge_results(read_results(_RESULTS / machine) for machine in _MACHINES)
+    return [experiment for experiment in compare(results) if experiment.is_of_the_book]
+
+
 def draw_experiment(name: str) -> Figure:
     """Draw loss and accuracy by epoch of one of the book's experiments, from the committed runs on all images.
-
-    Solid: the mean over the seeds, with the range from minimum to maximum. Dashed: the book.
 
     Args:
         name: the name of the recipe, such as 'resnet'.
     """
-    results = merge_results(read_results(_RESULTS / file) for file in _MACHINES)
-    (experiment,) = (experiment for experiment in compare(results) if experiment.recipe.name == name)
-    reference = experiment.recipe.reference
-    epochs = np.arange(1, experiment.num_epochs + 1)
+    (experiment,) = (experiment for experiment in book_experiments() if experiment.recipe.name == name)
     figure, (loss, accuracy) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    for axes, metric, label, color, of_the_book in [
-        (loss, "train_loss", "training", "tab:blue", [epoch.loss for epoch in reference]),
-        (accuracy, "train_accuracy", "training", "tab:blue", [epoch.train_accuracy for epoch in reference]),
-        (accuracy, "test_accuracy", "test", "tab:orange", [epoch.test_accuracy for epoch in reference]),
-    ]:
-        values = np.array([[epoch[metric] for epoch in run["epochs"][: len(epochs)]] for run in experiment.runs])
-        axes.plot(epochs, values.mean(axis=0), color=color, marker="o", label=f"{label}, {len(values)} runs")
-        axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=color, alpha=0.2, linewidth=0)
-        axes.plot(range(1, len(reference) + 1), of_the_book, color=color, linestyle="--", label=f"{label}, the book")
+    draw_metric(loss, experiment, "train_loss", "tab:blue")
+    draw_metric(accuracy, experiment, "train_accuracy", "tab:blue")
+    draw_metric(accuracy, experiment, "test_accuracy", "tab:orange")
     for axes, label in ((loss, "cross-entropy, nats"), (accuracy, "accuracy")):
-        axes.set(xlabel="epoch", ylabel=label, xticks=range(1, len(reference) + 1))
+        axes.set(xlabel="epoch", ylabel=label)
         axes.legend()
     return figure
+
+
+def draw_metric(axes: Axes, experiment: Experiment, metric: str, color: str) -> None:
+    """Draw a metric by epoch: the mean over the seeds, the range from minimum to maximum, and the book's, dashed.
+
+    Args:
+        axes: where to draw.
+        experiment: the runs and the recipe with the book's figures.
+        metric: 'train_loss', 'train_accuracy' or 'test_accuracy'.
+        color: a color of Matplotlib.
+    """
+    epochs = np.arange(1, experiment.num_epochs + 1)
+    values = np.array([[epoch[metric] for epoch in run["epochs"][: len(epochs)]] for run in experiment.runs])
+    reference = [getattr(epoch, "loss" if metric == "train_loss" else metric) for epoch in experiment.recipe.reference]
+    split, seeds = metric.split("_")[0], len(values)
+    label = f"{split.replace('train', 'training')}, {seeds} seed{'s' if seeds > 1 else ''}"
+    axes.plot(epochs, values.mean(axis=0), color=color, marker="o", markersize=4, label=label)
+    axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=color, alpha=0.25, linewidth=0)
+    axes.plot(epochs, reference[: len(epochs)], color=color, linestyle="--", label="the book")
+    axes.set_xticks(epochs)

@@ -1,0 +1,28 @@
+"""Draw training loss and test accuracy by epoch of the nine experiments, next to the book's.
+
+python experiments/draw_results.py docs/images/results.png
+"""
+
+import sys
+
+import matplotlib.pyplot as plt
+from chapter.figures import book_experiments, draw_metric
+
+
+def main(path: str) -> None:
+    """Draw the figure and write it to `path`."""
+    figure, grid = plt.subplots(3, 3, figsize=(9, 6), layout="constrained", sharex=True)
+    for axes, experiment in zip(grid.flat, book_experiments(), strict=True):
+        right = axes.twinx()
+        for side, metric, color in ((axes, "train_loss", "tab:blue"), (right, "test_accuracy", "tab:orange")):
+            draw_metric(side, experiment, metric, color)
+            side.tick_params(axis="y", labelcolor=color)
+        seeds = len(experiment.runs)
+        axes.set_title(f"{experiment.recipe.name}, {seeds} seed{'s' if seeds > 1 else ''}", fontsize=10)
+    figure.supxlabel("epoch", fontsize=10)
+    figure.suptitle("Training loss (blue, left) and test accuracy (orange, right); dashed: the book", fontsize=11)
+    figure.savefig(path, dpi=90)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

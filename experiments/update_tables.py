@@ -1,0 +1,169 @@
+"""Update the tables of the documents from the JSON files in experiments/results.
+
+python experiments/update_tables.py
+"""
+
+import json
+import re
+import runpy
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxcnn.recipes import ALL_RECIPES
+from jaxcnn.reproduction import (
+    Experiment,
+    Results,
+    compare,
+    detail_rows,
+    markdown_table,
+    merge_results,
+    overview_markdown,
+)
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "experiments" / "results"
+REPRODUCTIONS = ("reproduction-avx512-2-cores", "reproduction-h200")
+OTHER_REPRODUCTIONS = ("reproduction-h200-bfloat16",)
+
+Table = Callable[[], str]
+
+
+def documents() -> dict[Path, dict[str, Table]]:
+    """The documents with tables, by path, and the functions that make their tables, by the names of the markers."""
+    return {
+        ROOT / "README.md": {"results": results_table, "speed": speed_table},
+        ROOT / "docs" / "explanation" / "reproduction.md": {
+            "reproduction": reproduction_table,
+            "metrics": metrics_tables,
+        },
+        ROOT / "docs" / "explanation" / "speed.md": {
+            "vs_pytorch": lambda: benchmark("vs_pytorch")(
+                read("vs-pytorch-avx2-2-cores"), read("profile-avx2-2-cores")
+            ),
+            "streaming": lambda: benchmark("streaming")(read("streaming-cpu-2-cores")),
+        },
+    }
+
+
+def results_table() -> str:
+    """One row for each of the book's experiments: test accuracy of the book, of its runs, and of modern training."""
+    results = all_runs()
+    found = {experiment.recipe.name: experiment for experiment in compare(results)}
+    rows = [("network", "the book", "jaxcnn", "reproduced", "modern training", "time", "machine")]
+    for experiment in found.values():
+        if experiment.is_of_the_book:
+            modern = found.get(f"{experiment.recipe.name}_modern")
+            seconds = [sum(epoch["seconds"] for epoch in run["epochs"]) for run in experiment.runs]
+            rows.append(
+                (
+                    f"`{experiment.recipe.name}`",
+                    _accuracy(experiment.final[-1].reference),
+                    _test_accuracy(experiment),
+                    experiment.verdict,
+                    _test_accuracy(modern) if modern else "",
+                    _duration(statistics.median(seconds)),
+                    "GPU" if experiment.runs[0]["device"].startswith("gpu") else "CPU",
+                )
+            )
+    machines = dict.fromkeys(f"{run['device']} (jax {run['versions']['jax']})" for run in _finished(results))
+    return f"{markdown_table(rows)}\nMachines: {'; '.join(machines)}.\n"
+
+
+def speed_table() -> str:
+    """The time of a training step on a CPU, next to that of the fastest PyTorch."""
+    results = read("vs-pytorch-avx2-2-cores")
+    rows = [("a training step, batch 256", "jaxcnn", "fastest PyTorch", "ratio")]
+    found = results["comparisons"]
+    for key in sorted(found, key=lambda key: list(ALL_RECIPES).index(key.partition("@")[0])):
+        ours = found[key]["results"]["jaxcnn"]["step_milliseconds"]
+        name, size = key.partition("@")[0], found[key]["image_size"]
+        rows.append(
+            (f"`{name}`, {size}x{size}", _ms(ours), _ms(ours / found[key]["ratio"]), f"{found[key]['ratio']:.2f}")
+        )
+    versions = results["versions"]
+    return (
+        f"{markdown_table(rows)}\n{results['device']}; jax {versions['jax']}, PyTorch {versions['torch']}. "
+        f"Geometric mean of the ratios: {results['geometric_mean_ratio']:.2f}.\n"
+    )
+
+
+def reproduction_table() -> str:
+    """The overview of the reproduction. The runs of a recipe are from the machine with most finished runs of it."""
+    results = all_runs()
+    devices: dict[str, list[str]] = {}
+    for run in _finished(results):
+        if run["recipe"] not in devices.setdefault(run["device"], []):
+            devices[run["device"]].append(run["recipe"])
+    lines = [f"- {device}: {', '.join(names)}\n" for device, names in devices.items()]
+    return f"{overview_markdown(results)}\nThe machines of these runs:\n\n{''.join(lines)}"
+
+
+def metrics_tables() -> str:
+    """All metrics of the last epoch of each experiment, a table for each file of results."""
+    parts = []
+    for name in (*REPRODUCTIONS, *OTHER_REPRODUCTIONS):
+        experiments = [experiment for experiment in compare(read(name)) if experiment.is_of_the_book]
+        run = next(_finished(read(name)))
+        title = f"### {run['device']}, {run['dtype']}".replace("cpu, ", "").replace("gpu, ", "")
+        link = f"[JSON](../../experiments/results/{name}.json), jax {run['versions']['jax']}."
+        parts.append(f"{title}\n\n{link}\n\n{markdown_table(detail_rows(experiments))}")
+    return "\n".join(parts)
+
+
+def benchmark(name: str) -> Callable[..., str]:
+    """The function that makes a Markdown table from the results of the benchmark called `name`."""
+    return runpy.run_path(str(ROOT / "experiments" / "benchmarks" / f"{name}.py"))["as_markdown"]
+
+
+def all_runs() -> Results:
+    """The committed runs. Those of a recipe are from the machine with most finished runs of it."""
+    return merge_results(map(read, REPRODUCTIONS))
+
+
+def read(name: str) -> dict[str, Any]:
+    """Read the results in the JSON file called `name`."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def update(path: Path, tables: dict[str, Table]) -> str:
+    """The content of the document in `path` with its tables renewed."""
+    text = path.read_text(encoding="utf-8")
+    for name, make in tables.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        table = make()
+        text, count = re.subn(
+            f"{begin}\n.*?{end}", lambda _, new=f"{begin}\n{table}\n{end}": new, text, flags=re.DOTALL
+        )
+        if count != 1:
+            raise SystemExit(f"{path} has the markers {begin} and {end} {count} times: expected once")
+    return text
+
+
+def _finished(results: Results) -> Iterator[dict[str, Any]]:
+    return (run for run in results["runs"] if run["status"] == "finished")
+
+
+def _test_accuracy(experiment: Experiment) -> str:
+    test = experiment.final[-1]
+    if len(test.measured) == 1:
+        return f"{_accuracy(test.mean)} (1 seed)"
+    return f"{_accuracy(test.mean)} ± {_accuracy(test.deviation)} ({len(test.measured)} seeds)"
+
+
+def _accuracy(value: float) -> str:
+    return f"{value:.3f}".lstrip("0")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 100 else f"{milliseconds:.1f} ms"
+
+
+if __name__ == "__main__":
+    for document, tables in documents().items():
+        document.write_text(update(document, tables), encoding="utf-8")
