@@ -36,3 +36,5 @@ napoleon_google_docstring = True
 
 html_theme = "furo"
 html_title = "jaxcnn"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
 REPRODUCTIONS = ("reproduction-avx512-2-cores", "reproduction-h200")
 OTHER_REPRODUCTIONS = ("reproduction-h200-bfloat16",)
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 Table = Callable[[], str]
 
@@ -51,16 +52,17 @@ def results_table() -> str:
     """One row for each of the book's experiments: test accuracy of the book, of its runs, and of modern training."""
     results = all_runs()
     found = {experiment.recipe.name: experiment for experiment in compare(results)}
-    rows = [("network", "the book", "jaxcnn", "reproduced", "modern training", "time", "machine")]
+    rows = [("network", "book", "jaxcnn", "seeds", "reproduced", "modern", "time", "machine")]
     for experiment in found.values():
         if experiment.is_of_the_book:
             modern = found.get(f"{experiment.recipe.name}_modern")
             seconds = [sum(epoch["seconds"] for epoch in run["epochs"]) for run in experiment.runs]
             rows.append(
                 (
-                    f"`{experiment.recipe.name}`",
+                    experiment.recipe.name,
                     _accuracy(experiment.final[-1].reference),
                     _test_accuracy(experiment),
+                    str(len(experiment.runs)),
                     experiment.verdict,
                     _test_accuracy(modern) if modern else "",
                     _duration(statistics.median(seconds)),
@@ -68,7 +70,9 @@ def results_table() -> str:
                 )
             )
     machines = dict.fromkeys(f"{run['device']} (jax {run['versions']['jax']})" for run in _finished(results))
-    return f"{markdown_table(rows)}\nMachines: {'; '.join(machines)}.\n"
+    counts = {len(experiment.runs) for experiment in found.values() if not experiment.is_of_the_book}
+    seeds = " or ".join(map(str, sorted(counts)))
+    return f"{markdown_table(rows)}\nMachines: {'; '.join(machines)}. Modern training: {seeds} seeds.\n"
 
 
 def speed_table() -> str:
@@ -147,9 +151,8 @@ def _finished(results: Results) -> Iterator[dict[str, Any]]:
 
 def _test_accuracy(experiment: Experiment) -> str:
     test = experiment.final[-1]
-    if len(test.measured) == 1:
-        return f"{_accuracy(test.mean)} (1 seed)"
-    return f"{_accuracy(test.mean)} ± {_accuracy(test.deviation)} ({len(test.measured)} seeds)"
+    deviation = f" ± {_accuracy(test.deviation)}" if len(test.measured) > 1 else ""
+    return f"{_accuracy(test.mean)}{deviation}".replace(" ", NO_BREAK_SPACE)
 
 
 def _accuracy(value: float) -> str:
@@ -157,7 +160,8 @@ def _accuracy(value: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    text = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return text.replace(" ", NO_BREAK_SPACE)
 
 
 def _ms(milliseconds: float) -> str:
