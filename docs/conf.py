@@ -3,7 +3,11 @@
 pip install '.[docs]' && sphinx-build -W -b html docs build/site
 """
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent / "_extensions"))
 
 project = "jaxcnn"
 author = "The jaxcnn authors"
@@ -17,8 +21,11 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx-mathjax-offline",  # formulas without a network
+    "command_line",
+    "docstrings",
+    "source_code",
 ]
-exclude_patterns = ["conf.py", "images/**", "tutorials/chapter/figures.py"]
+exclude_patterns = ["conf.py", "_extensions/**", "images/**", "tutorials/chapter/figures.py"]
 
 # The lessons are Python files with percent cells. Their outputs are computed in each build.
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
@@ -31,8 +38,15 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
-napoleon_google_docstring = True
+autodoc_typehints = "none"  # the extension source_code shows them
+autodoc_default_options = {"members": True, "special-members": "__call__", "no-value": True}
+napoleon_numpy_docstring = False
+napoleon_custom_sections = [("Attributes", "Args")]  # fields of dataclasses and modules are arguments
+default_role = "py:obj"  # of `names` in docstrings
+smartquotes_action = "D"  # dashes only: quotation marks are those of strings
+toc_object_entries_show_parents = "hide"
+python_maximum_signature_line_length = 80
+python_trailing_comma_in_multi_line_signatures = False
 
 html_theme = "furo"
 html_title = "jaxcnn"

@@ -14,6 +14,7 @@ from jaxcnn.errors import InputError
 from jaxcnn.words import count_of
 
 Device: TypeAlias = jax.Device  # pyright: ignore[reportInvalidTypeForm] -- a class, which JAX's types call a variable
+"""A device that JAX computes on."""
 
 _LOGGER = logging.getLogger(__name__)
 _ACCELERATORS = {"NVIDIA GPU": "nvidia[0-9]*", "AMD GPU": "kfd", "TPU": "accel[0-9]*"}  # names of files in /dev

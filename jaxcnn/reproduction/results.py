@@ -13,6 +13,7 @@ from jaxcnn.runs import lock_directory, read_config, read_metrics, read_summary
 from jaxcnn.training import EpochResult
 
 RESULTS_FILE = "reproduction.json"
+"""The name of the file with the results, in the directory of a reproduction."""
 TABLE_FILE = "reproduction.md"
 
 Results = Mapping[str, Any]

@@ -121,6 +121,7 @@ training accuracy is within .01; the mean training loss of each epoch is within 
 between the smallest and the largest of the seeds. With one seed the test accuracy is not checked. GoogLeNet's first two
 epochs are not compared: its loss is on a plateau, whose length depends on the seed. An experiment is unfinished if it
 has fewer epochs or fewer images than the book's."""
+"""When an experiment is reproduced, in words for tables and pages."""
 
 
 def show_reproduction(results: Results, console: Console) -> None:

@@ -21,6 +21,7 @@ from jaxcnn.training import Checkpointer, EpochResult, TrainState, best_epoch, p
 from jaxcnn.words import count_of
 
 Split = Literal["train", "val", "test"]
+"""The name of a split: training, validation or test images."""
 
 _LOGGER = logging.getLogger(__name__)
 _NUM_EXAMPLES = 60_000  # decides the length of the schedule, which is not used

@@ -133,6 +133,7 @@ def _put_on_all_processes(leaf: Any, sharding: NamedSharding) -> Array:
 
 
 SINGLE = Placement("single")
+"""One run on the default device."""
 
 
 def choose_placement(

@@ -119,7 +119,7 @@ class EpochResult(struct.PyTreeNode):
 
     @property
     def further_metrics(self) -> list[str]:
-        """The metrics of the test examples beside loss and accuracy, without 'test_'."""
+        """The names of the metrics of the test examples, except for loss and accuracy."""
         names = [name for name in self.metric_names if f"test_{name}" in self.metrics]
         return [name for name in names if name not in ("loss", "accuracy")]
 
