@@ -28,8 +28,10 @@ def mark_formulas(lines: list[str]) -> list[str]:
 
 
 def _mark_formulas(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
-    del app, what, name, value, options
+    del app, name, value, options
     lines[:] = mark_formulas(lines)
+    if what in ("data", "property"):
+        lines[:0] = ["..", ""]  # a comment: napoleon takes the words before a colon in the first line for a type
 
 
 def _find_in_packages(
@@ -46,8 +48,17 @@ def _find_in_packages(
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, content)
 
 
+def _shorten_array(app: Sphinx, doctree: nodes.document) -> None:
+    """Show `jax.Array` in the types of properties without the private module that defines it."""
+    del app
+    for text in doctree.findall(nodes.Text):
+        if "jaxlib._jax." in text:
+            text.parent.replace(text, nodes.Text(text.replace("jaxlib._jax.", "")))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to autodoc, before napoleon, and to the search for targets."""
     app.connect("autodoc-process-docstring", _mark_formulas, priority=200)
     app.connect("missing-reference", _find_in_packages)
+    app.connect("doctree-read", _shorten_array)
     return {"parallel_read_safe": True}

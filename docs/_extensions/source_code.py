@@ -27,8 +27,8 @@ def signature_of(value: Any) -> tuple[str, str] | None:
     if is_dataclass(value) or hasattr(value, "_fields"):
         return f"({', '.join(_fields(value))})", ""
     init = value.__init__
-    node = _parse(init) if inspect.isfunction(init) else None
-    return (_of_function(node)[0], "") if isinstance(node, ast.FunctionDef) else ("()", "")
+    node = _parse(init) if init.__qualname__.startswith(f"{value.__name__}.") else None
+    return (_of_function(node)[0], "") if isinstance(node, ast.FunctionDef) else ("", "")
 
 
 def data_of(name: str) -> tuple[str, str]:
@@ -115,15 +115,15 @@ def _show_data(app: Sphinx, what: str, name: str, value: Any, options: Any, line
         lines[:] = [*text.splitlines(), "", f"    {source}", ""]
 
 
-def _skip_types(app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
-    """Skip a field whose default is a type, which autodoc takes for a class."""
+def _skip_fields(app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
+    """Skip a field whose default is a function or a type, which autodoc takes for a method or an inner class."""
     del app, name, skip, options
-    return True if what == "class" and isinstance(value, type) else None
+    return True if what == "class" and "." not in getattr(value, "__qualname__", ".") else None
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to autodoc."""
     app.connect("autodoc-process-signature", _show_signature)
-    app.connect("autodoc-skip-member", _skip_types)
+    app.connect("autodoc-skip-member", _skip_fields)
     app.connect("autodoc-process-docstring", _show_data, priority=100)
     return {"parallel_read_safe": True}

@@ -3,10 +3,10 @@
 Files and directories are read into a `Dataset` or a `StreamedDataset` on the host. The functions of
 `jaxcnn.data.pipeline` then run inside the compiled training loop.
 
-load_fashion_mnist     Fashion-MNIST, found on this machine or fetched
-load_dataset           a folder of images, IDX files, or a directory prepared by TFDS
-Dataset.from_arrays    arrays of your own
-parse_augmentation     random flips, shifts, rotations, erasing and mixing, by their names
+    load_fashion_mnist     Fashion-MNIST, found on this machine or fetched
+    load_dataset           a folder of images, IDX files, or a directory prepared by TFDS
+    Dataset.from_arrays    arrays of your own
+    parse_augmentation     random flips, shifts, rotations, erasing and mixing, by their names
 """
 
 from jaxcnn.data.augmentation import (

@@ -1,8 +1,10 @@
-"""Explanations of predictions: pure functions of a state and images.
+"""Explanations of predictions.
 
-grad_cam         the regions of an image that raise the logit of a class
-feature_maps     the layers that Grad-CAM can use
-input_gradients  the gradient of the logit of a class with respect to the image
+These are pure functions of a state and images:
+
+    grad_cam         the regions of an image that raise the logit of a class
+    feature_maps     the layers that Grad-CAM can use
+    input_gradients  the gradient of the logit of a class with respect to the image
 """
 
 from jaxcnn.insight.grad_cam import feature_maps, grad_cam

@@ -28,10 +28,10 @@ _HARMLESS = re.compile(r"\..*|lost\+found|.*\.(log|out|err|[oe]\d+)")
 class RunDirectory:
     """The directory of a run.
 
-    config.json    the settings, written first
-    metrics.jsonl  a line for each epoch, rewritten after each
-    checkpoints/   states, written by Orbax
-    summary.json   how the run ended: status, last metrics, versions, device, `params_sha256`
+        config.json    the settings, written first
+        metrics.jsonl  a line for each epoch, rewritten after each
+        checkpoints/   states, written by Orbax
+        summary.json   how the run ended: status, last metrics, versions, device, `params_sha256`
 
     Each file is complete or absent. The directory is locked until the context is left. If several processes train a
     run, the primary one writes, and all of them need access to the directory.
