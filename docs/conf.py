@@ -39,7 +39,12 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "special-members": "__call__", "exclude-members": "replace", "no-value": True}
+autodoc_default_options = {
+    "members": True,
+    "special-members": "__call__",
+    "exclude-members": "replace",  # of Flax's dataclasses
+    "no-value": True,
+}
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Attributes", "Args")]  # fields of dataclasses and modules are arguments
 default_role = "py:obj"  # of `names` in docstrings

@@ -6,11 +6,13 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from unittest import mock
 
-from sphinx.application import Sphinx
-
 from jaxcnn import cli
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 _PAGE = "reference/command-line"
 
@@ -48,7 +50,10 @@ def read_help(command: str) -> tuple[str, str, list[Group]]:
     lines = output.read().splitlines()
     boxes = [number for number, line in enumerate(lines) if line.startswith("╭")]
     usage, description = "\n".join(lines[: boxes[0]]).strip().split("\n\n", maxsplit=1)
-    groups = [_group([line.strip("╭╮│─ ") if line[0] == "╭" else line[2:-2].rstrip() for line in box]) for box in _boxes(lines)]
+    groups = [
+        _group([line.strip("╭╮│─ ") if line[0] == "╭" else line[2:-2].rstrip() for line in box])
+        for box in _boxes(lines)
+    ]
     return " ".join(usage.removeprefix("usage: ").split()), description, groups
 
 
@@ -114,13 +119,13 @@ def _escaped(text: str) -> str:
     return re.sub(r"(?<!\S)--[a-z-]+", r"`\g<0>`", re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", text))
 
 
-def _add_commands(app: Sphinx, page: str, source: list[str]) -> None:
+def _add_commands(app: "Sphinx", page: str, source: list[str]) -> None:
     del app
     if page == _PAGE:
         source[0] += command_line_page()
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: "Sphinx") -> dict[str, bool]:
     """Write the page anew in each build, because it changes with the code."""
     app.connect("env-get-outdated", lambda *_: [_PAGE])
     app.connect("source-read", _add_commands)

@@ -1,4 +1,4 @@
-"""What the docstrings leave to the reader of the source: formulas in indented lines, and names without their package."""
+"""Docstrings as reStructuredText: formulas are indented lines in them, and names have no package."""
 
 from typing import Any
 
@@ -42,7 +42,9 @@ def _find_in_packages(
     if node.get("refdomain") != "py" or not ("." in target or target[:1].isupper()):
         return None
     domain = env.domains.python_domain
-    found = [name for name in domain.objects if name.endswith(f".{target}") and name.count(".") <= 2 + target.count(".")]
+    found = [
+        name for name in domain.objects if name.endswith(f".{target}") and name.count(".") <= 2 + target.count(".")
+    ]
     if len(found) != 1:
         return None
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, content)

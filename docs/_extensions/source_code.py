@@ -10,25 +10,26 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from flax import linen as nn
-from sphinx.application import Sphinx
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 _MAX_WIDTH = 110  # of a value that is shown
 _OF_FLAX = ("parent", "name")  # fields that every Linen module has
 
 
-def signature_of(value: Any) -> tuple[str, str] | None:
-    """The arguments and the type of the result of a function or class; None if the source has neither."""
+def signature_of(value: Any) -> tuple[str, str]:
+    """The arguments of a function or class, and the type of the result, as in the source; empty if it has none."""
     if not isinstance(value, type):
-        node = _parse(inspect.unwrap(value))
-        return _of_function(node) if isinstance(node, ast.FunctionDef) else None
+        return _of_function(inspect.unwrap(value))
     if is_dataclass(value) or hasattr(value, "_fields"):
         return f"({', '.join(_fields(value))})", ""
-    init = value.__init__
-    node = _parse(init) if init.__qualname__.startswith(f"{value.__name__}.") else None
-    return (_of_function(node)[0], "") if isinstance(node, ast.FunctionDef) else ("", "")
+    has_constructor = value.__init__.__qualname__.startswith(f"{value.__name__}.")
+    return _of_function(value.__init__) if has_constructor else ("", "")
 
 
 def data_of(name: str) -> tuple[str, str]:
@@ -42,10 +43,11 @@ def data_of(name: str) -> tuple[str, str]:
         if isinstance(statement, ast.ImportFrom) and any(alias.name == variable for alias in statement.names):
             return data_of(f"{statement.module}.{variable}")
     body = _module(package).body
-    for statement, following in zip(body, body[1:], strict=False):
+    for statement, following in pairwise(body):
         match statement, following:
             case (
-                ast.Assign(targets=[ast.Name(id=found)], value=value) | ast.AnnAssign(target=ast.Name(id=found), value=value),
+                ast.Assign(targets=[ast.Name(id=found)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=found), value=value),
                 ast.Expr(value=ast.Constant(value=str(text))),
             ) if found == variable and value is not None:
                 source = f"{variable} = {ast.unparse(value)}"
@@ -62,11 +64,17 @@ def _parse(value: Any) -> ast.stmt:
     return ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
 
 
-def _of_function(node: ast.FunctionDef) -> tuple[str, str]:
+def _of_function(function: Any) -> tuple[str, str]:
+    node = _parse(function)
+    assert isinstance(node, ast.FunctionDef)
     arguments = node.args
     if arguments.args and arguments.args[0].arg in ("self", "cls"):
         del arguments.args[0]
-    return f"({ast.unparse(arguments)})", "" if node.returns is None else _unquoted(node.returns)
+    for argument in [*arguments.args, *arguments.kwonlyargs]:
+        if argument.annotation is not None:
+            argument.annotation = ast.Name(_unquoted(argument.annotation))
+    returns = "" if node.returns is None or node.name == "__init__" else _unquoted(node.returns)
+    return f"({ast.unparse(arguments)})", returns
 
 
 def _fields(kind: type) -> Iterator[str]:
@@ -96,18 +104,20 @@ def _default(value: ast.expr | None) -> str | None:
 
 def _unquoted(annotation: ast.expr) -> str:
     """An annotation, without the quotation marks around the name of a class that is defined later."""
-    is_quoted = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
-    return annotation.value if is_quoted else ast.unparse(annotation)
+    match annotation:
+        case ast.Constant(value=str(text)):
+            return text
+    return ast.unparse(annotation)
 
 
 def _show_signature(
-    app: Sphinx, what: str, name: str, value: Any, options: Any, arguments: str | None, result: str | None
+    app: "Sphinx", what: str, name: str, value: Any, options: Any, arguments: str | None, result: str | None
 ) -> tuple[str, str] | None:
     del app, name, options, arguments, result
     return signature_of(value) if what in ("class", "function", "method") else None
 
 
-def _show_data(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+def _show_data(app: "Sphinx", what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     """Replace the docstring of a variable's type by that of the variable."""
     del app, value, options
     if what == "data":
@@ -115,13 +125,13 @@ def _show_data(app: Sphinx, what: str, name: str, value: Any, options: Any, line
         lines[:] = [*text.splitlines(), "", f"    {source}", ""]
 
 
-def _skip_fields(app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
+def _skip_fields(app: "Sphinx", what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
     """Skip a field whose default is a function or a type, which autodoc takes for a method or an inner class."""
     del app, name, skip, options
     return True if what == "class" and "." not in getattr(value, "__qualname__", ".") else None
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: "Sphinx") -> dict[str, bool]:
     """Connect to autodoc."""
     app.connect("autodoc-process-signature", _show_signature)
     app.connect("autodoc-skip-member", _skip_fields)
