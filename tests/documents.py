@@ -48,9 +48,14 @@ def can_run(text):
 
 
 def run_blocks(blocks, names, path):
-    """Run the commands and examples of a file in order, with `names` as the variables of the examples."""
+    """Run the commands and examples of a file in order, with `names` as the variables of the examples.
+
+    An example whose first line is a file name, such as `# allconv.py`, is also written to that file.
+    """
     for kind, text in blocks:
         if kind == "python":
+            if named := re.match(r"# ([\w-]+\.py)\n", text):
+                Path(named[1]).write_text(text, encoding="utf-8")
             if can_run(text):
                 exec(compile(text, path, "exec"), names)
         else:
