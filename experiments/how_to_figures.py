@@ -1,4 +1,4 @@
-"""Measure the numbers in docs/how-to: learning rates, averaged runs, averaged views and trained weights.
+"""Measure the numbers in docs/how-to: learning rates, averaged runs, averaged views, trained weights, an own network.
 
     python experiments/how_to_figures.py --output experiments/results/how-to-avx2-2-cores.json
 
@@ -6,6 +6,7 @@ The script trains small networks on all images of Fashion-MNIST, and updates the
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -98,6 +99,16 @@ def measure_transfer(dataset: data.Dataset, workdir: Path) -> dict[str, Any]:
     return found
 
 
+def measure_own_network(dataset: data.Dataset, workdir: Path) -> dict[str, Any]:
+    """The test accuracy of the network in docs/how-to/own-network.md."""
+    page = (Path(__file__).parents[1] / "docs" / "how-to" / "own-network.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(# allconv\.py\n.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    file = workdir / "allconv.py"
+    file.write_text(program, encoding="utf-8")
+    config = runs.RunConfig(recipes.get_recipe(f"{file}:recipe"))
+    return {"test_accuracy": runs.train(config, dataset, workdir / "run")[-1].test_accuracy}
+
+
 def _split_classes(dataset: data.Dataset) -> tuple[data.Dataset, data.Dataset]:
     """The clothes among the first 6000 training and 2000 test images; and the shoes, 20 training images of each."""
     small = replace(
@@ -133,6 +144,7 @@ PARTS: dict[str, Callable[[data.Dataset, Path], dict[str, Any]]] = {
     "ensemble": measure_ensemble,
     "views": measure_views,
     "rates": measure_rates,
+    "own-network": measure_own_network,
 }
 
 
@@ -140,7 +152,7 @@ def main(parts: tyro.conf.Positional[tuple[str, ...]] = tuple(PARTS), /, *, outp
     """Measure the numbers.
 
     Args:
-        parts: what to measure: transfer, ensemble, views, rates.
+        parts: what to measure: transfer, ensemble, views, rates, own-network.
         output: JSON file for the results. Other parts in the file are kept.
     """
     configure_malloc()

@@ -42,9 +42,13 @@ def run_command(command):
 
 
 def can_run(text):
-    """Whether this system can run a command or an example: ONNX is an extra, and npm downloads what web pages need."""
-    needs_onnx = "--format onnx" in text or "import onnxruntime" in text
-    return "--format web" not in text and not (needs_onnx and importlib.util.find_spec("onnxruntime") is None)
+    """Whether this system can run a command or an example: some packages are extras, and web pages need npm."""
+    needed = {
+        "onnxruntime": "--format onnx" in text or "import onnxruntime" in text,
+        "torch": "import torch\n" in text,
+    }
+    missing = [name for name, is_needed in needed.items() if is_needed and importlib.util.find_spec(name) is None]
+    return "--format web" not in text and not missing
 
 
 def run_blocks(blocks, names, path):
