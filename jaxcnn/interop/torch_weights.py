@@ -65,7 +65,7 @@ def variables_from_torch(
     if not isinstance(state_dict, Mapping):
         raise InputError(
             f"weights of type {type(state_dict).__name__}: expected a mapping from names to tensors; use "
-            "module.state_dict() or safetensors.numpy.load_file(path)"
+            "module.state_dict(), or interop.load_weights(path, ...) for a safetensors file"
         )
     network = type(model).__name__
     given = {name: array for name, value in state_dict.items() if (array := _as_numpy(name, value)).ndim > 0}
