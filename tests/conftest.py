@@ -169,7 +169,7 @@ def sample_requests(sample, monkeypatch):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--write-faults", action="store_true", help="update the table of faults in tests/README.md")
+    parser.addoption("--write-faults", action="store_true", help="update docs/reference/faults.md")
 
 
 def pytest_configure(config):
@@ -193,28 +193,28 @@ class FaultsSeen:
 
     def pytest_sessionfinish(self, session, exitstatus):
         if self.write:
-            faults.write(self.seen)
+            faults.write_rows(self.seen)
         if self.whole and exitstatus == pytest.ExitCode.OK:
-            self.of_no_test = sorted(set(faults.table()) - set(map(str, self.seen)))
+            self.of_no_test = sorted(faults.read_rows() - {(fault.topic, fault.row) for fault in self.seen})
             if self.of_no_test:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter):
-        for row in self.of_no_test:
-            terminalreporter.write_line(
-                f"tests/README.md has a row without a test, run pytest --write-faults: {row}", red=True
-            )
+        for topic, row in self.of_no_test:
+            terminalreporter.write_line(f"docs/reference/faults.md has a row without a test: {topic}: {row}", red=True)
 
 
 @pytest.fixture
 def record_fault(request, tmp_path, record_property):
-    """Return a function that records a fault, and checks that it is a row of tests/README.md."""
+    """Return a function that records a fault, and checks that it is a row of docs/reference/faults.md."""
 
-    def record(what, expected, seen):
-        row = faults.Fault(what, expected, " ".join(seen.replace(str(tmp_path), "DIR").split()))
-        record_property("fault", list(row))
+    def record(what, result, message=""):
+        folder = request.path.relative_to(Path(__file__).parent).parts[0]
+        message = " ".join(message.replace(str(tmp_path), "DIR").split())
+        fault = faults.Fault(faults.TOPICS[folder], what, result, message)
+        record_property("fault", list(fault))
         if not request.config.getoption("write_faults"):
-            assert str(row) in faults.table()
+            assert (fault.topic, fault.row) in faults.read_rows(), "run pytest --write-faults"
 
     return record
 
@@ -223,13 +223,14 @@ def record_fault(request, tmp_path, record_property):
 def assert_refused(tmp_path, monkeypatch, capsys, restore_log_levels, record_fault):
     """Return a function that runs an invalid command and returns its error message.
 
-    The command must print one line, exit with code 2, and write nothing.
+    The command must print one line, exit with code 2, and write nothing. The page has the line, or `message` if it
+    varies, or what is `described` if its words are another library's.
     """
 
     def contents():
         return {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
 
-    def run(arguments, what=None, seen=None):
+    def run(arguments, what=None, message=None, *, described=None):
         monkeypatch.chdir(tmp_path)
         before = contents()
         assert cli.main(arguments) == 2
@@ -238,7 +239,11 @@ def assert_refused(tmp_path, monkeypatch, capsys, restore_log_levels, record_fau
         assert out == ""
         assert err.startswith("jaxcnn: ")
         assert err.count("\n") == 1
-        record_fault(what or f"`jaxcnn {' '.join(arguments)}`", "one line, exit code 2, nothing written", seen or err)
+        what = what or f"`jaxcnn {' '.join(arguments)}`"
+        if described is None:
+            record_fault(what, faults.REFUSED, message or err)
+        else:
+            record_fault(what, f"{described}, exit code 2, nothing written")
         return err
 
     return run

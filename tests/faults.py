@@ -1,36 +1,56 @@
-"""The table of faults in tests/README.md: the fault, the expected behavior, and the observed behavior."""
+"""The page docs/reference/faults.md: invalid input and interruptions, and the result and the message of each."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-_FILE = Path(__file__).with_name("README.md")
-_HEAD = "| what | expected | seen |\n|---|---|---|\n"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "faults.md"
+REFUSED = "one line, exit code 2, nothing written"
+TOPICS = {  # by folder of the tests
+    "cli": "Commands",
+    "data": "Data and images",
+    "runs": "Runs",
+    "platform": "Devices and processes",
+    "interop": "Export and weights",
+    "report": "Reports and reproduction",
+    "reproduction": "Reports and reproduction",
+}
+_HEAD = "| fault | result |\n|---|---|\n"
 
 
 class Fault(NamedTuple):
-    """A row of the table."""
+    """A row of a table on the page."""
 
+    topic: str
     what: str
-    expected: str
-    seen: str
+    result: str
+    message: str = ""
 
-    def __str__(self) -> str:
-        return "".join(f"| {cell.replace('|', '&#124;')} " for cell in self) + "|\n"
-
-
-def table() -> list[str]:
-    """The rows of the file."""
-    return _parts()[1]
-
-
-def write(faults: set[Fault]) -> None:
-    """Write `faults` into the file. They replace rows with the same `what`."""
-    words, rows = _parts()
-    renewed = {str(fault).split(" | ")[0] for fault in faults}
-    kept = {row for row in rows if row.split(" | ")[0] not in renewed}
-    _FILE.write_text(words + _HEAD + "".join(sorted(kept | set(map(str, faults)))), encoding="utf-8")
+    @property
+    def row(self) -> str:
+        """The row in Markdown. A result other than `REFUSED` comes before the message."""
+        message = f"`{self.message}`" if self.message else ""
+        parts = [part for part in (self.result if self.result != REFUSED else "", message) if part]
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in (self.what, ": ".join(parts))) + " |\n"
 
 
-def _parts() -> tuple[str, list[str]]:
-    words, _, rows = _FILE.read_text(encoding="utf-8").partition(_HEAD)
-    return words, rows.splitlines(keepends=True)
+def read_rows() -> set[tuple[str, str]]:
+    """The topic and the text of each row of the page."""
+    _, *sections = PAGE.read_text(encoding="utf-8").split("\n## ")
+    return {
+        (section.partition("\n")[0], row)
+        for section in sections
+        for row in section.partition(_HEAD)[2].splitlines(keepends=True)
+        if row.strip()
+    }
+
+
+def write_rows(faults: set[Fault]) -> None:
+    """Write `faults` to the page. They replace rows of the same topic and fault."""
+    renewed = {(fault.topic, fault.row.split(" | ")[0]) for fault in faults}
+    kept = {(topic, row) for topic, row in read_rows() if (topic, row.split(" | ")[0]) not in renewed}
+    rows = sorted(kept | {(fault.topic, fault.row) for fault in faults})
+    text, *_ = PAGE.read_text(encoding="utf-8").split("\n## ")
+    for topic in dict.fromkeys(TOPICS.values()):
+        table = "".join(row for row_topic, row in rows if row_topic == topic)
+        text += f"\n## {topic}\n\n{_HEAD}{table}"
+    PAGE.write_text(text, encoding="utf-8")

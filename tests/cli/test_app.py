@@ -190,7 +190,7 @@ def test_values_out_of_range_raise(sample_requests, assert_refused, arguments):
 
 
 def test_a_missing_platform_raises(sample_requests, assert_refused):
-    line = assert_refused(["train", "lenet", "--platform", "tpu"], seen="a line that names the platforms here")
+    line = assert_refused(["train", "lenet", "--platform", "tpu"], described="one line that names the platforms here")
     assert "--platform tpu: JAX finds no such device here; choose one of cpu" in line
 
 
@@ -199,7 +199,7 @@ def test_a_missing_platform_raises(sample_requests, assert_refused):
 )
 def test_unknown_words_raise(monkeypatch, assert_refused, arguments):
     """The message is that of the library for command lines, in one line."""
-    line = assert_refused(arguments.split(), seen="a line with the wrong words and the command for help")
+    line = assert_refused(arguments.split(), described="one line with the wrong words and the command for help")
     assert line.endswith("--help\n")
     assert not {"│", "─"} & set(line)
     assert "---" not in line
@@ -363,9 +363,9 @@ def test_an_unknown_home_directory_raises(assert_refused, command):
     ],
 )  # fmt: skip
 def test_a_name_that_is_too_long_raises(assert_refused, command):
-    seen = "jaxcnn: NAME cannot be used (File name too long): give another path"
-    line = assert_refused([*command.split(), "x" * 300], f"`jaxcnn {command}` with a name of 300 characters", seen)
-    assert line == f"{seen.replace('NAME', 'x' * 300)}\n"
+    message = "jaxcnn: NAME cannot be used (File name too long): give another path"
+    line = assert_refused([*command.split(), "x" * 300], f"`jaxcnn {command}` with a name of 300 characters", message)
+    assert line == f"{message.replace('NAME', 'x' * 300)}\n"
 
 
 def test_choices_are_accepted_in_any_case():

@@ -65,7 +65,7 @@ def test_doctor_ends_with_a_wrong_data_directory(facts, monkeypatch, tmp_path, r
     monkeypatch.setenv("JAXCNN_DATA_DIR", str(tmp_path / "nowhere"))
     code, rows, err = facts()
     assert (code, list(rows)[-1], err.count("\n")) == (2, "step", 1)
-    record_fault("`jaxcnn doctor` with a missing $JAXCNN_DATA_DIR", "all other facts, one line, exit code 2", err)
+    record_fault("`jaxcnn doctor` with a missing `$JAXCNN_DATA_DIR`", "all other facts, one line, exit code 2", err)
 
 
 def test_doctor_says_that_data_will_be_fetched(facts, monkeypatch):

@@ -117,9 +117,10 @@ def test_options_reach_the_test(use):
 
 @pytest.mark.parametrize("option", ["--epochs 3", "--lr 0.1", "--schedule linear", "--warmup-epochs 1", "--ema 0.9"])
 def test_options_without_an_effect_are_unknown(assert_refused, option):
-    what = "`jaxcnn lr-find lenet` with an option that has no effect on it, such as --epochs"
-    seen = "a line with the unknown option and the command for help"
-    assert f"options: {option.split()[0]} " in assert_refused(["lr-find", "lenet", *option.split()], what, seen)
+    what = "`jaxcnn lr-find lenet` with an option that has no effect on it, such as `--epochs`"
+    described = "one line with the unknown option and the command for help"
+    line = assert_refused(["lr-find", "lenet", *option.split()], what, described=described)
+    assert f"options: {option.split()[0]} " in line
 
 
 @pytest.mark.parametrize(

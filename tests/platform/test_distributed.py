@@ -125,8 +125,8 @@ def test_a_killed_process_ends_the_other_and_the_run_resumes(
     assert_same_to_rounding(workdir, by_itself)
     record_fault(
         f"of two processes the {('first', 'second')[killed]} killed by SIGKILL",
-        f"the other ends within a minute; the same command resumes with {('two processes', 'one')[killed]}",
-        "the run of one process up to rounding",
+        "the other ends within a minute; the same command resumes with "
+        f"{('two processes', 'one')[killed]}, and gives the run of one process up to rounding",
     )
 
 

@@ -103,8 +103,8 @@ def test_sigkill_loses_at_most_one_epoch(sample, tmp_path, compiled, record_faul
     assert again["epochs"][:done] == run["epochs"]
     record_fault(
         "`jaxcnn reproduce` killed by SIGKILL in the middle of a run",
-        "the same command resumes it, and at most one epoch is lost",
-        "reproduction.json had every finished epoch, and the table could be read",
+        "reproduction.json has every finished epoch, and the table can be read; the same command resumes the run, "
+        "and at most one epoch is lost",
     )
 
 

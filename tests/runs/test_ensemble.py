@@ -82,7 +82,9 @@ def test_runs_with_other_images_in_a_split_raise(ensemble, sample, record_fault,
         changed(ensemble, **changes).evaluate(sample, split)
     (name,) = changes
     record_fault(
-        f"evaluation of runs with different {name}, --split {split}", "an `InputError` of one line", str(raised.value)
+        f"evaluation of runs with different `{name}`, `--split {split}`",
+        "an `InputError` of one line",
+        str(raised.value),
     )
 
 

@@ -65,4 +65,4 @@ def test_values_out_of_range_raise(sample, record_fault, changes, option):
     with pytest.raises(InputError) as raised:
         find_learning_rate(CONFIG, sample, **{**SHORT, **changes})
     assert option in str(raised.value)
-    record_fault(f"a range test with {option}", "an `InputError` of one line", str(raised.value))
+    record_fault(f"a range test with `{option}`", "an `InputError` of one line", str(raised.value))

@@ -91,8 +91,7 @@ def test_resume_is_bit_exact_after_sigkill(sample, compiled, whole, tmp_path, re
     assert during_a_save >= KILLS // 4
     record_fault(
         f"a run killed by SIGKILL {KILLS} times, at random moments and in saves",
-        "the same command resumes it",
-        "every run ended with the bytes of an uninterrupted one: states and metrics",
+        "the same command resumes it; every run ends with the bytes of an uninterrupted one: states and metrics",
     )
 
 

@@ -104,8 +104,7 @@ def test_a_killed_streamed_run_resumes_bit_for_bit(prepared_once, tmp_path, reco
         assert outcome(workdir) == outcome(tmp_path / "whole")
     record_fault(
         "a streamed run that is killed or stopped within an epoch",
-        "the same command resumes it",
-        "parameters and metrics of an uninterrupted run with resident images",
+        "the same command resumes it, with the parameters and metrics of an uninterrupted run with resident images",
     )
 
 
