@@ -61,10 +61,5 @@ def all_equations(jaxpr):
     """Yield every operation of a program, including those of the functions that it calls."""
     for equation in jaxpr.eqns:
         yield equation
-        for inner in jax.tree.leaves(
-            equation.params, is_leaf=lambda leaf: isinstance(leaf, core.ClosedJaxpr | core.Jaxpr)
-        ):
-            if isinstance(inner, core.ClosedJaxpr):
-                yield from all_equations(inner.jaxpr)
-            elif isinstance(inner, core.Jaxpr):
-                yield from all_equations(inner)
+        for inner in core.jaxprs_in_params(equation.params):
+            yield from all_equations(inner)

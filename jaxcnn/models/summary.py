@@ -52,10 +52,10 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer
         variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
     rngs = {"dropout": jax.random.key(0)}  # in training mode dropout is an operation too
     apply = partial(model.apply, train=True, mutable=["batch_stats"], rngs=rngs)
-    program = jax.make_jaxpr(apply)(variables, images)
+    equations: list[Any] = jax.make_jaxpr(apply)(variables, images).jaxpr.eqns
     outputs = {call.path[0]: call.output.shape[1:] for call in calls if len(call.path) == 1}
     layers: list[LayerSummary] = []
-    for equation in program.jaxpr.eqns:
+    for equation in equations:
         name = _scope(equation)
         if name in outputs:
             if name not in (layer.name for layer in layers):

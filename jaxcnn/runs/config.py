@@ -321,10 +321,10 @@ class RunConfig:
 
     def inject_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
         """`state` with the learning rate in it, so that runs at other rates can be members of its ensemble."""
-        rates = {"learning_rate": jnp.float32(self.recipe.learning_rate)}
+        rate = jnp.float32(self.recipe.learning_rate)
         return state.replace(
             tx=self.recipe.make_optimizer(num_examples, inject_learning_rate=True),
-            opt_state=optax.InjectStatefulHyperparamsState(state.step, rates, {}, state.opt_state),
+            opt_state=optax.InjectStatefulHyperparamsState(state.step, {"learning_rate": rate}, {}, state.opt_state),
         )
 
     def extract_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
