@@ -32,8 +32,8 @@ def train(
     """Train a run and keep it in `workdir`, or resume the run that was begun there.
 
     The state is saved after each epoch, and at intervals inside an epoch. A resumed run has the same numbers as an
-    uninterrupted one: parameters, statistics and metrics, bit for bit on the same CPU; times differ. SIGINT and SIGTERM end
-    the run after the chunk in progress, and it is saved; a second signal ends it at once.
+    uninterrupted one: parameters, statistics and metrics, bit for bit on the same CPU; times differ. SIGINT and SIGTERM
+    end the run after the chunk in progress, and it is saved; a second signal ends it at once.
 
     With a validation split, the checkpoint with the best validation accuracy is kept too.
 
