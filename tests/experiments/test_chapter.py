@@ -11,7 +11,7 @@ from jaxcnn import data
 
 CHAPTER = Path(__file__).parents[2] / "experiments" / "chapter"
 
-SECTIONS = sorted(path.stem for path in CHAPTER.glob("*.py"))
+SECTIONS = sorted(path.stem for path in CHAPTER.glob("section_*.py"))
 
 VGG_SHAPES = ("112x112x64", "56x56x128", "28x28x256", "14x14x512", "7x7x512")
 
@@ -70,7 +70,9 @@ PRINTED = {
         "inception3b    12x12x480",
         "inception4e    6x6x832",
         "inception5b    3x3x1024",
-        "parameters: 5,977,530",
+        "1x12x12x192 -> 1x12x12x256",
+        "parameters: 5,977,530, the library's network has 5,977,530",
+        "models.summarize counts as many: True",
         "epoch 3: loss",
     ],
     "section_4_11_resnet": [
@@ -79,7 +81,8 @@ PRINTED = {
         "stage2_block2  28x28x128",
         "stage3_block2  14x14x256",
         "stage4_block2  7x7x512",
-        "parameters: 11,178,378",
+        "with a scale of 0 the block returns its input: True",
+        "parameters: 11,178,378, the library's network has 11,178,378",
         "epoch 3: loss",
     ],
     "section_4_12_densenet": [
@@ -90,7 +93,9 @@ PRINTED = {
         "block3         6x6x240",
         "transition3    3x3x120",
         "block4         3x3x248",
-        "parameters: 758,226",
+        "the first 64 channels are the input: True",
+        "parameters: 758,226, the library's network has 758,226",
+        "block1: the convolutions read 64, 96, 128, 160 channels, the output has 192",
         "DenseNet: expected images of at least 29x29 pixels, got 28x28",
         "with the window clipped, block4 gives 1x1x248",
         "epoch 3: loss",
@@ -106,7 +111,15 @@ PRINTED = {
 PLATEAUS = {"section_4_08_nin", "section_4_09_googlenet"}
 """Sections whose loss does not decrease within a few steps."""
 
-FIGURES = {"section_4_01_convolution", "section_4_04_pooling", "section_4_10_batch_normalization"}
+FIGURES = {
+    "section_4_01_convolution": 1,
+    "section_4_04_pooling": 1,
+    "section_4_09_googlenet": 3,
+    "section_4_10_batch_normalization": 1,
+    "section_4_11_resnet": 2,
+    "section_4_12_densenet": 2,
+}
+"""The number of figures of each section; the others have none."""
 
 
 @pytest.fixture
@@ -114,6 +127,7 @@ def run(monkeypatch, tmp_path, sample):
     """Return a function that runs a section in an empty folder on the test images and returns its global variables."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.syspath_prepend(CHAPTER)
     monkeypatch.setattr(data, "load_fashion_mnist", lambda: sample)
     yield lambda section: runpy.run_path(str(CHAPTER / f"{section}.py"), run_name="__main__")
     plt.close("all")
@@ -128,7 +142,7 @@ def test_a_section_prints_the_books_output(section, run, capsys, tmp_path):
     if "losses" in names and section not in PLATEAUS:
         assert names["losses"][-1] < names["losses"][0]
     figures = list(tmp_path.glob("runs/chapter/*.png"))
-    assert len(figures) == (section in FIGURES)
+    assert len(figures) == FIGURES.get(section, 0)
     for figure in figures:
         assert f"figure: {figure.relative_to(tmp_path)}" in printed
 
@@ -160,3 +174,28 @@ def test_pooling_keeps_most_responses_to_a_shifted_edge(run):
     names = run("section_4_04_pooling")
     assert names["of_edges"] == 0
     assert names["of_maxima"] > 2 / 3
+
+
+def test_only_he_initialization_keeps_the_images_apart_in_googlenet(run):
+    names = run("section_4_09_googlenet")
+    assert names["difference"] < 1e-5
+    (*_, of_pytorch), (*_, of_he) = names["between"]
+    assert of_pytorch < 1e-5
+    assert of_he > 0.1
+    assert np.mean(names["losses"][-6:]) > 2.2
+    assert np.mean(names["he_losses"][-6:]) < 2.0
+
+
+def test_more_blocks_help_only_with_shortcuts(run):
+    names = run("section_4_11_resnet")
+    assert names["difference"] < 1e-5
+    final = {tower: losses[-8:].mean() for tower, losses in names["tower_losses"].items()}
+    assert final["plain", 20] > final["plain", 4] + 0.2
+    assert final["residual", 20] < final["residual", 4] - 0.1
+    growth = {tower: norms[0] / norms[-1] for tower, norms in names["norms"].items()}
+    assert growth["plain", 20] > 100
+    assert growth["residual", 20] < 10
+
+
+def test_densenet_of_the_lesson_equals_the_librarys(run):
+    assert run("section_4_12_densenet")["difference"] < 1e-5
