@@ -23,6 +23,7 @@ extensions = [
     "sphinx-mathjax-offline",  # formulas without a network
     "command_line",
     "docstrings",
+    "lessons",
     "source_code",
 ]
 exclude_patterns = ["conf.py", "_extensions/**", "images/**", "tutorials/chapter/figures.py"]
