@@ -43,7 +43,7 @@ PRINTED = {
         "[[ 1.  3.]\n [ 9. 11.]\n [13. 15.]]",
         "[[[ 5.  7.]\n  [13. 15.]]\n\n [[ 6.  8.]\n  [14. 16.]]]",
     ],
-    "section_4_05_lenet": ["conv2          8x8x16", "flatten        256", "parameters: 44,426", "epoch 30: loss"],
+    "section_4_05_lenet": ["conv2          8x8x16", "flatten        256", "parameters: 44,426", "epoch 12: loss"],
     "section_4_06_alexnet": [
         "conv1          54x54x96",
         "flatten        6400",
