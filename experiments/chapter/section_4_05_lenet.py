@@ -211,14 +211,14 @@ for axes in grid.flat:
 grid[0, 0].imshow(few.test_images[0, :, :, 0], cmap="gray")
 grid[0, 0].set_title("the image", fontsize=9)
 for channel in range(6):
-    shown = grid[0, channel + 1].imshow(kernels[:, :, channel], cmap="RdBu_r", vmin=-limit, vmax=limit)
+    grid[0, channel + 1].imshow(kernels[:, :, channel], cmap="RdBu_r", vmin=-limit, vmax=limit)
     grid[0, channel + 1].set_title(f"kernel {channel + 1}", fontsize=9)
     grid[1, channel + 1].imshow(nn.sigmoid(maps["conv1"][0, :, :, channel]), cmap="gray")
     grid[1, channel + 1].set_title(f"its map, {'x'.join(map(str, maps['conv1'].shape[1:3]))}", fontsize=9)
 for channel in range(8):
     grid[2, channel].imshow(nn.sigmoid(maps["conv2"][0, :, :, channel]), cmap="gray")
     grid[2, channel].set_title(f"conv2, map {channel + 1}", fontsize=9)
-figure.colorbar(shown, ax=grid[0, :], shrink=0.9, label="weight")
+figure.colorbar(grid[0, 6].images[0], ax=grid[0, :], shrink=0.9, label="weight")
 figures.show(figure, "4_05_features")
 
 # %% [markdown]

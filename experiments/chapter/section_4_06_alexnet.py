@@ -209,10 +209,10 @@ figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), layout="constrained", width
 largest = float(2 * units[:64].max())
 titles = ("prediction", "training, mask 1", "training, mask 2")
 for panel, title, shown in zip(axes[:3], titles, (units, *masked_units[:2]), strict=True):
-    picture = panel.imshow(shown[:64].reshape(8, 8), cmap="viridis", vmin=0, vmax=largest)
+    panel.imshow(shown[:64].reshape(8, 8), cmap="viridis", vmin=0, vmax=largest)
     panel.set_title(title, fontsize=10)
     panel.set(xticks=[], yticks=[])
-figure.colorbar(picture, ax=axes[2], label="output of dense1")
+figure.colorbar(axes[2].images[0], ax=axes[2], label="output of dense1")
 axes[3].hist(masked_probabilities[:, label], bins=20, color="tab:blue", label="training, 400 masks")
 axes[3].axvline(probabilities[label], color="black", linestyle="--", label="prediction")
 axes[3].set(xlabel=f"probability of {few.class_names[label]}", ylabel="masks")
