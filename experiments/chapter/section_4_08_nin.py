@@ -235,7 +235,7 @@ for name, norms in gradient_norms.items():
 
 # %% [markdown]
 # Three states train on 512 images: with PyTorch's initialization, with He's, and with He's and the dead class. From
-# PyTorch's, the classes that begin dead come back during the training. The class with negative weights does not. For
+# PyTorch's, the classes that begin dead come back in the first epochs. The class with negative weights does not. For
 # its images the network always predicts another class, since a logit of 0 is the smallest possible.
 
 # %%
@@ -254,7 +254,7 @@ for name, params in starts.items():
     print(f"{name}: test accuracy {np.mean(predicted == few.test_labels):.3f}")
 losses = all_losses["He's"]
 
-# %% mystnb={"image": {"alt": "Two plots. With a dead class the training loss stays higher. The recall of each class, the share of its test images that are predicted correctly, is similar for nine classes and zero for the dead class."}}
+# %% mystnb={"image": {"alt": "Two plots. From He's initialization the training loss falls earlier than from PyTorch's, and with a dead class it stays higher. The recall of each class, the share of its test images that are predicted correctly: that of the dead class is zero, and those of the other classes change too."}}
 figure, (loss, recall) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained", width_ratios=[1, 1.4])
 colors = {"He's": "tab:blue", "He's, one class dead": "tab:orange", "PyTorch's": "gray"}
 for number, (name, color) in enumerate(colors.items()):
@@ -269,13 +269,18 @@ for axes in (loss, recall):
 figures.show(figure, "4_08_dead")
 
 # %% [markdown]
+# With the dead class the loss is higher, and the recall of this class is 0. After such a short training the network
+# does not recognize the other classes well either, so the accuracies of the two networks hardly differ here. A network
+# that recognizes nine classes well loses nearly a tenth of the accuracy by a dead one.
+#
 # ## Class maps
 #
 # Without dense layers, the network keeps track of the place until the last operation. Before the mean, the map of a
-# class shows which regions of the image raise its logit. [Grad-CAM](../../how-to/insight.md) extends this to networks
+# class shows which regions of the image raise its logit. The maps of similar classes show nearly the same regions and
+# differ in strength. [Grad-CAM](../../how-to/insight.md) extends this to networks
 # with dense layers.
 
-# %% mystnb={"image": {"alt": "Four test images and the maps of three classes for each. The map of the predicted class is large where the object is; the maps of other classes are smaller."}}
+# %% mystnb={"image": {"alt": "Four test images and the maps of three classes for each. The maps show parts of the object and of its outline. Similar classes have similar maps, and the predicted class has the strongest."}}
 trained = states["He's"]
 chosen = few.test_images[:4]
 maps = np.asarray(training.activations(trained, chosen, layers=["block3"])["block3"])
