@@ -109,7 +109,7 @@ figures.show(figure, "4_06_costs")
 
 # %% [markdown]
 # The dense layers have 92 % of the parameters and the convolutions 95 % of the multiplications. Most of the memory for
-# parameters and optimizer is for `dense1` and `dense2`, and most of the time is for the convolutions. Section
+# parameters and optimizer is for `dense1` and `dense2`, and most of the arithmetic is for the convolutions. Section
 # [4.8](section_4_08_nin.py) removes the dense layers.
 #
 # ## The same network as the library's
