@@ -256,10 +256,10 @@ figure = figures.draw_experiment("vgg")
 figures.show(figure, "4_07_experiment")
 
 # %% [markdown]
-# By the criteria of [the reproduction](../../explanation/reproduction.md) this experiment is not reproduced, because
-# the runs are better than the book's: the mean final loss is 11 % lower, and the final test accuracies, .916 to .918,
-# are higher than .912. The loss of the first epoch varies from .71 to .97 between the seeds, since the plateau at the
-# beginning has another length for each. This does not explain the difference: the seed with the highest loss in the
+# By the criteria of [the reproduction](../../docs/explanation/reproduction.md) this experiment is not reproduced,
+# because the runs are better than the book's: the mean final loss is 11 % lower, and the final test accuracies, .916 to
+# .918, are higher than .912. The loss of the first epoch varies from .71 to .97 between the seeds, since the plateau at
+# the beginning has another length for each. This does not explain the difference: the seed with the highest loss in the
 # first epoch has the lowest in the last. Three runs are too few to say whether the book's run is an unlucky one.
 #
 # ## Exercises

@@ -277,7 +277,7 @@ figures.show(figure, "4_08_dead")
 #
 # Without dense layers, the network keeps track of the place until the last operation. Before the mean, the map of a
 # class shows which regions of the image raise its logit. The maps of similar classes show nearly the same regions and
-# differ in strength. [Grad-CAM](../../how-to/insight.md) extends this to networks
+# differ in strength. [Grad-CAM](../../docs/how-to/insight.md) extends this to networks
 # with dense layers.
 
 # %% mystnb={"image": {"alt": "Four test images and the maps of three classes for each. The maps show parts of the object and of its outline. Similar classes have similar maps, and the predicted class has the strongest."}}
@@ -314,7 +314,7 @@ figures.show(figure, "4_08_experiment")
 # are .829, .726 and .730; the book has .856. Two of them are about a tenth below the best one, which is what a dead
 # class costs, and even the best one begins more slowly than the book's: its loss of the first epoch is 1.46, the book's
 # 1.28. Dead classes are a probable cause. They are not proven, because the recorded metrics do not include the recall
-# of each class. [The reproduction](../../explanation/reproduction.md) has all numbers.
+# of each class. [The reproduction](../../docs/explanation/reproduction.md) has all numbers.
 #
 # ## Exercises
 #
