@@ -32,7 +32,7 @@ recipe = recipes.RECIPES["vgg"]
 # | three 3x3 convolutions | 7x7 | $3 \cdot 9 \, C^2 = 27 \, C^2$ | 2 |
 # | one 7x7 convolution | 7x7 | $49 \, C^2$ | 0 |
 #
-# The stack needs 45 % fewer weights, and as many multiplications less, and it is not a linear function of the pixels.
+# The stack needs 45 % fewer weights and multiplications, and it is not a linear function of the pixels.
 # Its field is not uniform, however. If all weights are 1, the gradient of an output with respect to a pixel is the
 # number of paths between them. Many paths lead from the middle, one from a corner.
 
@@ -148,10 +148,10 @@ for layer, shape in models.output_shapes(vgg11(), (224, 224, 1)).items():
         print(f"{layer:14} {'x'.join(map(str, shape))} at full width")
 
 # %% [markdown]
-# Each block halves the size and most double the channels. A convolution's multiplications are the product of the
-# pixels, the input channels, the output channels and 9, so a block of halved size and doubled channels costs as much as
-# the one before. As in the book's run, the widths below are divided by 4, which divides nearly all parameters and
-# multiplications by 16.
+# Each block halves the size, and most blocks double the channels. A convolution's multiplications are the product of
+# the pixels, the input channels, the output channels and 9. With a quarter of the pixels and twice the channels in and
+# out, a convolution costs as much as before. As in the book's run, the widths below are divided by 4, which divides
+# nearly all parameters and multiplications by 16.
 
 # %%
 shapes = models.output_shapes(vgg11(ratio=4), (224, 224, 1))
