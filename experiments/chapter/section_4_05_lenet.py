@@ -251,10 +251,7 @@ figures.show(figure, "4_05_experiment")
 # <details><summary>Answer</summary>
 #
 # 16x16 pixels. An image of 16x16 gives maps of 12x12, 6x6, 2x2 and 1x1. For 15x15 they are 11x11, 5x5 and 1x1, and the
-# last pooling has no complete 2x2 window:
-#
-#     models.output_shapes(LeNet(), (16, 16, 1))["flatten"]  # (16,)
-#     models.output_shapes(LeNet(), (15, 15, 1))  # ValueError
+# last pooling has no complete 2x2 window: `models.output_shapes(LeNet(), (15, 15, 1))` raises a `ValueError`.
 #
 # </details>
 #
@@ -262,11 +259,8 @@ figures.show(figure, "4_05_experiment")
 #
 # <details><summary>Answer</summary>
 #
-# Only partly. The feature maps shift with the image, but each dense weight belongs to one position of a map. Compare
-# the accuracy for the test images and for the same images shifted by three pixels:
-#
-#     for shift in (0, 1, 2, 3):
-#         shifted = np.roll(few.test_images, shift, axis=2)
-#         print(shift, training.evaluate(trained, shifted, few.test_labels).accuracy)
+# Only partly. The feature maps shift with the image, but each dense weight belongs to one position of a map. To measure
+# it, shift the test images, `shifted = np.roll(few.test_images, 3, axis=2)`, and compare
+# `training.evaluate(trained, shifted, few.test_labels).accuracy` with the accuracy for the images as they are.
 #
 # </details>

@@ -289,10 +289,8 @@ figures.show(figure, "4_07_experiment")
 #
 # <details><summary>Answer</summary>
 #
-# 134,300,362 for grayscale images of 224x224 and ten classes, of which 119,586,826 are in the dense layers:
-#
-#     vgg16 = VGG(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), hidden=4096)
-#     params = jax.eval_shape(partial(vgg16.init, train=False), jax.random.key(0), image)["params"]
-#     print({layer: sum(leaf.size for leaf in jax.tree.leaves(params[layer])) for layer in params})
+# 134,300,362 for grayscale images of 224x224 and ten classes, of which 119,586,826 are in the dense layers. The table
+# above, with `VGG(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), hidden=4096)` in the place of `vgg11(ratio=4)`,
+# shows the parameters of each block.
 #
 # </details>

@@ -114,6 +114,10 @@ PLATEAUS = {"section_4_09_googlenet"}
 FIGURES = {
     "section_4_01_convolution": 1,
     "section_4_04_pooling": 1,
+    "section_4_05_lenet": 3,
+    "section_4_06_alexnet": 4,
+    "section_4_07_vgg": 4,
+    "section_4_08_nin": 4,
     "section_4_09_googlenet": 3,
     "section_4_10_batch_normalization": 1,
     "section_4_11_resnet": 2,
@@ -174,6 +178,46 @@ def test_pooling_keeps_most_responses_to_a_shifted_edge(run):
     names = run("section_4_04_pooling")
     assert names["of_edges"] == 0
     assert names["of_maxima"] > 2 / 3
+
+
+def assert_builds_the_network_of_the_library(names):
+    assert names["num_parameters"] == names["recipe"].num_parameters
+    assert names["difference"] <= 1e-6
+
+
+def test_sigmoids_make_the_first_gradient_of_lenet_small(run):
+    names = run("section_4_05_lenet")
+    assert_builds_the_network_of_the_library(names)
+    sizes = names["gradient_sizes"]
+    assert sizes["sigmoid"]["conv1"] < sizes["sigmoid"]["dense3"] / 1000
+    assert sizes["relu"]["conv1"] > sizes["relu"]["dense3"] / 10
+
+
+def test_alexnet_trains_with_relus_and_dropout_keeps_the_mean(run):
+    names = run("section_4_06_alexnet")
+    assert_builds_the_network_of_the_library(names)
+    assert names["all_losses"]["relu"][-1] < 2 < names["all_losses"]["sigmoid"][-1]
+    assert names["between_modes"] > 1e-3
+    assert names["error"] < 0.1
+
+
+def test_vgg_sees_150_pixels_and_trains_from_he_initialization(run):
+    names = run("section_4_07_vgg")
+    assert_builds_the_network_of_the_library(names)
+    assert (names["stack"] > 0).sum() == (names["single"] > 0).sum() == 49
+    assert names["measured"] == names["fields"][-1] == 150
+    assert names["spreads"]["He's"] > 10 * names["spreads"]["PyTorch's"]
+    assert names["all_losses"]["He's"][-1] < names["all_losses"]["PyTorch's"][-1]
+
+
+def test_a_dead_class_of_nin_has_no_gradient_and_stays_dead(run):
+    names = run("section_4_08_nin")
+    assert_builds_the_network_of_the_library(names)
+    assert names["pixel_difference"] < 1e-6
+    assert names["dead_at_first"].min() > 0
+    assert names["gradient_norms"]["with the last relu"][names["DEAD"]] == 0
+    assert names["gradient_norms"]["without it"][names["DEAD"]] > 0
+    assert names["recalls"]["He's, one class dead"][names["DEAD"]] == 0
 
 
 def test_only_he_initialization_keeps_the_images_apart_in_googlenet(run):
