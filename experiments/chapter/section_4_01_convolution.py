@@ -52,10 +52,10 @@ print(f"a 3x3 image under a 2x2 kernel:\n{corr2d_by_position(X, K)}")
 #
 # ## The same sum with arrays
 #
-# The loop runs over positions, of which there are thousands, and each step is a small sum. The sum can be computed in
-# the other order. For each of the $h \cdot w$ weights, the pixels that it meets are the image, shifted and cropped to
-# the size of the output. So the result is a sum of $h \cdot w$ shifted images, each times one weight. The loop over
-# weights is short, and its steps are operations on whole arrays. `jax.jit` compiles all of them into one program.
+# A photograph has thousands of positions, and each step of the loop is a small sum. A loop over the weights computes
+# the same result. The pixels that one weight multiplies are the image, shifted and cropped to the size of the output. So
+# the result is a sum of $h \cdot w$ shifted images, each times one weight. The loop over weights is short, and its steps
+# are operations on whole arrays. `jax.jit` compiles all of them into one program.
 
 
 # %%
@@ -102,8 +102,8 @@ print(f"SciPy's convolution with the rotated kernel is the same: {bool((convolve
 # %% [markdown]
 # ## What a kernel can do
 #
-# Before kernels were learned, they were designed. The sum of the weights is what a kernel makes of a constant area. If
-# the sum is 1, the kernel keeps the brightness. If the sum is 0, the kernel removes it and responds only to changes.
+# Before kernels were learned, they were designed. A kernel multiplies a constant area by the sum of its weights. If the
+# sum is 1, the kernel keeps the brightness. If the sum is 0, the kernel removes it and responds only to changes.
 
 # %% mystnb={"image": {"alt": "A photograph under five kernels. Blur softens it, sharpen raises its contrast, the two Sobel kernels keep only vertical or only horizontal edges, and the Laplacian keeps thin lines."}}
 KERNELS = {
@@ -142,7 +142,7 @@ print(f"the image:\n{image}\n")
 print(f"its vertical edges:\n{edges}\n")
 
 # %% [markdown]
-# In the transposed image the edges are parallel to the kernel, so it finds none.
+# In the transposed image the edges are parallel to the kernel, so the kernel finds none.
 
 # %%
 sideways = corr2d(image.T, edge_kernel)
@@ -247,9 +247,9 @@ figures.show(figure, "4_01_edges")
 # %% [markdown]
 # ## What is learned depends on the image
 #
-# The photograph and the horizontal edges that a Sobel kernel finds in it are such a pair of examples too. This is
-# gradient descent on the mean squared error from a kernel of zeros, on the photograph and on an image of independent
-# random pixels. Both images have mean 0 and variance 1.
+# The bar and its edges are one pair of examples. The photograph and its horizontal edges, found by a Sobel kernel, are
+# another. The next cell learns this kernel from the photograph, and from an image of independent random pixels. It uses
+# gradient descent on the mean squared error, from a kernel of zeros. Both images have mean 0 and variance 1.
 #
 # The mean squared error is quadratic in the kernel. Its curvature is $2C$, where $C$ has nine rows and columns: the
 # mean products of two pixels under the kernel. A step of size $\eta$ multiplies the error along each eigenvector of $C$
@@ -336,7 +336,7 @@ figures.show(figure, "4_01_learned")
 #  [0. 0. 0. 0. 1. 2. 0. 3. 4.]]
 # ```
 #
-# A dense layer would have 36 weights. Here 20 of them are zero, because an output depends on near pixels alone, and the
+# A dense layer would have 36 weights. Here 20 of them are zero, because an output depends on nearby pixels only, and the
 # other 16 are the same four numbers in each row, because every position has the same kernel.
 #
 # </details>
@@ -347,7 +347,7 @@ figures.show(figure, "4_01_learned")
 #
 # <details><summary>Answer</summary>
 #
-# It takes 5 + 5 = 10 products in the place of 25:
+# It takes 5 + 5 = 10 products instead of 25:
 #
 # ```python
 # column, row = jnp.full((5, 1), 1 / 5), jnp.full((1, 5), 1 / 5)

@@ -8,6 +8,9 @@
 # $$n_{out} = \left\lfloor \frac{n + p_{low} + p_{high} - k}{s} \right\rfloor + 1$$
 #
 # for $n$ pixels, a kernel of size $k$, stride $s$, and $p_{low}$ and $p_{high}$ zeros at the two ends.
+#
+# This lesson adds both to the operation, computes sizes, counts how often each pixel is used, and measures on which
+# pixels an output depends after several layers.
 
 # %%
 from functools import partial
@@ -25,8 +28,8 @@ from jaxcnn import ops
 # %% [markdown]
 # ## The operation
 #
-# Both change two lines of the loop of [section 4.1](section_4_01_convolution.py). Padding surrounds the image with zeros
-# before the loop, and stride multiplies the position.
+# Padding and stride change two lines of the loop of [section 4.1](section_4_01_convolution.py). Padding surrounds the
+# image with zeros before the loop, and stride multiplies the position.
 
 
 # %%
@@ -91,7 +94,8 @@ shapes = [convolve((3, 3), padding=1).shape]
 print(f"3x3, padding 1:                     {shapes[-1]}")
 
 # %% [markdown]
-# A kernel that is not square needs a different padding along each axis: half of the size that it removes.
+# A kernel that is not square needs a different padding along each axis: $(k - 1) / 2$, half of the pixels that a kernel
+# of size $k$ removes.
 
 # %%
 shapes.append(convolve((5, 3), padding=(2, 1)).shape)
@@ -108,7 +112,7 @@ shapes.append(convolve((3, 5), padding=(0, 1), strides=(3, 4)).shape)
 print(f"3x5, padding (0, 1), stride (3, 4): {shapes[-1]}")
 
 # %% [markdown]
-# `ops.conv_output_shape` evaluates this formula without an image. If the kernel does not fit, it raises an error that
+# `ops.conv_output_shape` evaluates the formula without an image. If the kernel does not fit, it raises an error that
 # shows the computation.
 
 # %%
@@ -177,8 +181,9 @@ print(f"'SAME' less padding ((0, 1), (0, 1)): {jnp.abs(shifted - same).max():.3f
 # ## The receptive field
 #
 # One output of a 3x3 convolution depends on 3x3 pixels. An output of a second convolution depends on 3x3 outputs of the
-# first, and so on 5x5 pixels. The pixels on which an output depends are its *receptive field*. Each layer with kernel
-# size $k$ adds $k - 1$ steps to its size $r$. A step is as many pixels as the product of the strides before it:
+# first, and so on 5x5 pixels. The pixels on which an output depends are its *receptive field*. A layer with kernel size
+# $k$ increases the size $r$ of the field by $k - 1$ steps of $d$ pixels, where $d$ is the product of the strides before
+# this layer:
 #
 # $$r \leftarrow r + (k - 1) \, d, \qquad d \leftarrow d \, s$$
 #
@@ -204,9 +209,10 @@ for name, network, pixels in (("LeNet", LENET, 28), ("AlexNet", ALEXNET, 224), (
     print(f"{name:8} before its dense layers: {size}x{size} pixels of {pixels}x{pixels}")
 
 # %% [markdown]
-# The receptive field can also be measured. It is where the gradient of one output by the image is not zero. The
-# gradient shows more: how strongly the output depends on each pixel. The stacks below have 16 channels, random kernels
-# and ReLUs, and the figure shows the mean size of the gradient of the middle output over 64 stacks.
+# The receptive field can also be measured: it has the pixels at which the gradient of one output with respect to the
+# image is not zero. The size of this gradient also shows how strongly the output depends on each pixel. The stacks below
+# have 16 channels, random kernels and ReLUs, and the figure shows the mean size of the gradient of the middle output over
+# 64 stacks.
 
 # %%
 STACKS = {
@@ -302,7 +308,7 @@ figures.show(figure, "4_02_receptive_field")
 # <details><summary>Answer</summary>
 #
 # With stride 1, $n$ layers see $2n + 1$ pixels, so it takes 14. With strides, `receptive_field([(3, 1), (3, 2)] * 3)`
-# is 29, so it takes 6 layers. A dilation of $\delta$ adds $2 \delta$ pixels: 3, 7, 15 and 31 after 4 layers. Dilation
-# keeps the number of outputs, and strides reduce it.
+# is 29, so it takes 6 layers. A layer with dilation $\delta$ adds $2 \delta$ pixels: the field has 3, 7, 15 and 31
+# pixels after 1 to 4 layers, so it takes 4. Dilation keeps the number of outputs, and strides reduce it.
 #
 # </details>

@@ -5,6 +5,9 @@
 # input channel is correlated with the same channel of the kernel, and the results are summed:
 #
 # $$Y = \sum_c \mathrm{corr2d}(X_c, K_c)$$
+#
+# This lesson builds this sum, adds several output channels, applies both to a photograph, and explains kernels of one
+# pixel.
 
 # %%
 import figures
@@ -89,8 +92,8 @@ for name, difference in layout_differences.items():
 # %% [markdown]
 # ## Channels of a photograph
 #
-# This photograph comes with Matplotlib. Its channels are the red, green and blue light of each pixel. Three kernels of
-# 3x3 pixels and three channels make other channels of it:
+# This photograph comes with Matplotlib. Its channels are the red, green and blue light of each pixel. Three kernels, each
+# of 3x3 pixels and three channels, compute new channels from it:
 #
 # - *vertical edges* has the same edge detector in each channel, so it adds the edges of all colors;
 # - *red less blue edges* has the detector in red and the opposite detector in blue, so edges from black to white cancel;
@@ -185,14 +188,14 @@ axes[1].set(xlabel="first channel: brightness", ylabel="second channel", xlim=(-
 figures.show(figure, "4_03_1x1")
 
 # %% [markdown]
-# Each point is a pixel in its own color. Networks use 1x1 kernels in the same way: [NiN](section_4_08_nin.py) as dense
-# layers on every pixel, [GoogLeNet](section_4_09_googlenet.py), [ResNet](section_4_11_resnet.py) and
-# [DenseNet](section_4_12_densenet.py) to change the number of channels.
+# Each point is a pixel in its own color. In networks, the matrix of a 1x1 kernel is learned.
+# [NiN](section_4_08_nin.py) uses 1x1 kernels as dense layers on every pixel. [GoogLeNet](section_4_09_googlenet.py),
+# [ResNet](section_4_11_resnet.py) and [DenseNet](section_4_12_densenet.py) change the number of channels with them.
 #
 # ## Exercises
 #
-# **Exercise 1.** Two 1x1 convolutions follow each other, from 3 over 8 to 2 channels, with nothing between them. Replace
-# them by one. What prevents this in a network?
+# **Exercise 1.** Two 1x1 convolutions follow each other, the first from 3 to 8 channels and the second from 8 to 2, with
+# nothing between them. Replace them by one. What prevents this in a network?
 #
 # <details><summary>Answer</summary>
 #
@@ -205,7 +208,7 @@ figures.show(figure, "4_03_1x1")
 # jnp.abs(two - ops.corr2d_multi_in_out_1x1(color, both)).max()  # 3e-06
 # ```
 #
-# The product has 6 weights in the place of 40. In a network there is an activation function such as ReLU between the
+# The product has 6 weights instead of 40. In a network there is an activation function such as ReLU between the
 # two. It is not linear, so no single matrix replaces them.
 #
 # </details>

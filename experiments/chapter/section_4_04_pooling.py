@@ -5,6 +5,9 @@
 # or the mean of each window:
 #
 # $$Y[i, j] = \max_{u, v} X[i s + u, j s + v] \qquad \text{or} \qquad Y[i, j] = \frac{1}{h w} \sum_{u, v} X[i s + u, j s + v]$$
+#
+# This lesson shows what the maximum and the mean keep of an image, and measures how much their outputs change when the
+# image moves.
 
 # %%
 from functools import partial
@@ -120,8 +123,8 @@ axes[1, 0].set_ylabel("vertical edges")
 figures.show(figure, "4_04_pooling")
 
 # %% [markdown]
-# The two also differ in training. The gradient of a maximum goes to the largest pixel of the window alone. The gradient
-# of a mean goes to all of them in equal parts.
+# The two also differ in training. The gradient of a maximum goes only to the largest pixel of the window. The gradient of
+# a mean goes to all pixels of the window in equal parts.
 
 # %%
 square = jnp.array([[1.0, 5.0], [2.0, 3.0]])[None, :, :, None]
@@ -169,8 +172,8 @@ axes[1, 0].set_ylabel("one pixel to the right")
 figures.show(figure, "4_04_shift")
 
 # %% [markdown]
-# A network pools with a stride, so that the maps become smaller. This measures the effect on the edges in 256 images of
-# Fashion-MNIST: how much do the maps change, relative to their size, if the images move? The comparison has three ways
+# A network pools with a stride, so that the maps become smaller. The next cell measures the effect on the edges in 256
+# images of Fashion-MNIST: how much do the maps change, relative to their size, if the images move? It compares three ways
 # to halve a map: keep every second pixel, take the mean of 2x2 pixels, or take their maximum.
 
 
@@ -203,11 +206,11 @@ axis.legend()
 figures.show(figure, "4_04_change")
 
 # %% [markdown]
-# Edges are thin, so after a shift by one pixel the map of all pixels is as different as if the image were another one.
-# Stride without pooling does not help. Pooling by 2x2 reduces the change by a third, and by 4x4 by more than a half.
-# For these thin edges the mean is as robust as the maximum; the difference between the two is the strength of what they
-# keep. After two pixels the maps pooled by 2x2 change almost as much as the others after one. So one pooling layer of
-# 2x2 gives robustness to about one pixel, and a network gets more from several of them.
+# Edges are thin, so a shift by one pixel changes the map of all pixels by more than its own size. A stride without
+# pooling does not help. Pooling by 2x2 reduces the change by more than a third, and pooling by 4x4 by more than a half.
+# For these thin edges the mean is as robust as the maximum; only the strength of the responses differs. After a shift by
+# two pixels, the maps pooled by 2x2 change almost as much as the others after one. So one pooling layer of 2x2 gives
+# robustness to about one pixel, and several layers give more.
 #
 # ## Exercises
 #

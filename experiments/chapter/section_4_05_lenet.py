@@ -7,7 +7,7 @@
 #
 # LeNet combines both. Two convolutions, each followed by a sigmoid and a max-pooling that halves the size, compute
 # features. Three dense layers then classify them. This lesson builds LeNet, compares it with the network of the
-# library, looks at what it learns, and measures why sigmoids make it learn slowly.
+# library, measures why it learns slowly with sigmoids, and shows what it learns.
 
 # %%
 from collections.abc import Callable
@@ -85,7 +85,7 @@ print(f"largest difference of the logits to those of models.LeNet: {difference:.
 # %% [markdown]
 # ## The initial parameters
 #
-# The book's runs are PyTorch's, so the layers begin as in PyTorch: kernels and biases are uniform in
+# The book's runs used PyTorch, so the layers begin as in PyTorch: kernels and biases are uniform in
 # $\pm 1 / \sqrt{n}$, where $n$ (fan-in) is the number of inputs that one output sums. Their variance is $1 / (3 n)$.
 # Flax's own layers begin with a variance of $1 / n$ and biases of 0. The difference matters: with a variance of
 # $1 / (3 n)$, each layer makes the differences between images smaller.
@@ -105,11 +105,11 @@ print()
 # convolution there are four sigmoids, so their derivatives alone multiply the gradient by at most
 # $(1/4)^4 = 1/256$, and the small initial weights decrease it further.
 #
-# The same happens in the other direction: a sigmoid maps a small difference between two images to a difference at most
+# The same factor limits the forward pass: a sigmoid maps a small difference between two images to a difference at most
 # a quarter as large.
 #
-# Two changes help. Kernels four times as large compensate the factor of 1/4. A relu, the activation of
-# [AlexNet](section_4_06_alexnet.py), has derivative 1 wherever its input is positive. This example measures, before
+# Two changes help. Kernels four times as large compensate for the factor of 1/4. A ReLU, the activation of
+# [AlexNet](section_4_06_alexnet.py), has derivative 1 wherever its input is positive. The next cell measures, before
 # training, the standard deviation of each layer's output over 256 images, and the size (root mean square) of the
 # gradient of each kernel.
 
@@ -152,12 +152,12 @@ print()
 # %% [markdown]
 # With sigmoids, the logits of the 256 images are almost equal, and the gradient of the first convolution is less than a
 # thousandth of that of the last layer. With kernels four times as large the logits differ more, and the gradient
-# decreases less. With relus all gradients have a similar size.
+# decreases less. With ReLUs all gradients have a similar size.
 #
-# Both initial states of the network with sigmoids now train on 2,048 images. Adam divides each gradient by its size, so
-# small gradients alone do not stop it, but it cannot separate images whose features are almost equal. From the small
+# The network with sigmoids now trains on 2,048 images, from both initial states. Adam divides each gradient by its size,
+# so small gradients alone do not stop it, but it cannot separate images whose features are almost equal. From the small
 # kernels, the loss first stays near that of random guessing, $\log 10 = 2.303$. From the large ones it leaves this
-# value in the first epoch. The recipe `lenet_modern` begins in this way.
+# value in the first epoch. The recipe `lenet_modern` begins with these larger kernels.
 
 # %%
 all_losses, states = {}, {}
