@@ -47,7 +47,7 @@ class RecipeOptions:
         normalize: normalize each channel by the mean and the standard deviation of the training images.
         class_weights: weight of the loss of each class: balanced, numbers separated by commas, or none.
         freeze: layers and parameters that are not trained, such as 'conv*,dense1/bias'; or none. A frozen batch norm
-            uses its running statistics.
+            uses its moving statistics.
     """
 
     epochs: Annotated[int | None, option("INT", _RECIPE)] = None

@@ -1,4 +1,4 @@
-"""Frozen layers: parameters that training does not change, and batch norms that use their running statistics."""
+"""Frozen layers: parameters that training does not change, and batch norms that use their moving statistics."""
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
