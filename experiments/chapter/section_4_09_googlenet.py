@@ -24,9 +24,10 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+import optax
 from flax import linen as nn
 
-from jaxcnn import data, layers, models, ops, recipes, training
+from jaxcnn import data, layers, models, ops, recipes
 
 
 class Inception(nn.Module):
@@ -82,7 +83,7 @@ class GoogLeNet(nn.Module):
     """Three convolutions, nine Inception blocks, and a dense layer."""
 
     @nn.compact
-    def __call__(self, x, *, train):  # noqa: ARG002 -- the same in training and prediction
+    def __call__(self, x, *, train=False):  # noqa: ARG002 -- the same in training and prediction
         """Compute the logits, (N, 10), of images (N, H, W, 1)."""
         x = nn.relu(layers.Conv(64, 7, strides=2, padding=3, name="conv1")(x))
         x = ops.max_pool2d(x, 3, strides=2, padding=1)
@@ -106,34 +107,67 @@ for layer, shape in shapes.items():
 # The layers have the names that the library's network gives them, so both networks take the same variables. The check
 # compares the output of every layer and block for the same images. The images stay at 28x28 to save time.
 #
-# `create_train_state` initializes the network and the optimizer. The key uses the generator `unsafe_rbg`, because the
-# default one takes longer to compile for a network with so many parameters.
+# The book's layers begin as PyTorch's do: kernels and biases are uniform in $\pm 1/\sqrt{n}$, where $n$ is the number
+# of inputs that an output sums over. `network.init` draws such values. Here NumPy draws them, because `init` of a
+# network with so many layers takes long to compile. `jax.eval_shape` gives the shapes without computing anything.
 
 # %%
 recipe = recipes.RECIPES["googlenet"]
 few = data.load_fashion_mnist().limit(512)
-key = jax.random.key(0, impl="unsafe_rbg")
-state = training.create_train_state(network, recipe.make_optimizer(), key, (28, 28, 1))
-count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-print(f"parameters: {count:,}, the library's network has {recipe.num_parameters:,}")
+images, labels = jnp.asarray(few.train_images, jnp.float32) / 255, jnp.asarray(few.train_labels)
 
 
-def outputs_by_layer(state):
-    """Return the outputs of all layers and blocks for 64 images."""
-    return training.activations(state, few.train_images[:64], layers=list(shapes))
+def is_layer(node):
+    """Tell a layer from a block or a network by its parameters."""
+    return "kernel" in node
 
 
-def with_he_initialization(state):
+def initial_params(model):
+    """Draw kernels and biases as PyTorch does."""
+    rng = np.random.default_rng(1)
+
+    def draw(layer):
+        inputs = math.prod(layer["kernel"].shape[-4:-1])  # (height, width, inputs) or (inputs,)
+        bound = 1 / math.sqrt(inputs)
+        return {name: rng.uniform(-bound, bound, leaf.shape).astype(np.float32) for name, leaf in layer.items()}
+
+    variables = jax.eval_shape(model.init, jax.random.key(0), images[:1])
+    return jax.tree.map(draw, variables["params"], is_leaf=is_layer)
+
+
+def with_he_initialization(params):
     """Multiply the initial kernels by the square root of 6, and set the biases to 0."""
-    params = jax.tree.map(lambda leaf: leaf * (math.sqrt(6) if leaf.ndim > 1 else 0), state.params)
-    return state.replace(params=params)
+    return jax.tree.map(
+        lambda layer: {"kernel": layer["kernel"] * math.sqrt(6), "bias": 0 * layer["bias"]}, params, is_leaf=is_layer
+    )
 
 
-he_state = with_he_initialization(state)
-outputs, he_outputs = outputs_by_layer(state), outputs_by_layer(he_state)
-of_library = outputs_by_layer(he_state.replace(apply_fn=recipe.model.apply))
-difference = max(float(abs(he_outputs[name] - of_library[name]).max()) for name in shapes)
-print(f"largest difference of any output: {difference:.1e}, of outputs up to {abs(of_library['conv1']).max():.1f}")
+def outputs_by_layer(model, params):
+    """Return the outputs of all layers and blocks for 8 images, which Flax captures."""
+    _, captured = model.apply(
+        {"params": params},
+        images[:8],
+        train=False,
+        capture_intermediates=lambda module, _: module.name in shapes,
+        mutable=["intermediates"],
+    )
+    return {name: captured["intermediates"][name]["__call__"][0] for name in shapes}
+
+
+@jax.jit
+def compare(params):
+    """Return the outputs by layer, and their largest difference from those of the library's network."""
+    # In one program XLA compiles what both networks have in common only once.
+    outputs, of_library = (outputs_by_layer(model, params) for model in (network, recipe.model))
+    return outputs, jnp.array([abs(outputs[name] - of_library[name]).max() for name in shapes]).max()
+
+
+params = initial_params(network)
+count = sum(leaf.size for leaf in jax.tree.leaves(params))
+print(f"parameters: {count:,}, the library's network has {recipe.num_parameters:,}")
+outputs, _ = jax.device_get(compare(params))
+he_outputs, difference = jax.device_get(compare(with_he_initialization(params)))
+print(f"largest difference of any output: {difference:.1e}, of outputs up to {abs(he_outputs['conv1']).max():.1f}")
 
 # %% [markdown]
 # ## What the 1x1 reductions save
@@ -187,30 +221,58 @@ figures.show(figure, "4_09_blocks")
 #
 # ## Why the loss begins on a plateau
 #
-# The book's convolutions begin as PyTorch's: uniform in $\pm 1/\sqrt{n}$, where $n$ is the number of inputs that an
-# output sums over. Such weights have the variance $1/(3n)$. So a convolution divides the mean square of its input by 3,
-# and a relu halves it. A path with two convolutions and one relu divides it by 18, and the root mean square by
-# $\sqrt{18} \approx 4.2$. Nine blocks follow each other. The biases keep the outputs from vanishing, but they are the
-# same for all images: the part that *depends on the image* vanishes.
+# An initial weight that is uniform in $\pm 1/\sqrt{n}$ has the variance $1/(3n)$. So a convolution divides the mean
+# square of its input by 3, and a relu halves it. A path with two convolutions and one relu divides it by 18, and the
+# root mean square by $\sqrt{18} \approx 4.2$. Nine blocks follow each other. The biases keep the outputs from vanishing,
+# but they are the same for all images: the part that *depends on the image* vanishes.
 #
-# He initialization multiplies these kernels by $\sqrt 6$, to make up for both factors. The two networks here take the
-# same steps of Adam on a few images, one with each initialization.
+# He initialization multiplies these kernels by $\sqrt 6$, to make up for both factors. What does it change in training?
+# The whole network takes long to compile. A tower of nine equal, narrow Inception blocks has the same depth and compiles
+# fast: `nn.scan` applies one block nine times, with other parameters each time, and XLA compiles it once. Two towers
+# take the same steps of Adam on a few images, one from each initialization.
+
 
 # %%
-NUM_EPOCHS, BATCH_SIZE, NUM_IMAGES = 4, 32, 192
+class Tower(nn.Module):
+    """A convolution that leaves 4x4 pixels, nine Inception blocks with a quarter of the channels of block 3a, and a dense layer."""
+
+    @nn.compact
+    def __call__(self, x):
+        """Compute the logits, (N, 10), of images (N, 28, 28, 1)."""
+        x = nn.relu(layers.Conv(64, 7, strides=7, name="conv1")(x))
+        each = {"variable_axes": {"params": 0}, "split_rngs": {"params": True}}
+        blocks = nn.scan(lambda block, x, _: (block(x), None), length=9, **each)
+        x, _ = blocks(Inception(16, (24, 32), (4, 8), 8, name="blocks"), x, None)
+        return layers.Dense(10, name="dense")(ops.global_avg_pool2d(x))
 
 
-def train(state):
-    """Return the loss of each step. The epochs go through the images in the same order."""
-    losses = []
-    for step in range(NUM_EPOCHS * NUM_IMAGES // BATCH_SIZE):
-        batch = slice(step * BATCH_SIZE % NUM_IMAGES, step * BATCH_SIZE % NUM_IMAGES + BATCH_SIZE)
-        state, metrics = training.train_step(state, few.train_images[batch], few.train_labels[batch])
-        losses.append(float(metrics.loss))
+NUM_EPOCHS, NUM_BATCHES, BATCH_SIZE = 4, 6, 16
+tower, adam = Tower(), optax.adam(1e-3)
+image_batches = images[: NUM_BATCHES * BATCH_SIZE].reshape(NUM_BATCHES, BATCH_SIZE, 28, 28, 1)
+label_batches = labels[: NUM_BATCHES * BATCH_SIZE].reshape(NUM_BATCHES, BATCH_SIZE)
+
+
+@jax.jit
+def train(params):
+    """Return the loss of each step. The epochs go through the batches in the same order."""
+
+    def loss_of(params, batch, batch_labels):
+        logits = tower.apply({"params": params}, batch)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, batch_labels).mean()
+
+    def step(carry, number):
+        params, opt_state = carry
+        loss, gradients = jax.value_and_grad(loss_of)(params, image_batches[number], label_batches[number])
+        changes, opt_state = adam.update(gradients, opt_state)
+        return (optax.apply_updates(params, changes), opt_state), loss
+
+    numbers = jnp.tile(jnp.arange(NUM_BATCHES), NUM_EPOCHS)
+    _, losses = jax.lax.scan(step, (params, adam.init(params)), numbers)
     return losses
 
 
-losses, he_losses = train(state), train(he_state)
+params = initial_params(tower)
+losses, he_losses = np.asarray(train(params)), np.asarray(train(with_he_initialization(params)))
 for epoch, (loss, he_loss) in enumerate(
     zip(*(np.reshape(each, (NUM_EPOCHS, -1)).mean(axis=1) for each in (losses, he_losses)), strict=True), start=1
 ):
@@ -218,15 +280,15 @@ for epoch, (loss, he_loss) in enumerate(
 between = [[float(each[name].std(axis=0).mean()) for name in shapes] for each in (outputs, he_outputs)]
 print(f"deviation of the logits between images: {between[0][-1]:.0e} and {between[1][-1]:.1f}")
 
-# %% mystnb={"image": {"alt": "Left, on a logarithmic scale: from PyTorch's initialization the standard deviation between images falls from 0.1 after the first convolution to 1e-7 at the logits; from He initialization it stays above 0.1. Right: in 24 steps the loss from PyTorch's initialization stays at ln 10. That from He initialization first overshoots and then falls to 1.7."}}
+# %% mystnb={"image": {"alt": "Left, on a logarithmic scale: from PyTorch's initialization the standard deviation between images falls from 0.1 after the first convolution to 1e-7 at the logits; from He initialization it stays above 0.1. Right: in 24 steps of the tower the loss from PyTorch's initialization stays at ln 10. That from He initialization begins above the panel and falls to 1.0."}}
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 for label, deviations, path in zip(("PyTorch", "He"), between, (losses, he_losses), strict=True):
     left.semilogy([name.removeprefix("inception") for name in shapes], deviations, marker="o", label=label)
     right.plot(range(1, len(path) + 1), path, marker=".", label=label)
-left.set(title="before training", xlabel="layer or block", ylabel="deviation between images")
+left.set(title="GoogLeNet before training", xlabel="layer or block", ylabel="deviation between images")
 left.tick_params(axis="x", rotation=60)
 right.axhline(math.log(10), color="gray", linestyle="--", label="ln 10, guessing")
-right.set(title="training", xlabel="step", ylabel="cross-entropy, nats", ylim=(1, 4))
+right.set(title="training of the tower", xlabel="step", ylabel="cross-entropy, nats", ylim=(1, 4))
 for axes in (left, right):
     axes.legend(title="initialization")
 figures.show(figure, "4_09_plateau")
@@ -235,8 +297,8 @@ figures.show(figure, "4_09_plateau")
 # From PyTorch's initialization the network predicts the same for every image. So the gradient can teach it only how
 # frequent the classes are, which the last biases learn in a few steps. A loss of $\ln 10 \approx 2.303$ is that of
 # guessing among ten classes. Adam still moves the kernels, because it divides each gradient by its size. When they have
-# grown enough, the loss falls. From He initialization the first steps overshoot, to a loss above the panel, and then
-# the network learns.
+# grown enough, the loss falls. From He initialization the logits differ from the first step on, and at first they are
+# too large. So the loss begins above the panel, but it falls at once.
 #
 # [Batch normalization](section_4_10_batch_normalization.py), the next section, restores the deviation after each layer,
 # whatever the initialization.
