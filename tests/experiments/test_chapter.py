@@ -91,7 +91,6 @@ PRINTED = {
         "stage4_block2  7x7x512",
         "with a scale of 0 the block returns its input: True",
         "parameters: 11,178,378, the library's network has 11,178,378",
-        "epoch 3: loss",
     ],
     "section_4_12_densenet": [
         "block1         24x24x192",
