@@ -223,18 +223,18 @@ figures.show(figure, "4_09_blocks")
 #
 # An initial weight that is uniform in $\pm 1/\sqrt{n}$ has the variance $1/(3n)$. So a convolution divides the mean
 # square of its input by 3, and a relu halves it. A path with two convolutions and one relu divides it by 18, and the
-# root mean square by $\sqrt{18} \approx 4.2$. Nine blocks follow each other. The biases keep the outputs from vanishing,
-# but they are the same for all images: the part that *depends on the image* vanishes.
+# root mean square by $\sqrt{18} \approx 4.2$. Nine blocks follow each other. The biases keep the outputs from
+# vanishing, but they are the same for all images: the part that *depends on the image* vanishes.
 #
 # He initialization multiplies these kernels by $\sqrt 6$, to make up for both factors. What does it change in training?
-# The whole network takes long to compile. A tower of nine equal, narrow Inception blocks has the same depth and compiles
-# fast: `nn.scan` applies one block nine times, with other parameters each time, and XLA compiles it once. Two towers
-# take the same steps of Adam on a few images, one from each initialization.
+# The whole network takes long to compile. A tower of nine equal, narrow Inception blocks has the same depth and
+# compiles fast: `nn.scan` applies one block nine times, with other parameters each time, and XLA compiles it once. Two
+# towers take the same steps of Adam on a few images, one from each initialization.
 
 
 # %%
 class Tower(nn.Module):
-    """A convolution that leaves 4x4 pixels, nine Inception blocks with a quarter of the channels of block 3a, and a dense layer."""
+    """A convolution that leaves 4x4 pixels, nine blocks with a quarter of the channels of 3a, and a dense layer."""
 
     @nn.compact
     def __call__(self, x):

@@ -302,7 +302,7 @@ figures.show(figure, "4_11_experiment")
 #
 # The step has the right size for each weight, but the loss is far from linear over such a step. A first step of Adam
 # changes each of the 2,304 weights of a kernel by 0.001, so the kernel by $0.001 \sqrt{2304} = 0.048$. With a gradient
-# norm of 103 in the first block, a linear loss could fall by $0.048 \cdot 103 = 4.9$, more than the loss itself. With the
-# residual tower's 5.8 it could fall by 0.28.
+# norm of 103 in the first block, a linear loss could fall by $0.048 \cdot 103 = 4.9$, more than the loss itself. With
+# the residual tower's 5.8 it could fall by 0.28.
 #
 # </details>

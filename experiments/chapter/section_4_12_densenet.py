@@ -26,9 +26,10 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+import optax
 from flax import linen as nn
 
-from jaxcnn import data, layers, models, ops, recipes, training
+from jaxcnn import data, layers, models, ops, recipes
 
 GROWTH_RATE = 32
 
@@ -73,10 +74,10 @@ class Transition(nn.Module):
         return ops.avg_pool2d(x, (min(2, x.shape[1]), min(2, x.shape[2])))
 
 
-key = jax.random.key(0, impl="unsafe_rbg")  # compiles faster than the default generator
+key = jax.random.key(0)
 x = jax.random.normal(key, (4, 7, 7, 64))
 block = DenseBlock(2)
-variables = block.init(key, x, train=False)
+variables = jax.jit(partial(block.init, train=False))(key, x)
 y, _ = block.apply(variables, x, train=True, mutable=["batch_stats"])
 print(f"{'x'.join(map(str, x.shape))} -> {'x'.join(map(str, y.shape))}: 64 + 2 * 32 channels")
 print(f"the first 64 channels are the input: {bool((y[..., :64] == x).all())}")
@@ -116,23 +117,46 @@ for layer, shape in shapes.items():
 #
 # Both networks have the same parameters, and give the same logits for the same variables up to rounding. They do not
 # compute the same program: the library's transition pools before its 1x1 convolution (exercise 2).
+#
+# NumPy draws the initial parameters as the book's PyTorch did: kernels and biases are uniform in $\pm 1/\sqrt{n}$,
+# where $n$ is the number of inputs that an output sums over, and the scales of batch norm are from $U(0, 1)$.
+# `network.init` draws such values too, but it takes long to compile for so many layers. `jax.eval_shape` gives the
+# shapes without computing anything.
 
 # %%
 recipe = recipes.RECIPES["densenet"]
 few = data.load_fashion_mnist().limit(512)
 images, labels = jnp.asarray(few.train_images, jnp.float32) / 255, jnp.asarray(few.train_labels)
-state = training.create_train_state(network, recipe.make_optimizer(), key, (28, 28, 1))
-count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+abstract = jax.eval_shape(partial(network.init, train=False), key, images[:1])
+count = sum(leaf.size for leaf in jax.tree.leaves(abstract["params"]))
 print(f"parameters: {count:,}, the library's network has {recipe.num_parameters:,}")
 
 
-@partial(jax.jit, static_argnums=0)
-def logits_of(model, variables):
-    """Compute the logits of 16 images with the moving statistics."""
-    return model.apply(variables, images[:16], train=False)
+def initial_layer(layer):
+    """Draw the kernel and the bias of a convolution or dense layer, or the scale of a batch norm; its bias is 0."""
+    if "scale" in layer:
+        return {"scale": rng.uniform(0, 1, layer["scale"].shape), "bias": np.zeros(layer["bias"].shape)}
+    bound = 1 / np.sqrt(np.prod(layer["kernel"].shape[:-1]))
+    return {name: rng.uniform(-bound, bound, leaf.shape) for name, leaf in layer.items()}
 
 
-logits, of_library = (logits_of(model, state.variables) for model in (network, recipe.model))
+rng = np.random.default_rng(0)
+params = jax.tree.map(initial_layer, abstract["params"], is_leaf=lambda node: "bias" in node)
+params = jax.tree.map(np.float32, params)
+statistics = {"mean": 0.0, "var": 1.0}  # the initial moving statistics
+batch_stats = jax.tree.map_with_path(
+    lambda path, leaf: np.full(leaf.shape, statistics[path[-1].key], np.float32), abstract["batch_stats"]
+)
+
+
+@jax.jit
+def compare(variables):
+    """Return the logits of 16 images with the moving statistics, and those of the library's network."""
+    # In one program XLA compiles what both networks have in common only once.
+    return [model.apply(variables, images[:16], train=False) for model in (network, recipe.model)]
+
+
+logits, of_library = compare({"params": params, "batch_stats": batch_stats})
 difference = float(abs(logits - of_library).max())
 print(f"largest difference of a logit: {difference:.1e}, of logits up to {abs(of_library).max():.2f}")
 
@@ -145,12 +169,12 @@ print(f"largest difference of a logit: {difference:.1e}, of logits up to {abs(of
 
 # %%
 read = {
-    name: [state.params[name][f"conv_block{number}"]["conv"]["kernel"].shape[2] for number in (1, 2, 3, 4)]
+    name: [params[name][f"conv_block{number}"]["conv"]["kernel"].shape[2] for number in (1, 2, 3, 4)]
     for name in ("block1", "block2", "block3", "block4")
 }
 for name, channels in read.items():
     print(f"{name}: the convolutions read {', '.join(map(str, channels))} channels, the output has {shapes[name][-1]}")
-transition = state.params["transition1"]["conv_block"]["conv"]["kernel"].shape[2]
+transition = params["transition1"]["conv_block"]["conv"]["kernel"].shape[2]
 print(f"transition1 reads {transition} channels")
 sources = np.full((5, 5), np.nan)  # by convolution or transition, from the input and the four convolutions
 for row, channels in enumerate([*read["block1"], transition]):
@@ -209,21 +233,40 @@ print(f"with the window clipped, block4 gives {'x'.join(map(str, small['block4']
 # %% [markdown]
 # ## A short training
 #
-# The moving statistics are explicit state, as in ResNet. `train_step` takes them in the state together with the
-# parameters, and returns the next state. This trains for three epochs on 128 images.
+# The moving statistics are explicit state, as in ResNet. A step takes them together with the parameters, and returns
+# the next ones. This trains for three epochs on 64 images. `training.train_step` takes such steps for any network.
 
 # %%
-BATCH_SIZE, NUM_IMAGES = 32, 128
+BATCH_SIZE, NUM_IMAGES = 16, 64
+optimizer = recipe.make_optimizer()
+
+
+@jax.jit
+def train_step(params, batch_stats, opt_state, batch, batch_labels):
+    """Return the parameters, moving statistics and optimizer state after a step, and the loss before it."""
+
+    def loss_of(params):
+        variables = {"params": params, "batch_stats": batch_stats}
+        logits, updates = network.apply(variables, batch, train=True, mutable=["batch_stats"])
+        loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch_labels).mean()
+        return loss, updates["batch_stats"]
+
+    (loss, updated), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+    changes, opt_state = optimizer.update(gradients, opt_state, params)
+    return optax.apply_updates(params, changes), updated, opt_state, loss
+
+
+opt_state = jax.jit(optimizer.init)(params)
 losses = []
 for epoch in (1, 2, 3):
     total = 0.0
     for first in range(0, NUM_IMAGES, BATCH_SIZE):
         batch = slice(first, first + BATCH_SIZE)
-        state, metrics = training.train_step(state, images[batch], labels[batch])
-        total += float(metrics.loss)
+        params, batch_stats, opt_state, loss = train_step(params, batch_stats, opt_state, images[batch], labels[batch])
+        total += float(loss)
     losses.append(total * BATCH_SIZE / NUM_IMAGES)
     print(f"epoch {epoch}: loss {losses[-1]:.3f}")
-mean = state.batch_stats["norm1"]["mean"]
+mean = batch_stats["norm1"]["mean"]
 print(f"moving means of the first batch norm: from {mean.min():.2f} to {mean.max():.2f}; all were 0")
 
 # %% [markdown]
