@@ -298,7 +298,8 @@ figures.show(figure, "4_09_plateau")
 # frequent the classes are, which the last biases learn in a few steps. A loss of $\ln 10 \approx 2.303$ is that of
 # guessing among ten classes. Adam still moves the kernels, because it divides each gradient by its size. When they have
 # grown enough, the loss falls. From He initialization the logits differ from the first step on, and at first they are
-# too large. So the loss begins above the panel, but it falls at once.
+# too large. So the loss begins above the panel, and then falls below that of guessing. How soon it does depends on the
+# seed of the initial kernels.
 #
 # [Batch normalization](section_4_10_batch_normalization.py), the next section, restores the deviation after each layer,
 # whatever the initialization.
