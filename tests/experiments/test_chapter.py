@@ -63,7 +63,7 @@ PRINTED = {
         "block5         7x7x128",
         "parameters: 8,060,234",
         *(f"block{block}         {shape} at full width" for block, shape in enumerate(VGG_SHAPES, start=1)),
-        "epoch 12: loss",
+        "epoch 8: loss",
     ],
     "section_4_08_nin": [
         "block1         54x54x96",
@@ -72,7 +72,7 @@ PRINTED = {
         "dropout        5x5x384",
         "block4         5x5x10",
         "parameters: 1,992,166",
-        "epoch 16: loss",
+        "epoch 10: loss",
     ],
     "section_4_09_googlenet": [
         "inception3b    12x12x480",
