@@ -79,23 +79,29 @@ few = data.load_fashion_mnist().limit(2048)
 images = jnp.asarray(few.train_images, jnp.float32) / 255
 labels = jnp.asarray(few.train_labels, jnp.int32)
 conv = layers.Conv(6, 5)
-activations = jnp.asarray(conv.apply(conv.init(jax.random.key(0), images[:1]), images[:256]))
+activations, _ = jax.jit(conv.init_with_output)(jax.random.key(0), images[:256])
 start = ops.BatchStats(mean=jnp.zeros(6), var=jnp.zeros(6))
 scale, bias = jax.random.uniform(jax.random.key(1), (6,)), jax.random.normal(jax.random.key(2), (6,))
 by_channel = batch_norm_by_channel(np.asarray(activations), np.asarray(scale), np.asarray(bias))
-differences = []
-for name, function in (("arrays", batch_norm), ("ops.batch_norm", ops.batch_norm)):
-    y, stats = function(activations, scale, bias, start, train=True)
-    differences.append(float(jnp.abs(y - by_channel).max()))
+
+
+@partial(jax.jit, static_argnums=0)
+def compute(norm, x):
+    """Return what a function returns in training and in prediction, and a gradient."""
+    y, stats = norm(x, scale, bias, start, train=True)
+    predicted, _ = norm(x, scale, bias, stats, train=False)
+    return y, predicted, jax.grad(lambda x: jnp.sum(norm(x, scale, bias, start, train=True)[0] ** 3))(x)
+
+
+differences, computed = [], []
+for name, norm in (("arrays", batch_norm), ("ops.batch_norm", ops.batch_norm)):
+    computed.append([np.asarray(array) for array in compute(norm, activations)])
+    differences.append(np.abs(computed[-1][0] - by_channel).max())
     print(f"{name:14} differs from the loop by {differences[-1]:.0e} at most")
-predicted, expected = (norm(activations, scale, bias, stats, train=False)[0] for norm in (batch_norm, ops.batch_norm))
-differences.append(float(jnp.abs(predicted - expected).max()))
+(_, predicted, gradient), (_, expected, expected_gradient) = computed
+differences.append(np.abs(predicted - expected).max())
 print(f"in prediction the two differ by {differences[-1]:.0e} at most")
-gradients = [
-    jax.grad(lambda x, norm=norm: jnp.sum(norm(x, scale, bias, start, train=True)[0] ** 3))(activations)
-    for norm in (batch_norm, ops.batch_norm)
-]
-differences.append(float(jnp.abs(gradients[0] - gradients[1]).max() / jnp.abs(gradients[0]).max()))
+differences.append(np.abs(gradient - expected_gradient).max() / np.abs(gradient).max())
 print(f"in a gradient by {differences[-1]:.0e} of its largest entry")
 
 # %% [markdown]
@@ -180,9 +186,9 @@ class LeNet(nn.Module):
 
 
 NETWORKS = {"without batch norm": LeNet(has_norm=False), "with batch norm": LeNet(has_norm=True)}
-initial = {
-    name: jax.jit(partial(model.init, train=False))(jax.random.key(0), images[:1]) for name, model in NETWORKS.items()
-}
+initial = jax.jit(lambda key: {name: model.init(key, images[:1], train=False) for name, model in NETWORKS.items()})(
+    jax.random.key(0)
+)
 recipe = recipes.RECIPES["lenet_bn_scratch"]
 num_parameters = sum(array.size for array in jax.tree.leaves(initial["with batch norm"]["params"]))
 print(f"parameters: {num_parameters:,}, those of the recipe lenet_bn_scratch: {recipe.num_parameters:,}")
@@ -211,11 +217,15 @@ print(f"logits and updated statistics differ from the library's by {network_diff
 
 
 # %%
+@partial(jax.jit, static_argnums=0)
+def record(model, variables):
+    """Return the logits, and the inputs of the sigmoids in the collection `intermediates`."""
+    return model.apply(variables, images[:256], train=True, mutable=["batch_stats", "intermediates"])
+
+
 def differences_between_images(name):
     """Return for each sigmoid its inputs less the mean over the images."""
-    _, recorded = NETWORKS[name].apply(
-        initial[name], images[:256], train=True, mutable=["batch_stats", "intermediates"]
-    )
+    _, recorded = record(NETWORKS[name], initial[name])
     inputs = (np.asarray(value[0]) for _, value in sorted(recorded["intermediates"].items()))
     return [(array - array.mean(0, keepdims=True)).ravel() for array in inputs]
 
@@ -286,12 +296,12 @@ def train_chunk(model, state, batches, learning_rate):
     return jax.lax.scan(step, state, batches)
 
 
-@partial(jax.jit, static_argnums=(0, 2))
-def accuracy(model, state, train):
-    """Return the accuracy on the test images, with the statistics of their batch or the moving ones."""
+@partial(jax.jit, static_argnums=0)
+def accuracies_of(model, state):
+    """Return the accuracy on the test images, with the statistics of their batch and with the moving ones."""
     variables = {"params": state[0], "batch_stats": state[1]}
-    logits, _ = model.apply(variables, test_images, train=train, mutable=["batch_stats"])
-    return (logits.argmax(-1) == test_labels).mean()
+    logits = [model.apply(variables, test_images, train=train, mutable=["batch_stats"])[0] for train in (True, False)]
+    return (jnp.stack(logits).argmax(-1) == test_labels[None]).mean(-1)
 
 
 def train(name, learning_rate):
@@ -305,7 +315,7 @@ def train(name, learning_rate):
         state, of_chunk = train_chunk(model, state, chunk, learning_rate)
         losses.append(of_chunk)
         states.append(state)
-        accuracies.append([float(accuracy(model, state, train)) for train in (True, False)])
+        accuracies.append(accuracies_of(model, state))
     return np.concatenate(losses), states, np.array(accuracies)
 
 
@@ -359,7 +369,7 @@ figures.show(figure, "4_10_training")
 
 # %%
 rows = jnp.arange(256)
-step_sizes = jnp.geomspace(0.01, 5, 24)
+step_sizes = np.geomspace(0.01, 5, 16, dtype=np.float32)
 
 
 @partial(jax.jit, static_argnums=0)
