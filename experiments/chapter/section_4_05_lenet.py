@@ -172,7 +172,7 @@ for name in ("sigmoid", "sigmoid, kernels x 4"):
             print(f"{name}, epoch {epoch.epoch}: loss {epoch.train_loss:.3f}, test accuracy {epoch.test_accuracy:.3f}")
 losses = all_losses["sigmoid"]
 
-# %% mystnb={"image": {"alt": "Three plots. The derivative of the sigmoid is at most a quarter, that of the relu is 1 for positive inputs. With sigmoids the gradient falls by a factor of about a thousand from the last layer to the first; with kernels four times as large it falls less, and with relus it does not. With the small kernels the loss stays at 2.3 for two epochs before it falls, with the large ones it falls earlier."}}
+# %% mystnb={"image": {"alt": "Three plots. The derivative of the sigmoid is at most a quarter, that of the ReLU is 1 for positive inputs. With sigmoids the gradient falls by a factor of about a thousand from the last layer to the first; with kernels four times as large it falls less, and with relus it does not. With the small kernels the loss stays at 2.3 for two epochs before it falls, with the large ones it falls earlier."}}
 colors = {"sigmoid": "tab:orange", "sigmoid, kernels x 4": "tab:green", "relu": "tab:blue"}
 figure, (derivative, size, curve) = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
 x = jnp.linspace(-6, 6, 241)

@@ -5,7 +5,7 @@
 # the first with 11x11 kernels and a stride of 4, and three dense layers, two of them with 4096 outputs. Two techniques
 # make a network of this depth and size trainable:
 #
-# - A *relu*, $\max(x, 0)$, has derivative 1 for positive inputs. Sigmoids make the gradient smaller in every layer.
+# - A *ReLU*, $\max(x, 0)$, has derivative 1 for positive inputs. Sigmoids make the gradient smaller in every layer.
 # - *Dropout* sets a random half of the outputs of a dense layer to zero in each step, so that no unit relies on a
 #   single other one.
 #

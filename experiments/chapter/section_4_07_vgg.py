@@ -98,7 +98,7 @@ figures.show(figure, "4_07_receptive_field")
 # %% [markdown]
 # ## The network
 #
-# A block has one or more 3x3 convolutions with padding 1, which keep the size, each followed by a relu, and a
+# A block has one or more 3x3 convolutions with padding 1, which keep the size, each followed by a ReLU, and a
 # max-pooling that halves the size. The network is a list of (convolutions, channels), followed by the dense layers of
 # AlexNet. `nn.Dropout` is the layer that the lesson on AlexNet builds.
 
@@ -206,7 +206,7 @@ print(f"largest difference of the logits to those of models.VGG11: {difference:.
 # ## Depth and the initial parameters
 #
 # As in PyTorch, the kernels begin uniform in $\pm 1 / \sqrt{n}$, where $n$ is the number of inputs that one output
-# sums. Their variance is then $1 / (3 n)$. A relu sets about half of its inputs to zero, so a layer multiplies the mean
+# sums. Their variance is then $1 / (3 n)$. A ReLU sets about half of its inputs to zero, so a layer multiplies the mean
 # square of its input by about $n \cdot \frac{1}{3n} \cdot \frac{1}{2} = \frac{1}{6}$. After ten layers little is left
 # of the differences between images. He's initialization multiplies the kernels by $\sqrt 6$, so this factor is 1, and
 # sets the biases to 0. The modern recipes begin in this way (`init_gain`).

@@ -6,7 +6,7 @@
 # ideas, which later networks use too: 1x1 convolutions, which are a small dense network at every pixel, and global
 # average pooling, which takes the mean of one map per class.
 #
-# NiN as in the book also has a flaw: a relu follows its last convolution. This lesson shows why the score of a class
+# NiN as in the book also has a flaw: a ReLU follows its last convolution. This lesson shows why the score of a class
 # can then stay zero for all images.
 
 # %%
@@ -31,7 +31,7 @@ few = data.load_fashion_mnist().limit(512)
 #
 # A 1x1 kernel sees one pixel. For each pixel it multiplies the vector of its channels with a matrix, as in
 # [4.3](section_4_03_channels.py), so it is a dense layer that is applied to every pixel with the same weights. Two of
-# them with a relu in between are a network with a hidden layer. It can compute what one convolution cannot.
+# them with a ReLU in between are a network with a hidden layer. It can compute what one convolution cannot.
 #
 # An example: one convolution computes the differences to the right neighbor and to the neighbor below, $a$ and $b$. Its
 # outputs are linear, so an edge from light to dark and one from dark to light have opposite signs. The strength of an
@@ -83,7 +83,7 @@ figures.show(figure, "4_08_pixels")
 # %% [markdown]
 # ## The network
 #
-# A block is a convolution and two 1x1 convolutions, each followed by a relu. The first three blocks have the kernels of
+# A block is a convolution and two 1x1 convolutions, each followed by a ReLU. The first three blocks have the kernels of
 # AlexNet's first layers, and a pooling follows each. The last block has one channel per class. The mean over its
 # pixels, *global average pooling*, is the logit of the class.
 
@@ -162,8 +162,8 @@ print(f"logits of 96x96 images: {apply(NiN(), variables, prepare_images(few.test
 # %% [markdown]
 # ## Classes that begin dead
 #
-# The last relu makes every logit the mean of numbers that are zero or positive. If the input of this relu is negative
-# on every pixel of an image, the logit is 0, and the derivative of the relu is 0 too: the image has no gradient for
+# The last ReLU makes every logit the mean of numbers that are zero or positive. If the input of this ReLU is negative
+# on every pixel of an image, the logit is 0, and the derivative of the ReLU is 0 too: the image has no gradient for
 # this class. If that holds for all images, the class is *dead*. Its last kernel and bias are not trained. Only changes
 # of the earlier layers, made for other classes, can bring it back.
 #
@@ -196,12 +196,12 @@ print(f"dead classes of ten before training, seeds 0 to 19: {dead_at_first}, mea
 #
 # ## A class that stays dead
 #
-# The inputs of the last convolution come from a relu, so they are not negative. If the ten weights of a class and its
+# The inputs of the last convolution come from a ReLU, so they are not negative. If the ten weights of a class and its
 # bias are negative, its logit is 0 for every possible image. Then no change of the earlier layers brings it back.
 #
 # To see this effect alone, the small NiN now begins with He's initialization (see [4.7](section_4_07_vgg.py)). A second
 # state differs in the last weights and the bias of one class, which are negative. The gradients of the kernel of the
-# last convolution show the difference that the relu makes.
+# last convolution show the difference that the ReLU makes.
 
 # %%
 DEAD = 7
@@ -352,8 +352,8 @@ figures.show(figure, "4_08_experiment")
 #
 # <details><summary>Answer</summary>
 #
-# Leave out the last relu, `NiN(has_last_relu=False)`: logits can then be negative, and each class has a gradient for
-# each image. Batch normalization before the relu also helps, since it gives each channel positive and negative values
+# Leave out the last ReLU, `NiN(has_last_relu=False)`: logits can then be negative, and each class has a gradient for
+# each image. Batch normalization before the ReLU also helps, since it gives each channel positive and negative values
 # in each batch. He's initialization with biases of 0 only makes dead classes rare.
 #
 # </details>

@@ -56,7 +56,7 @@ output = jax.eval_shape(lambda x: block.init_with_output(jax.random.key(0), x)[0
 print(f"1x12x12x192 -> {'x'.join(map(str, output.shape))}: 64 + 128 + 32 + 32 channels")
 
 # %% [markdown]
-# Like the book's, this block has a relu only after the concatenation. The paper's also has one after each reduction;
+# Like the book's, this block has a ReLU only after the concatenation. The paper's also has one after each reduction;
 # `models.GoogLeNet(activate_reductions=True)` is the paper's version.
 #
 # ## The network
@@ -222,7 +222,7 @@ figures.show(figure, "4_09_blocks")
 # ## Why the loss begins on a plateau
 #
 # An initial weight that is uniform in $\pm 1/\sqrt{n}$ has the variance $1/(3n)$. So a convolution divides the mean
-# square of its input by 3, and a relu halves it. A path with two convolutions and one relu divides it by 18, and the
+# square of its input by 3, and a ReLU halves it. A path with two convolutions and one ReLU divides it by 18, and the
 # root mean square by $\sqrt{18} \approx 4.2$. Nine blocks follow each other. The biases keep the outputs from
 # vanishing, but they are the same for all images: the part that *depends on the image* vanishes.
 #
@@ -330,7 +330,7 @@ figures.show(figure, "4_09_experiment")
 #
 # </details>
 #
-# **Exercise 2.** Without a relu between them, is a 1x1 convolution followed by a 3x3 convolution more than one 3x3
+# **Exercise 2.** Without a ReLU between them, is a 1x1 convolution followed by a 3x3 convolution more than one 3x3
 # convolution?
 #
 # <details><summary>Answer</summary>

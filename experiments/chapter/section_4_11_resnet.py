@@ -11,7 +11,7 @@
 #
 # ## The block
 #
-# $f$ is two 3x3 convolutions, each with [batch normalization](section_4_10_batch_normalization.py), and a relu between
+# $f$ is two 3x3 convolutions, each with [batch normalization](section_4_10_batch_normalization.py), and a ReLU between
 # them. The sum needs equal shapes. Where a block changes the channels or has stride 2, a 1x1 convolution projects $x$.
 
 # %%
@@ -60,7 +60,7 @@ for collection, leaves in variables.items():
 # parameters. In training mode a call returns them updated, and leaves its arguments as they are.
 #
 # The last batch norm multiplies each channel by its scale $\gamma$. With $\gamma = 0$ the block is the identity,
-# because $x$ is the output of a relu and has no negative entries. A block of two plain layers would need kernels with a
+# because $x$ is the output of a ReLU and has no negative entries. A block of two plain layers would need kernels with a
 # one at the center, for one pair of channels each, and zeros elsewhere.
 
 # %%
@@ -240,8 +240,8 @@ figures.show(figure, "4_11_plain_and_residual")
 # %% [markdown]
 # More plain blocks make the *training* loss worse, so this is not overfitting. With shortcuts more blocks help.
 #
-# The right panel shows a reason. In each plain layer, the relu halves the mean square of the gradient on its way back.
-# Batch norm multiplies it by the inverse of the variance that it removed. The relu of a normal variable has the
+# The right panel shows a reason. In each plain layer, the ReLU halves the mean square of the gradient on its way back.
+# Batch norm multiplies it by the inverse of the variance that it removed. The ReLU of a normal variable has the
 # variance $(1 - 1/\pi) / 2 \approx 0.34$, so a layer multiplies the gradient's mean square by about $0.5 / 0.34 \approx
 # 1.47$, and its norm by 1.21. The plain tower shows a factor of 1.15 for each of the 38 layers between its first and
 # its last block, and $1.15^{38} \approx 200$. Without batch norm and with small initial weights, the gradient would

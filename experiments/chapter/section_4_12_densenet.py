@@ -14,7 +14,7 @@
 #
 # ## The blocks
 #
-# The network has two kinds of blocks. Both use a batch norm, a relu and a convolution, in this order. In a *dense
+# The network has two kinds of blocks. Both use a batch norm, a ReLU and a convolution, in this order. In a *dense
 # block* the convolution is 3x3 and the result is appended. Channels would grow without bound, so a *transition* between
 # two dense blocks halves them with a 1x1 convolution, and halves the size with average pooling.
 
@@ -35,7 +35,7 @@ GROWTH_RATE = 32
 
 
 class ConvBlock(nn.Module):
-    """A batch norm, a relu and a convolution that keeps the size."""
+    """A batch norm, a ReLU and a convolution that keeps the size."""
 
     features: int
     kernel_size: int
@@ -86,7 +86,7 @@ print(f"the first 64 channels are the input: {bool((y[..., :64] == x).all())}")
 # ## The network
 #
 # The stem is ResNet's. Four dense blocks of four convolutions follow, with three transitions between them. A last batch
-# norm and relu come before the mean over the pixels.
+# norm and ReLU come before the mean over the pixels.
 
 
 # %%
