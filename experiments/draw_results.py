@@ -8,6 +8,8 @@ import sys
 import matplotlib.pyplot as plt
 from chapter.figures import book_experiments, draw_metric
 
+from jaxcnn.words import count_of
+
 
 def main(path: str) -> None:
     """Draw the figure and write it to `path`."""
@@ -17,8 +19,7 @@ def main(path: str) -> None:
         for side, metric, color in ((axes, "train_loss", "tab:blue"), (right, "test_accuracy", "tab:orange")):
             draw_metric(side, experiment, metric, color)
             side.tick_params(axis="y", labelcolor=color)
-        seeds = len(experiment.runs)
-        axes.set_title(f"{experiment.recipe.name}, {seeds} seed{'s' if seeds > 1 else ''}", fontsize=10)
+        axes.set_title(f"{experiment.recipe.name}, {count_of(len(experiment.runs), 'seed')}", fontsize=10)
     figure.supxlabel("epoch", fontsize=10)
     figure.suptitle("Training loss (blue, left) and test accuracy (orange, right); dashed: the book", fontsize=11)
     figure.savefig(path, dpi=90)

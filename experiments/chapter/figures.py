@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxcnn.reproduction import Experiment, compare, merge_results, read_results
+from jaxcnn.words import count_of
 
 _RESULTS = Path(__file__).resolve().parents[1] / "results"
 _MACHINES = ("reproduction-avx512-2-cores.json", "reproduction-h200.json")
@@ -59,8 +60,8 @@ def draw_metric(axes: Axes, experiment: Experiment, metric: str, color: str) -> 
     epochs = np.arange(1, experiment.num_epochs + 1)
     values = np.array([[epoch[metric] for epoch in run["epochs"][: len(epochs)]] for run in experiment.runs])
     reference = [getattr(epoch, "loss" if metric == "train_loss" else metric) for epoch in experiment.recipe.reference]
-    split, seeds = metric.split("_")[0], len(values)
-    label = f"{split.replace('train', 'training')}, {seeds} seed{'s' if seeds > 1 else ''}"
+    split = metric.split("_")[0].replace("train", "training")
+    label = f"{split}, {count_of(len(values), 'seed')}"
     axes.plot(epochs, values.mean(axis=0), color=color, marker="o", markersize=4, label=label)
     axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=color, alpha=0.25, linewidth=0)
     axes.plot(epochs, reference[: len(epochs)], color=color, linestyle="--", label="the book")
