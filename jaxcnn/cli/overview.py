@@ -1,5 +1,6 @@
 """Commands that show what there is: list, summary."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import tyro
@@ -9,7 +10,15 @@ from rich.table import Table
 
 from jaxcnn.cli.options import later
 from jaxcnn.models import summarize
-from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE, get_recipe
+from jaxcnn.recipes import (
+    HOW_THE_RUNS_WERE_MADE,
+    MODERN_RECIPES,
+    RECIPES,
+    SOURCE,
+    SPEEDRUN_RECIPES,
+    Recipe,
+    get_recipe,
+)
 from jaxcnn.writers import PlainConsole, say, show_table
 
 
@@ -20,7 +29,7 @@ def show_recipes() -> None:
 
 
 def print_recipes(console: Console) -> None:
-    """Print a row for each recipe: the book's with its figures of the last epoch, and the modern ones."""
+    """Print a row for each recipe: the book's with its figures of the last epoch, and those of this package."""
     table = Table(
         title="jaxcnn train NAME; the book's loss and accuracies after 5 epochs", box=box.SIMPLE_HEAD, pad_edge=False
     )
@@ -42,19 +51,22 @@ def print_recipes(console: Console) -> None:
     show_table(console, table)
     say(console, f"The book: {SOURCE}.", wrap=True)
     say(console, f"{HOW_THE_RUNS_WERE_MADE}\n", wrap=True)
-    table = Table(
-        title="the same networks with modern training", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
+    _show_own_recipes(console, "the same networks with modern training", MODERN_RECIPES)
+    _show_own_recipes(console, "the least time to a test accuracy", SPEEDRUN_RECIPES)
+
+
+def _show_own_recipes(console: Console, title: str, recipes: Mapping[str, Recipe]) -> None:
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("name", no_wrap=True)
-    for heading in ("batch", "rate", "decay", "smoothing", "images"):
+    for heading in ("epochs", "batch", "rate", "decay", "images"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for recipe in MODERN_RECIPES.values():
+    for recipe in recipes.values():
         table.add_row(
             recipe.name,
+            str(recipe.num_epochs),
             str(recipe.batch_size),
             f"{recipe.learning_rate:g}",
             f"{recipe.weight_decay:g}",
-            f"{recipe.label_smoothing:g}",
             "as they are" if recipe.augmentation is None else str(recipe.augmentation),
         )
     show_table(console, table)

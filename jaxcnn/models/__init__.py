@@ -9,6 +9,7 @@ modules.
 """
 
 from jaxcnn.models.alexnet import AlexNet
+from jaxcnn.models.compact_resnet import CompactResNet
 from jaxcnn.models.densenet import DenseNet
 from jaxcnn.models.googlenet import GoogLeNet
 from jaxcnn.models.lenet import LeNet
@@ -22,6 +23,7 @@ __all__ = [
     "VGG",
     "VGG11",
     "AlexNet",
+    "CompactResNet",
     "DenseNet",
     "GoogLeNet",
     "LayerSummary",

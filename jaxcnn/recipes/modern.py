@@ -62,7 +62,7 @@ MODERN_RECIPES = {
         _modern(
             "lenet_bn", 0.04, image_size=28, model=models.LeNet(norm=library_batch_norm), weight_decay=0.02, **_SMALL
         ),
-        _modern("resnet", 0.003, image_size=96, model=models.ResNet18()),
+        _modern("resnet", 0.003, image_size=48, model=models.ResNet18()),
         _modern("densenet", 0.003, image_size=96, model=models.DenseNet()),
     )
 }

@@ -15,6 +15,7 @@ from flax.core import FrozenDict
 from jaxtyping import Array, ArrayLike, PyTree
 
 from jaxcnn.errors import InputError
+from jaxcnn.recipes.muon import filter_muon
 from jaxcnn.training.freezing import freeze_optimizer
 
 Schedule = Callable[..., optax.Schedule]
@@ -36,10 +37,12 @@ def _one_cycle(num_steps: int, **options: float) -> optax.Schedule:
     return optax.cosine_onecycle_schedule(num_steps, 1.0, **options)
 
 
-OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {}
-"""Your own optimizers by name: functions of `learning_rate` and other keyword arguments.
+OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {"filter_muon": filter_muon}
+"""Optimizers by name, beside those of optax: functions of `learning_rate` and other keyword arguments.
 
-Constructors in `optax` and `optax.contrib` need no entry.
+Add your own here. Constructors in `optax` and `optax.contrib` need no entry.
+
+    filter_muon  Muon for the kernels of convolutions, Adam for all other parameters: `recipes.filter_muon`
 """
 
 SCHEDULES: dict[str, Schedule | None] = {
@@ -161,7 +164,8 @@ def make_optimizer(
     try:
         optimizer = constructor(rate, **arguments)
     except TypeError as error:
-        raise InputError(f"optimizer {name}: {error}; its options are those of optax.{name}") from error
+        options_of_name = ", ".join(sorted(set(parameters) - {"learning_rate"}))
+        raise InputError(f"optimizer {name}: {error}; its options are {options_of_name}") from error
     optimizer = optax.chain(*parts, optimizer) if parts else optimizer
     return freeze_optimizer(optimizer, freeze) if freeze else optimizer
 

@@ -14,9 +14,10 @@ from jaxcnn.files import expand_path
 from jaxcnn.recipes.modern import MODERN_RECIPES
 from jaxcnn.recipes.recipe import Recipe, RecipeSource
 from jaxcnn.recipes.reference import RECIPES
+from jaxcnn.recipes.speedrun import SPEEDRUN_RECIPES
 
-ALL_RECIPES: dict[str, Recipe] = RECIPES | MODERN_RECIPES
-"""All recipes by name: the book's, the modern ones and the registered ones."""
+ALL_RECIPES: dict[str, Recipe] = RECIPES | MODERN_RECIPES | SPEEDRUN_RECIPES
+"""All recipes by name: the book's, the modern ones, those of the speedrun and the registered ones."""
 
 
 def register_recipe(recipe: Recipe) -> Recipe:
@@ -48,8 +49,8 @@ def get_recipe(name: str) -> Recipe:
         alike = difflib.get_close_matches(name, ALL_RECIPES, n=1)
         hint = f"did you mean {alike[0]}? Expected" if alike else "expected"
         raise InputError(
-            f"recipe {name!r} is unknown: {hint} one of {', '.join(RECIPES)}, one of these with _modern appended, or "
-            "FILE.py:ATTRIBUTE for your own"
+            f"recipe {name!r} is unknown: {hint} one of {', '.join(RECIPES)}, one of these with _modern appended, "
+            f"{', '.join(SPEEDRUN_RECIPES)}, or FILE.py:ATTRIBUTE for your own"
         )
     return ALL_RECIPES[name]
 

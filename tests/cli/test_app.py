@@ -9,7 +9,7 @@ from PIL import Image
 
 from jaxcnn import __version__, cli
 from jaxcnn.cli import app, training
-from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE
+from jaxcnn.recipes import HOW_THE_RUNS_WERE_MADE, MODERN_RECIPES, RECIPES, SOURCE, SPEEDRUN_RECIPES
 from jaxcnn.runs.data_spec import data_sha256
 
 pytestmark = pytest.mark.usefixtures("restore_log_levels")
@@ -22,7 +22,7 @@ def test_list_fits_a_line_of_eighty(capsys):
         (line,) = [line for line in lines if line.split()[:1] == [name]]
         assert f"{recipe.num_parameters:,}" in line
         assert f"{recipe.reference[-1].test_accuracy:.3f}" in line
-    for name, recipe in MODERN_RECIPES.items():
+    for name, recipe in (MODERN_RECIPES | SPEEDRUN_RECIPES).items():
         (line,) = [line for line in lines if line.split()[:1] == [name]]
         assert f"{recipe.learning_rate:g}" in line
     assert max(map(len, lines)) <= 80

@@ -49,7 +49,7 @@ def test_another_optimizer_or_schedule_has_its_own_arguments():
     assert RecipeOptions(schedule=modern.schedule).change(modern) == modern
 
 
-@pytest.mark.parametrize("name", ["sgd:momentum=0.9,nesterov=true", "adam", "adamw", "lion", "muon"])
+@pytest.mark.parametrize("name", ["sgd:momentum=0.9,nesterov=true", "adam", "adamw", "lion", "muon", "filter_muon"])
 def test_common_optimizers_train(sample_requests, tmp_path, name):
     path = tmp_path / "run"
     options = ["--optimizer", name, "--weight-decay", "0.01", "--lr", "0.001", "--limit", "32", "--epochs", "1"]
@@ -86,7 +86,7 @@ def test_an_optimizer_that_refuses_its_arguments_raises(name):
         options.check_optimizer(options.change(get_recipe("lenet")))
 
 
-@pytest.mark.parametrize("name", ["sgd", "lion", "muon", "adafactor", "lbfgs", "schedule_free_adamw"])
+@pytest.mark.parametrize("name", ["sgd", "lion", "muon", "filter_muon", "adafactor", "lbfgs", "schedule_free_adamw"])
 def test_optimizers_that_take_their_arguments_are_accepted(name):
     options = RecipeOptions(optimizer=name)
     options.check_optimizer(options.change(get_recipe("lenet")))

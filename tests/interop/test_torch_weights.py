@@ -30,6 +30,7 @@ def state_dict():
         (models.ResNet18(), (32, 32, 1)),
         (models.ResNet50(), (32, 32, 3)),
         (models.DenseNet(), (32, 32, 1)),
+        (models.CompactResNet(), SHAPE),
     ],
 )
 def test_round_trip_is_exact(model, image_shape):

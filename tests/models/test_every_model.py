@@ -13,9 +13,11 @@ from jaxcnn import models, training
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.recipes import RECIPES
 
+NETWORKS = {name: recipe.model for name, recipe in RECIPES.items()} | {"compact_resnet": models.CompactResNet()}
+
 SMALLEST = {
     "lenet": 16, "alexnet": 67, "vgg": 32, "nin": 67, "googlenet": 1, "lenet_bn_scratch": 16, "lenet_bn": 16,
-    "resnet": 1, "densenet": 1,
+    "resnet": 1, "densenet": 1, "compact_resnet": 11,
 }  # fmt: skip
 
 SMALL = {name: max(size, 32) for name, size in SMALLEST.items()}
@@ -25,10 +27,10 @@ LEARNABLE = {**SMALL, "resnet": 16, "nin": 99}
 
 PRODUCTS = {"dot_general", "conv_general_dilated"}
 
-every_network = pytest.mark.parametrize("name", RECIPES)
+every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
-@every_network
+@pytest.mark.parametrize("name", RECIPES)
 def test_activations_have_the_reference_shapes(name):
     """The reference shapes occur in their order among the shapes of all intermediate arrays."""
     model = RECIPES[name].model
@@ -46,7 +48,7 @@ def test_activations_have_the_reference_shapes(name):
 
 @every_network
 def test_names_its_minimum_image_size(name):
-    model, smallest = RECIPES[name].model, SMALLEST[name]
+    model, smallest = NETWORKS[name], SMALLEST[name]
     assert shapes_of(model, (1, smallest, smallest, 1))[0].shape == (1, 10)
     if smallest > 1:
         message = f"at least {smallest}x{smallest} pixels, got {smallest}x{smallest - 1}; resize them"
@@ -65,21 +67,21 @@ def test_equal_calls_build_equal_and_documented_networks(build):
 
 @every_network
 def test_accepts_any_size_channels_classes_and_no_images(name):
-    model = RECIPES[name].model.clone(num_classes=7)
+    model = NETWORKS[name].clone(num_classes=7)
     assert shapes_of(model, (0, SMALL[name] + 3, SMALL[name] + 8, 3))[0].shape == (0, 7)
 
 
 @every_network
 def test_every_submodule_has_an_explicit_name(name):
     """Flax's automatic names, such as Conv_0, change when a layer is inserted."""
-    _, variables = shapes_of(RECIPES[name].model, (1, SMALL[name], SMALL[name], 1))
+    _, variables = shapes_of(NETWORKS[name], (1, SMALL[name], SMALL[name], 1))
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)]
     assert not [path for path in paths if "_0" in path or path != path.lower()]
 
 
 @every_network
 def test_every_parameter_has_a_finite_nonzero_gradient(name):
-    model = RECIPES[name].model
+    model = NETWORKS[name]
     images = jax.random.uniform(jax.random.key(1), (4, SMALL[name], SMALL[name], 1))
     variables = drawn_variables(model, images.shape)
     statistics = variables.get("batch_stats", {})
@@ -103,7 +105,7 @@ def test_every_parameter_has_a_finite_nonzero_gradient(name):
 @pytest.mark.usefixtures("standard_promotion")
 @every_network
 def test_bfloat16_computation_keeps_float32_variables(name):
-    model = RECIPES[name].model.clone(dtype=jnp.bfloat16)
+    model = NETWORKS[name].clone(dtype=jnp.bfloat16)
     images = jax.random.uniform(jax.random.key(1), (2, SMALL[name], SMALL[name], 1))
     variables = drawn_variables(model, images.shape)
     logits = jax.jit(lambda variables: model.apply(variables, images, train=False))(variables)
@@ -117,7 +119,7 @@ def test_bfloat16_computation_keeps_float32_variables(name):
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg", "nin"])
 def test_dropout_is_random_only_in_training(name):
-    model = RECIPES[name].model
+    model = NETWORKS[name]
     images = jax.random.uniform(jax.random.key(1), (2, SMALL[name], SMALL[name], 1))
     variables = drawn_variables(model, images.shape)
     train = jax.jit(lambda key: model.apply(variables, images, train=True, rngs={"dropout": key}))
@@ -129,7 +131,7 @@ def test_dropout_is_random_only_in_training(name):
 
 @every_network
 def test_can_be_wrapped_as_an_nnx_module(name):
-    model = RECIPES[name].model
+    model = NETWORKS[name]
     images = jnp.zeros((1, SMALL[name], SMALL[name], 1))
 
     @jax.eval_shape
@@ -143,7 +145,7 @@ def test_can_be_wrapped_as_an_nnx_module(name):
 
 @every_network
 def test_can_be_tabulated(name):
-    model = RECIPES[name].model
+    model = NETWORKS[name]
     images = jnp.zeros((1, SMALL[name], SMALL[name], 1))
     table = model.tabulate(jax.random.key(0), images, train=False, depth=1)
     assert f"{type(model).__name__} Summary" in table
@@ -182,7 +184,7 @@ def plain_state(model, shape):
 @every_network
 def test_works_with_a_plain_flax_training_step(name):
     images, labels = jnp.zeros((4, SMALL[name], SMALL[name], 1)), jnp.arange(4)
-    state = plain_state(RECIPES[name].model, images.shape)
+    state = plain_state(NETWORKS[name], images.shape)
     following, loss = jax.eval_shape(plain_step, state, images, labels)
     assert loss.shape == ()
     assert jax.tree.map(jnp.shape, following.params) == jax.tree.map(jnp.shape, state.params)
@@ -191,7 +193,7 @@ def test_works_with_a_plain_flax_training_step(name):
 @pytest.mark.parametrize("name", ["lenet_bn_scratch", "lenet_bn"])
 def test_learns_in_a_plain_flax_training_loop(name):
     images = jax.random.uniform(jax.random.key(1), (8, 28, 28, 1))
-    state = plain_state(RECIPES[name].model, images.shape)
+    state = plain_state(NETWORKS[name], images.shape)
     step = jax.jit(plain_step)
     losses = []
     for _ in range(10):

@@ -23,7 +23,7 @@ def test_each_network_has_a_modern_recipe(name):
     assert type(modern.model) is type(reference.model)
 
 
-@pytest.mark.parametrize(("name", "size"), [("resnet_modern", 96), ("densenet_modern", 96), ("lenet_bn_modern", 28)])
+@pytest.mark.parametrize(("name", "size"), [("resnet_modern", 48), ("densenet_modern", 96), ("lenet_bn_modern", 28)])
 def test_modern_recipes_state_their_own_image_size(name, size):
     assert get_recipe(name).image_size == size
 

@@ -1,0 +1,27 @@
+"""The speedrun: recipes that reach a test accuracy on Fashion-MNIST in the least time.
+
+`experiments/speedrun` has their rules, their measurements and the search that found them.
+"""
+
+from jaxcnn import models
+from jaxcnn.data import Augmentation
+from jaxcnn.recipes.recipe import Recipe
+
+SPEEDRUN = Recipe(
+    name="speedrun",
+    title="CompactResNet",
+    model=models.CompactResNet(),
+    image_size=28,
+    learning_rate=0.05,
+    num_epochs=5,
+    optimizer="filter_muon",
+    optimizer_options={"beta": 0.9},
+    schedule="linear",
+    warmup_epochs=1.0,
+    weight_decay=0.02,
+    label_smoothing=0.1,
+    augmentation=Augmentation(flip=True),
+)
+
+SPEEDRUN_RECIPES = {recipe.name: recipe for recipe in (SPEEDRUN,)}
+"""The recipes of the speedrun by name."""

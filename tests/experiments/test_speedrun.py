@@ -1,0 +1,85 @@
+"""The measurement of the speedrun, on the sample."""
+
+import json
+import runpy
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jaxcnn.data.holding_out import hold_out
+from jaxcnn.models import LeNet
+from jaxcnn.recipes import ALL_RECIPES, Recipe, get_recipe, register_recipe
+
+SPEEDRUN = Path(__file__).parents[2] / "experiments" / "speedrun"
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setattr("jaxcnn.recipes.registry.ALL_RECIPES", dict(ALL_RECIPES))
+    return register_recipe(Recipe("tiny", LeNet(), 28, 0.01, num_epochs=1))
+
+
+@pytest.fixture
+def script(monkeypatch, sample):
+    """A function of the name of a script, that gives its names. Its images are the sample's."""
+    monkeypatch.syspath_prepend(SPEEDRUN)
+    monkeypatch.delitem(sys.modules, "measure", raising=False)
+
+    def load(name):
+        main = runpy.run_path(str(SPEEDRUN / f"{name}.py"))["main"]
+        monkeypatch.setitem(main.__globals__, "prepare", lambda: sample)
+        return main.__globals__
+
+    return load
+
+
+def test_each_seed_is_measured_once(script, tiny, tmp_path):
+    output = tmp_path / "tiny.json"
+    main = script("measure")["main"]
+    main("tiny", output=output, seeds=1)
+    first = json.loads(output.read_text())
+    main("tiny", output=output, seeds=2)
+    results = json.loads(output.read_text())
+    assert results["runs"][:1] == first["runs"]
+    assert [run["seed"] for run in results["runs"]] == [0, 1]
+    for run in results["runs"]:
+        assert 0 <= run["accuracy"] <= 1
+        assert 0 <= run["accuracy_tta"] <= 1
+        assert run["seconds"] > 0
+        assert run["compile_seconds"] > 0
+    assert results["summary"]["seeds"] == 2
+    assert results["summary"]["accuracy"] == pytest.approx(sum(run["accuracy"] for run in results["runs"]) / 2)
+    assert results["recipe"] == tiny.settings()
+
+
+def test_results_of_another_recipe_are_refused(script, tiny, tmp_path):
+    output = tmp_path / "tiny.json"
+    script("measure")["main"]("tiny", output=output, seeds=1)
+    before = output.read_text()
+    with pytest.raises(SystemExit, match=r"tiny.json has another recipe: give another --output"):
+        script("measure")["main"]("lenet", output=output, seeds=1)
+    assert output.read_text() == before
+
+
+def test_an_ablation_measures_validation_images(script, tiny, sample, tmp_path, monkeypatch):
+    output = tmp_path / "ablation.json"
+    monkeypatch.setattr("jaxcnn.recipes.get_recipe", {"speedrun": tiny}.get)
+    names = script("ablation")
+    names["main"](output=output, seeds=1, variants=("all ingredients", "no warm-up"))
+    variants = json.loads(output.read_text())["variants"]
+    assert list(variants) == ["all ingredients", "no warm-up"]
+    _, held_out = hold_out(sample.train_labels, names["VAL_FRACTION"], seed=0)
+    for variant in variants.values():
+        (run,) = variant["runs"]
+        num_correct = run["accuracy"] * len(held_out)
+        assert num_correct == pytest.approx(round(num_correct), abs=1e-6)
+        assert variant["summary"]["seeds"] == 1
+
+
+def test_each_variant_changes_the_recipe(script):
+    recipe, variants = get_recipe("speedrun"), script("ablation")["VARIANTS"]
+    changed = [json.dumps(replace(recipe, **changes).settings(), sort_keys=True) for changes in variants.values()]
+    assert len(set(changed)) == len(variants)
+    assert changed[0] == json.dumps(recipe.settings(), sort_keys=True)
