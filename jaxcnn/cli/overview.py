@@ -52,7 +52,7 @@ def print_recipes(console: Console) -> None:
     say(console, f"The book: {SOURCE}.", wrap=True)
     say(console, f"{HOW_THE_RUNS_WERE_MADE}\n", wrap=True)
     _show_own_recipes(console, "the same networks with modern training", MODERN_RECIPES)
-    _show_own_recipes(console, "the least time to a test accuracy", SPEEDRUN_RECIPES)
+    _show_own_recipes(console, "the speedrun: high test accuracy in little time", SPEEDRUN_RECIPES)
 
 
 def _show_own_recipes(console: Console, title: str, recipes: Mapping[str, Recipe]) -> None:

@@ -1,6 +1,6 @@
 """Recipes: `RECIPES` are the book's nine, `MODERN_RECIPES` train the same networks with modern methods.
 
-`SPEEDRUN_RECIPES` reach a test accuracy in the least time.
+`SPEEDRUN_RECIPES` are for a high test accuracy in little time.
 
 `get_recipe` finds a recipe by its name or loads it from your own file; `register_recipe` adds one by name.
 """

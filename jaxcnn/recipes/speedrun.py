@@ -1,6 +1,6 @@
-"""The speedrun: recipes that reach a test accuracy on Fashion-MNIST in the least time.
+"""The speedrun: recipes for a high test accuracy on Fashion-MNIST in little time.
 
-`experiments/speedrun` has their rules, their measurements and the search that found them.
+`experiments/speedrun` has the rules and the scripts that measure them.
 """
 
 from jaxcnn import models
