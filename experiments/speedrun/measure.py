@@ -2,8 +2,8 @@
 
     python experiments/speedrun/measure.py speedrun --output experiments/results/speedrun-avx2-2-cores.json
 
-The runs are those of `jaxcnn train speedrun --seed SEED`. The same command continues with the next seed. It begins an
-interrupted seed again, because an interruption changes the time.
+The runs are those of `jaxcnn train speedrun --seed SEED`. `--epochs` shortens them. The same command continues with the
+next seed. It begins an interrupted seed again, because an interruption changes the time.
 """
 
 import json
@@ -25,7 +25,7 @@ from jaxcnn.platform import (
     software_versions,
 )
 
-TTA = "flip"
+TTA = "flip,shift:1"
 """The views of test-time augmentation."""
 
 Measurement = dict[str, Any]
@@ -64,6 +64,12 @@ def summarize(measurements: Iterable[Measurement]) -> dict[str, float]:
     return summary | {name: statistics.median(each[name] for each in found) for name in ("seconds", "compile_seconds")}
 
 
+def shorten(recipe: recipes.Recipe, epochs: int) -> recipes.Recipe:
+    """The recipe with `epochs` epochs. The warm-up keeps its share of them."""
+    warmup_epochs = recipe.warmup_epochs * epochs / recipe.num_epochs
+    return replace(recipe, num_epochs=epochs, warmup_epochs=warmup_epochs)
+
+
 def prepare() -> data.Dataset:
     """Load the images, and set up the process as the command line does."""
     configure_malloc()
@@ -87,15 +93,17 @@ def read_results(path: Path, recipe: recipes.Recipe) -> dict[str, Any]:
     return found
 
 
-def main(name: str, /, *, output: Path, seeds: int = 20) -> None:
+def main(name: str, /, *, output: Path, seeds: int = 20, epochs: int | None = None) -> None:
     """Measure a recipe.
 
     Args:
         name: the recipe.
         output: JSON file, updated after each seed.
         seeds: number of seeds, from 0.
+        epochs: number of epochs; None for that of the recipe.
     """
     recipe, dataset = recipes.get_recipe(name), prepare()
+    recipe = recipe if epochs is None else shorten(recipe, epochs)
     results = read_results(output, recipe)
     measured = results.pop("runs", [])
     for seed in range(len(measured), seeds):

@@ -13,14 +13,14 @@ SPEEDRUN = Recipe(
     model=models.CompactResNet(),
     image_size=28,
     learning_rate=0.05,
-    num_epochs=5,
+    num_epochs=14,
     optimizer="filter_muon",
-    optimizer_options={"beta": 0.9},
+    optimizer_options={"beta": 0.9, "ns_steps": 3},
     schedule="linear",
-    warmup_epochs=1.0,
+    warmup_epochs=2.0,
     weight_decay=0.02,
     label_smoothing=0.1,
-    augmentation=Augmentation(flip=True),
+    augmentation=Augmentation(flip=True, shift=1),
 )
 
 SPEEDRUN_RECIPES = {recipe.name: recipe for recipe in (SPEEDRUN,)}
