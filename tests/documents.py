@@ -9,7 +9,7 @@ from jaxcnn import cli
 
 ROOT = Path(__file__).parents[1]
 SHORTENED = {
-    "train": ["--epochs", "1", "--limit", "64", "--warmup-epochs", "0"],
+    "train": ["--epochs", "1", "--limit", "64"],
     "reproduce": ["--epochs", "1", "--limit", "64"],
     "lr-find": ["--limit", "64", "--steps", "10"],
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 import tyro
 from flax import linen as nn
-from measure import measure, prepare, read_results, shorten, summarize
+from measure import measure, prepare, read_results, summarize
 
 from jaxcnn import data, layers, models, recipes, runs
 
@@ -60,7 +60,7 @@ def main(*, output: Path, seeds: int = 5, epochs: int = 4, variants: tuple[str, 
         epochs: number of epochs of each run.
         variants: the variants.
     """
-    recipe, dataset = shorten(recipes.get_recipe("speedrun"), epochs), prepare()
+    recipe, dataset = recipes.get_recipe("speedrun").with_epochs(epochs), prepare()
     results = read_results(output, recipe)
     found = results.setdefault("variants", {})
     for seed in range(seeds):

@@ -69,12 +69,6 @@ def summarize(measurements: Iterable[Measurement]) -> dict[str, float]:
     return summary
 
 
-def shorten(recipe: recipes.Recipe, epochs: int) -> recipes.Recipe:
-    """The recipe with `epochs` epochs. The warm-up keeps its share of them."""
-    warmup_epochs = recipe.warmup_epochs * epochs / recipe.num_epochs
-    return replace(recipe, num_epochs=epochs, warmup_epochs=warmup_epochs)
-
-
 def prepare() -> data.Dataset:
     """Load the images, and set up the process as the command line does."""
     configure_malloc()
@@ -108,7 +102,7 @@ def main(name: str, /, *, output: Path, seeds: int = 20, epochs: int | None = No
         epochs: number of epochs; None for that of the recipe.
     """
     recipe, dataset = recipes.get_recipe(name), prepare()
-    recipe = recipe if epochs is None else shorten(recipe, epochs)
+    recipe = recipe if epochs is None else recipe.with_epochs(epochs)
     results = read_results(output, recipe)
     measured = results.pop("runs", [])
     for seed in range(len(measured), seeds):

@@ -28,7 +28,7 @@ class RecipeOptions:
     """Changes of the recipe.
 
     Attributes:
-        epochs: number of epochs.
+        epochs: number of epochs. If they are fewer than the recipe's, its warm-up is shorter too.
         batch_size: examples of a step.
         learning_rate: learning rate, the highest one of a schedule. Several, such as 1e-4,1e-3, are compared.
         optimizer: a constructor of optax or optax.contrib, such as sgd, adamw, lion or muon, or filter_muon, and its
@@ -76,6 +76,8 @@ class RecipeOptions:
         changes: dict[str, Any] = {
             _FIELDS.get(name, name): value for name, value in given.items() if value is not None and name not in _PARSED
         }
+        if self.epochs is not None and self.warmup_epochs is None:
+            changes["warmup_epochs"] = recipe.with_epochs(self.epochs).warmup_epochs
         if self.normalize:
             changes["normalization"] = "train"
         if self.augment is not None:

@@ -203,6 +203,17 @@ class Recipe:
         """This recipe without the book's figures, for data other than Fashion-MNIST."""
         return replace(self, section="", reference=(), reference_norm=None, note="", caveat="")
 
+    def with_epochs(self, num_epochs: int) -> "Recipe":
+        """This recipe with `num_epochs` epochs. If they are fewer, the warm-up keeps its share of them.
+
+        Examples:
+            >>> from jaxcnn.recipes import get_recipe
+            >>> [get_recipe("speedrun").with_epochs(number).warmup_epochs for number in (4, 16, 32)]
+            [0.5, 2.0, 2.0]
+        """
+        share = min(num_epochs / self.num_epochs, 1)
+        return replace(self, num_epochs=num_epochs, warmup_epochs=share * self.warmup_epochs)
+
     def settings(self) -> dict[str, Any]:
         """All settings that determine the results of a run, as JSON. `with_settings` reads them.
 

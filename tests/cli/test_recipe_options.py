@@ -49,6 +49,14 @@ def test_another_optimizer_or_schedule_has_its_own_arguments():
     assert RecipeOptions(schedule=modern.schedule).change(modern) == modern
 
 
+def test_the_warm_up_of_fewer_epochs_keeps_its_share():
+    recipe = get_recipe("speedrun")
+    short = RecipeOptions(epochs=4).change(recipe)
+    assert (short.num_epochs, short.warmup_epochs) == (4, recipe.warmup_epochs * 4 / recipe.num_epochs)
+    assert RecipeOptions(epochs=4, warmup_epochs=1.0).change(recipe).warmup_epochs == 1.0
+    assert RecipeOptions(epochs=99).change(recipe).warmup_epochs == recipe.warmup_epochs
+
+
 @pytest.mark.parametrize("name", ["sgd:momentum=0.9,nesterov=true", "adam", "adamw", "lion", "muon", "filter_muon"])
 def test_common_optimizers_train(sample_requests, tmp_path, name):
     path = tmp_path / "run"

@@ -54,19 +54,6 @@ def test_each_seed_is_measured_once(script, tiny, tmp_path):
     assert results["recipe"] == tiny.settings()
 
 
-def test_a_shorter_run_keeps_the_share_of_the_warm_up(script, monkeypatch, tmp_path):
-    names = script("measure")
-    measured = []
-
-    def measure(run, dataset):
-        measured.append(run.recipe)
-        return {"seed": run.seed, "accuracy": 0.9, "accuracy_tta": 0.9, "seconds": 1.0, "compile_seconds": 1.0}
-
-    monkeypatch.setitem(names["main"].__globals__, "measure", measure)
-    names["main"]("speedrun", output=tmp_path / "short.json", seeds=1, epochs=7)
-    assert measured == [replace(get_recipe("speedrun"), num_epochs=7, warmup_epochs=1.0)]
-
-
 def test_results_of_another_recipe_are_refused(script, tiny, tmp_path):
     output = tmp_path / "tiny.json"
     script("measure")["main"]("tiny", output=output, seeds=1)
