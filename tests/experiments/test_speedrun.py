@@ -83,3 +83,20 @@ def test_each_variant_changes_the_recipe(script):
     changed = [json.dumps(replace(recipe, **changes).settings(), sort_keys=True) for changes in variants.values()]
     assert len(set(changed)) == len(variants)
     assert changed[0] == json.dumps(recipe.settings(), sort_keys=True)
+
+
+def test_variants_are_compared_seed_by_seed(tmp_path):
+    def runs(seconds, *accuracies):
+        return {"runs": [{"accuracy": each, "accuracy_tta": each + 0.01, "seconds": seconds} for each in accuracies]}
+
+    variants = {"all ingredients": runs(10.0, 0.90, 0.92, 0.91), "no flips": runs(8.0, 0.89, 0.90)}
+    names = runpy.run_path(str(SPEEDRUN / "ablation_results.py"))
+    (found,) = names["compare"]({"variants": variants})
+    assert (found.name, found.seeds, found.time_ratio) == ("no flips", 2, 0.8)
+    for difference in (found.accuracy, found.accuracy_tta):
+        assert difference == pytest.approx((-1.5, 0.5))  # of -1 and -2 points
+    assert str(found.accuracy) == "\N{MINUS SIGN}1.50\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.50"
+    results, figure = tmp_path / "ablation.json", tmp_path / "ablation.png"
+    results.write_text(json.dumps({"variants": variants}))
+    names["main"](results, figure)
+    assert figure.read_bytes().startswith(b"\x89PNG")
