@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -120,9 +119,16 @@ class _ResultsWriter(Writer):
         self._root = root
 
     def on_epoch(self, results: Mapping[Run, EpochResult]) -> None:
-        """Update the results."""
-        for run in results:
-            run.checkpoints.wait()
+        """Update the results.
+
+        Raises:
+            RunError: if a checkpoint or the results cannot be written.
+        """
+        try:
+            for run in results:
+                run.checkpoints.wait()
+        except OSError as error:
+            raise RunError(f"{error}: the run ends; solve this, and the same command resumes it") from error
         _write(self._root)
 
 
@@ -133,7 +139,7 @@ def _recipes(names: Sequence[str], num_epochs: int | None) -> list[Recipe]:
             raise InputError(
                 f"{recipe.name}: the book has no results for this recipe; choose another, or use jaxcnn train"
             )
-    return [recipe if num_epochs is None else replace(recipe, num_epochs=num_epochs) for recipe in recipes]
+    return [recipe if num_epochs is None else recipe.with_epochs(num_epochs) for recipe in recipes]
 
 
 def _seconds(recipe: Recipe) -> float:

@@ -13,6 +13,7 @@ from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
 from jaxcnn.recipes import RECIPES
 from jaxcnn.reproduction import experiments, plan, reproduce
 from jaxcnn.runs import RunDirectory, StopSignals
+from jaxcnn.training import Checkpointer
 
 SHORT = {"num_epochs": 1, "limit": 64}
 
@@ -176,6 +177,17 @@ def test_unwritable_results_raise(sample, tmp_path, console):
     (tmp_path / "reproduction.json").unlink()
     (tmp_path / "reproduction.json").mkdir()
     with pytest.raises(RunError, match=r"the results cannot be written in .* \(Is a directory\): the runs are kept"):
+        run_experiments(["lenet"], sample, tmp_path, console, **SHORT)
+
+
+def test_an_unwritable_checkpoint_raises(sample, tmp_path, console, monkeypatch):
+    def wait(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Checkpointer, "wait", wait)
+    with pytest.raises(
+        RunError, match=r"^\[Errno 28\] No space left on device: the run ends; solve this, and the same"
+    ):
         run_experiments(["lenet"], sample, tmp_path, console, **SHORT)
 
 
