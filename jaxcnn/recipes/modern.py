@@ -1,5 +1,6 @@
 """The book's networks trained with modern methods, for the same number of epochs as in the book."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,8 +30,12 @@ def _modern(
     label_smoothing: float = 0.05,
     init_gain: float = _HE,
     augmentation: Augmentation | None = _FLIPS_AND_SHIFTS,
+    optimizer: str | None = None,
+    optimizer_options: Mapping[str, Any] | None = None,
 ) -> Recipe:
     reference = RECIPES[name]
+    if optimizer is None:
+        optimizer, optimizer_options = ("adamw" if weight_decay else "adam"), reference.optimizer_options
     return replace(
         reference,
         name=f"{name}_modern",
@@ -39,7 +44,8 @@ def _modern(
         caveat="",
         model=reference.model if model is None else model,
         image_size=image_size,
-        optimizer="adamw" if weight_decay else "adam",
+        optimizer=optimizer,
+        optimizer_options=optimizer_options or {},
         schedule="one_cycle",
         learning_rate=learning_rate,
         batch_size=batch_size,
@@ -53,7 +59,16 @@ def _modern(
 MODERN_RECIPES = {
     recipe.name: recipe
     for recipe in (
-        _modern("lenet", 0.01, image_size=28, init_gain=4.0, weight_decay=0.0, **_SMALL),
+        _modern(
+            "lenet",
+            0.05,
+            image_size=28,
+            init_gain=4.0,
+            weight_decay=0.0,
+            optimizer="filter_muon",
+            optimizer_options={"adam_ratio": 0.3},
+            **_SMALL,
+        ),
         _modern("alexnet", 0.0005, image_size=224),
         _modern("vgg", 0.001, image_size=224),
         _modern("nin", 0.001, image_size=224),

@@ -10,7 +10,7 @@ from jaxcnn.models import LeNet
 from jaxcnn.recipes import MODERN_RECIPES, RECIPES, get_recipe
 from jaxcnn.training import create_train_state
 
-LENET = MODERN_RECIPES["lenet_modern"]
+LENET = replace(MODERN_RECIPES["lenet_modern"], optimizer="adam", optimizer_options={})
 
 
 @pytest.mark.parametrize("name", RECIPES)
