@@ -41,13 +41,16 @@ def documents() -> dict[Path, dict[str, Table]]:
             "metrics": metrics_tables,
         },
         ROOT / "docs" / "explanation" / "speed.md": {
-            "vs_pytorch": lambda: benchmark("vs_pytorch")(
+            "vs_pytorch": lambda: as_markdown("benchmarks/vs_pytorch.py")(
                 read("vs-pytorch-avx2-2-cores"), read("profile-avx2-2-cores")
             ),
-            "streaming": lambda: benchmark("streaming")(read("streaming-cpu-2-cores")),
+            "streaming": lambda: as_markdown("benchmarks/streaming.py")(read("streaming-cpu-2-cores")),
         },
         ROOT / "docs" / "how-to" / "training.md": {"modern_resnet": modern_resnet_table},
-        ROOT / "docs" / "explanation" / "speedrun.md": {"speedrun": speedrun_table},
+        ROOT / "docs" / "explanation" / "speedrun.md": {
+            "speedrun": speedrun_table,
+            "ablation": lambda: as_markdown("speedrun/ablation_results.py")(read("speedrun-ablation-avx512-2-cores")),
+        },
     }
 
 
@@ -155,9 +158,9 @@ def speedrun_table() -> str:
     return markdown_table(rows)
 
 
-def benchmark(name: str) -> Callable[..., str]:
-    """The function that makes a Markdown table from the results of the benchmark called `name`."""
-    return runpy.run_path(str(ROOT / "experiments" / "benchmarks" / f"{name}.py"))["as_markdown"]
+def as_markdown(script: str) -> Callable[..., str]:
+    """The function of a script in experiments/ that makes a Markdown table from its results."""
+    return runpy.run_path(str(ROOT / "experiments" / script))["as_markdown"]
 
 
 def all_runs() -> Results:

@@ -78,6 +78,26 @@ def test_an_ablation_measures_validation_images(script, tiny, sample, tmp_path, 
         assert variant["summary"]["seeds"] == 1
 
 
+def test_each_run_is_in_one_group_of_averaged_runs(script, tiny, tmp_path, monkeypatch):
+    output, single = tmp_path / "ensembles.json", tmp_path / "single.json"
+    script("measure")["main"]("tiny", output=single, seeds=1)
+    monkeypatch.setattr("jaxcnn.recipes.get_recipe", {"speedrun": tiny}.get)
+    names = script("ensembles")
+    names["main"](output=output, members=2, groups=1)
+    names["main"](output=output, members=2, groups=2)
+    results = json.loads(output.read_text())
+    assert [group["seeds"] for group in results["groups"]] == [[0, 1], [2, 3]]
+    (run,) = json.loads(single.read_text())["runs"]
+    for metric in ("accuracy", "accuracy_tta"):
+        assert results["groups"][0][metric][0] == run[metric]
+        assert len(results["groups"][1][metric]) == 2
+    header, _, *rows = names["as_markdown"](results).splitlines()
+    assert header.startswith("| averaged runs | time | groups |")
+    assert [row[:4] for row in rows] == ["| 1 ", "| 2 "]
+    with pytest.raises(SystemExit, match=r"ensembles.json has groups of 2 runs: give another --output"):
+        names["main"](output=output, members=3)
+
+
 def test_each_variant_changes_the_recipe(script):
     recipe, variants = get_recipe("speedrun"), script("ablation")["VARIANTS"]
     changed = [json.dumps(replace(recipe, **changes).settings(), sort_keys=True) for changes in variants.values()]

@@ -1,0 +1,87 @@
+"""Measure groups of runs of the speedrun whose probabilities are averaged: their test accuracy and their time.
+
+    python experiments/speedrun/ensembles.py --output experiments/results/speedrun-ensembles-avx2-2-cores.json
+
+The runs of a group are those of `jaxcnn train speedrun --seeds 4 --seed SEED`, in one program. No run is in two groups.
+The same command continues with the next group. It begins an interrupted group again.
+"""
+
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import tyro
+from measure import TTA, prepare, read_results
+
+from jaxcnn import data, recipes, runs, writers
+from jaxcnn.platform import set_num_cpu_devices
+from jaxcnn.reproduction import markdown_table
+
+
+def measure_group(config: runs.RunConfig, dataset: data.Dataset, members: int) -> dict[str, Any]:
+    """Train `members` runs in one program, and evaluate the mean of the first, of the first two, and so on.
+
+    Returns:
+        The seeds; the test accuracies of these means, without and with test-time augmentation; the seconds of all runs
+        from the first step to the last, without compilation and evaluation; the seconds of compilation.
+    """
+    with tempfile.TemporaryDirectory() as workdir:
+        configs = runs.sweep(config, Path(workdir), learning_rates=[config.recipe.learning_rate], num_seeds=members)
+        epochs, *_ = runs.train_ensemble(configs, dataset, writers=[writers.TerminalWriter()])
+        found: dict[str, Any] = {"seeds": [each.seed for each in configs.values()]}
+        for name, views in (("accuracy", None), ("accuracy_tta", data.parse_views(TTA))):
+            opened = [runs.TrainedRun.open(path, views=views) for path in configs]
+            found[name] = [
+                runs.Ensemble(tuple(opened[:number])).evaluate(dataset).accuracy for number in range(1, members + 1)
+            ]
+    num_images = members * len(dataset.train)
+    found["seconds"] = sum(num_images / float(epoch.images_per_second) for epoch in epochs)
+    found["compile_seconds"] = sum(float(epoch.compile_seconds) for epoch in epochs)
+    return found
+
+
+def as_markdown(results: dict[str, Any]) -> str:
+    """The accuracies and the time by the number of averaged runs.
+
+    With fewer runs than a group has, the time is their share of the time of the group.
+    """
+    groups = results["groups"]
+    rows = [("averaged runs", "time", "groups", "test accuracy, %", "with 10 views, %")]
+    for number in range(1, len(groups[0]["seeds"]) + 1):
+        seconds = statistics.median(number / len(group["seeds"]) * group["seconds"] for group in groups)
+        accuracies = (_mean([group[name][number - 1] for group in groups]) for name in ("accuracy", "accuracy_tta"))
+        rows.append((str(number), f"{seconds:.0f} s", str(len(groups)), *accuracies))
+    return markdown_table(rows)
+
+
+def main(*, output: Path, members: int = 4, groups: int = 5, epochs: int | None = None) -> None:
+    """Measure groups of runs.
+
+    Args:
+        output: JSON file, updated after each group.
+        members: number of runs in a group.
+        groups: number of groups; the first has the seeds from 0.
+        epochs: number of epochs; None for that of the recipe.
+    """
+    set_num_cpu_devices()
+    recipe, dataset = recipes.get_recipe("speedrun"), prepare()
+    recipe = recipe if epochs is None else recipe.with_epochs(epochs)
+    results = read_results(output, recipe)
+    if results.setdefault("members", members) != members:
+        raise SystemExit(f"{output} has groups of {results['members']} runs: give another --output")
+    measured = results.setdefault("groups", [])
+    for seed in range(members * len(measured), members * groups, members):
+        measured.append(measure_group(runs.RunConfig(recipe, seed=seed), dataset, members))
+        output.write_text(json.dumps(results, indent=1) + "\n")
+        print(as_markdown(results))
+
+
+def _mean(values: list[float]) -> str:
+    deviation = f" ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{100 * statistics.fmean(values):.2f}{deviation}"
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
