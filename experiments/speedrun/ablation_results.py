@@ -19,13 +19,14 @@ ALL_INGREDIENTS = "all ingredients"
 
 
 class Difference(NamedTuple):
-    """The mean of the differences of the same seeds, and its standard error."""
+    """The mean of the differences of the same seeds, and its standard error (NaN with one seed)."""
 
     mean: float
     error: float
 
     def __str__(self) -> str:
-        return f"{self.mean:+.2f} ± {self.error:.2f}".replace("-", "\N{MINUS SIGN}").replace(" ", "\N{NO-BREAK SPACE}")
+        error = "" if math.isnan(self.error) else f" ± {self.error:.2f}"
+        return f"{self.mean:+.2f}{error}".replace("-", "\N{MINUS SIGN}").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 class Comparison(NamedTuple):
@@ -106,13 +107,13 @@ def main(results: Path, figure: Path, /) -> None:
     left.legend(fontsize=9)
     right.barh(heights, [each.time_ratio - 1 for each in found], left=1, color="tab:gray")
     right.axvline(1, color="gray", linewidth=1)
-    right.set_xlabel("time, multiple of the recipe's")
+    right.set_xlabel("time, ratio")
     left.set_yticks(heights, names)
     drawn.savefig(figure, dpi=90)
 
 
 def _difference(values: list[float]) -> Difference:
-    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return Difference(statistics.fmean(values), error)
 
 
