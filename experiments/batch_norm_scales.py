@@ -23,7 +23,7 @@ from jaxcnn.platform import (
     find_devices,
     software_versions,
 )
-from jaxcnn.runs import RunConfig
+from jaxcnn.runs import RunConfig, initial_state
 
 NORMS = {"U(0, 1)": layers.uniform_scale_batch_norm, "1": layers.library_batch_norm}
 
@@ -33,7 +33,7 @@ def losses(name: str, gamma: str, seed: int, dataset: data.Dataset, num_epochs: 
     recipe = recipes.RECIPES[name]
     model = recipe.model.clone(norm=NORMS[gamma])
     config = RunConfig(replace(recipe, model=model, num_epochs=num_epochs), seed=seed)
-    state = config.initial_state(len(dataset.train), dataset.num_classes, dataset.image_shape[2])
+    state = initial_state(config, len(dataset.train), dataset.num_classes, dataset.image_shape[2])
     epochs = training.fit(state, dataset, num_epochs=num_epochs, batch_size=recipe.batch_size)
     return [epoch.train_loss for epoch in epochs]
 

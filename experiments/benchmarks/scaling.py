@@ -77,7 +77,7 @@ def medians(
     )
     config = runs.RunConfig(recipe)
     states = [
-        replace(config, seed=seed).initial_state(len(dataset.train_images), dataset.num_classes, 1)
+        runs.initial_state(replace(config, seed=seed), len(dataset.train_images), dataset.num_classes, 1)
         for seed in range(max(NUM_MEMBERS))
     ]
     devices = jax.devices()

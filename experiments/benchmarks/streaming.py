@@ -70,7 +70,7 @@ def timed(recipe: Recipe, source: str, steps: int, repeats: int) -> dict[str, An
     assert isinstance(resident, data.Dataset)
     ways = {"resident": resident, "streamed from memory": resident.streamed(), "streamed from disk": stored}
     config = runs.RunConfig(recipe)
-    state = config.initial_state(steps * recipe.batch_size, resident.num_classes, resident.image_shape[2])
+    state = runs.initial_state(config, steps * recipe.batch_size, resident.num_classes, resident.image_shape[2])
     rates: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(repeats):
         for way, dataset in ways.items():

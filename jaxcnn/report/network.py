@@ -12,7 +12,7 @@ from jaxcnn.models import summarize
 from jaxcnn.report import figures
 from jaxcnn.report.rendering import embed_figure
 from jaxcnn.report.tables import HtmlTable
-from jaxcnn.runs import TrainedRun
+from jaxcnn.runs import TrainedRun, make_model
 from jaxcnn.training import activations
 
 _MAX_MAPS = 8  # one row each
@@ -41,7 +41,7 @@ def describe_network(run: TrainedRun, dataset: Dataset | StreamedDataset, class_
 def _layers(run: TrainedRun) -> HtmlTable:
     size, (*_, channels) = run.config.recipe.image_size, run.config.data.image_shape
     image_shape = (size, size, channels)
-    layers = summarize(run.config.make_model(len(run.config.data.class_names), image_shape), image_shape)
+    layers = summarize(make_model(run.config, len(run.config.data.class_names), image_shape), image_shape)
     rows = [
         (layer.name, "x".join(map(str, layer.output_shape)), f"{layer.num_parameters:,}", f"{layer.flops:,}")
         for layer in layers

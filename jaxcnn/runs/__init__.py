@@ -11,6 +11,7 @@ from jaxcnn.runs.opened import Split, TrainedRun, find_runs, load_common_data, l
 from jaxcnn.runs.range_test import find_learning_rate
 from jaxcnn.runs.records import check_same_config, flatten_config, read_config, read_metrics, read_summary
 from jaxcnn.runs.run import Run
+from jaxcnn.runs.states import initial_state, make_model
 from jaxcnn.runs.stopping import StopSignals
 from jaxcnn.runs.sweep import sweep
 from jaxcnn.runs.training import train, train_ensemble
@@ -38,9 +39,11 @@ __all__ = [
     "find_learning_rate",
     "find_runs",
     "flatten_config",
+    "initial_state",
     "load_common_data",
     "load_data",
     "lock_directory",
+    "make_model",
     "open_run_or_ensemble",
     "open_runs",
     "pair_rows",

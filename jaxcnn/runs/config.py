@@ -2,25 +2,20 @@
 
 import logging
 import math
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from flax import linen as nn
 
-from jaxcnn.data import Dataset, Normalization, StreamedDataset, names_other_data
+from jaxcnn.data import Dataset, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError, list_differences
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, get_recipe
 from jaxcnn.runs.data_spec import ARRAYS, FASHION_MNIST, DataSpec, normalize_names
 from jaxcnn.runs.initialization import InitFrom
 from jaxcnn.runs.records import SELECTION
-from jaxcnn.training import TrainState, create_train_state
-from jaxcnn.training.freezing import check_patterns, freeze_apply
 
 _LOGGER = logging.getLogger(__name__)
 _MIN_RATE, _MAX_RATE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
@@ -267,84 +262,6 @@ class RunConfig:
                     "load it with recipes.get_recipe('FILE.py:ATTRIBUTE')",
                     error,
                 )
-
-    def make_model(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-        """The recipe's network for `num_classes` classes, computing in the run's type."""
-        model = self.recipe.model
-        wanted = {"dtype": self.dtype, "num_classes": num_classes}
-        known = {field.name for field in fields(model)}
-        if "dtype" not in known and self.dtype != "float32":
-            raise InputError(
-                f"--dtype {self.dtype}: {type(model).__name__} has no field dtype; use float32, or add the field"
-            )
-        if "num_classes" not in known:
-            init = partial(model.init_with_output, train=False)
-            logits, _ = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, *image_shape), jnp.float32))
-            if logits.shape != (1, num_classes):
-                raise InputError(
-                    f"{type(model).__name__} has {logits.shape[-1]} outputs for {num_classes} classes: add a field "
-                    "num_classes to it, or use data with as many classes"
-                )
-        return model.clone(**{name: value for name, value in wanted.items() if name in known})
-
-    def initial_state(self, num_examples: int, num_classes: int, channels: int) -> TrainState:
-        """The state before the first step, for data with these numbers of images, classes and channels."""
-        recipe = self.recipe
-        image_shape = (recipe.image_size, recipe.image_size, channels)
-        model = self.make_model(num_classes, image_shape)
-        optimizer = recipe.make_optimizer(num_examples)
-        state = create_train_state(model, optimizer, jax.random.key(self.seed), image_shape)
-        state = state.replace(params=recipe.initialize(state.params))
-        if recipe.normalization == "train":
-            raise InputError("normalization 'train': call recipe.resolve first, which reads the training images")
-        if isinstance(recipe.normalization, Normalization):
-            state = state.with_normalization(recipe.normalization)
-        if self.init_from is not None and self.init_from.variables is not None:
-            variables, _ = self.init_from.transfer(state.variables, num_classes)
-            state = state.replace(**variables, opt_state=optimizer.init(variables["params"]))
-        if recipe.freeze:
-            try:
-                check_patterns(recipe.freeze, state.params)
-            except InputError as error:
-                raise InputError(f"--{error}") from error
-            state = state.replace(apply_fn=freeze_apply(state.apply_fn, recipe.freeze))
-        return state if recipe.ema_decay is None else state.with_ema(recipe.ema_decay)
-
-    def check_initial_state(self, num_examples: int, num_classes: int, channels: int) -> None:
-        """Check that the weights that the run starts from fit the network, and that its frozen layers exist.
-
-        Raises:
-            InputError: if they do not.
-        """
-        if self.init_from is not None or self.recipe.freeze:
-            jax.eval_shape(lambda: self.initial_state(num_examples, num_classes, channels).params)
-
-    def inject_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
-        """`state` with the learning rate in it, so that runs at other rates can be members of its ensemble."""
-        rate = jnp.float32(self.recipe.learning_rate)
-        return state.replace(
-            tx=self.recipe.make_optimizer(num_examples, inject_learning_rate=True),
-            opt_state=optax.InjectStatefulHyperparamsState(state.step, {"learning_rate": rate}, {}, state.opt_state),
-        )
-
-    def extract_learning_rate(self, state: TrainState, num_examples: int) -> TrainState:
-        """The inverse of `inject_learning_rate`."""
-        rated = state.opt_state
-        assert isinstance(rated, optax.InjectStatefulHyperparamsState)
-        return state.replace(tx=self.recipe.make_optimizer(num_examples), opt_state=rated.inner_state)
-
-    def zeros_state(self, num_examples: int, num_classes: int, channels: int) -> TrainState:
-        """A state with the same shapes and types, all zeros; it is made without running the network."""
-        fixed = {}
-
-        def parts() -> dict[str, Any]:
-            state = self.initial_state(num_examples, num_classes, channels)
-            fixed.update(apply_fn=state.apply_fn, tx=state.tx, ema_decay=state.ema_decay)
-            return {name: getattr(state, name) for name in ("step", "params", "batch_stats", "opt_state", "ema")}
-
-        abstract = jax.eval_shape(parts)
-        zeros = jax.tree.map(lambda leaf: jnp.asarray(np.zeros(leaf.shape, leaf.dtype)), abstract)
-        return TrainState(**zeros, **fixed, key=jax.random.key(self.seed))
 
 
 def _recipe_of(config: dict[str, Any]) -> Recipe:

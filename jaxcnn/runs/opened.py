@@ -17,6 +17,7 @@ from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.data_spec import ARRAYS
 from jaxcnn.runs.evaluation import Evaluation
 from jaxcnn.runs.records import read_config, read_metrics, read_summary
+from jaxcnn.runs.states import zeros_state
 from jaxcnn.training import Checkpointer, EpochResult, TrainState, best_epoch, predict
 from jaxcnn.words import count_of
 
@@ -175,7 +176,7 @@ class TrainedRun:
             with Checkpointer(path / "checkpoints") as checkpoints, jax.default_prng_impl(prng_impl):
                 if not checkpoints.steps():
                     raise missing
-                zeros = config.zeros_state(_NUM_EXAMPLES, len(config.data.class_names), config.data.image_shape[2])
+                zeros = zeros_state(config, _NUM_EXAMPLES, len(config.data.class_names), config.data.image_shape[2])
                 state, metadata = checkpoints.resume(zeros)
                 if best:
                     state, metadata = _resume_best(path, checkpoints, zeros, metadata)

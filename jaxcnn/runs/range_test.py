@@ -10,6 +10,7 @@ from jaxcnn.data import Dataset, StreamedDataset
 from jaxcnn.errors import DivergedError, InputError
 from jaxcnn.platform import find_devices
 from jaxcnn.runs.config import RunConfig
+from jaxcnn.runs.states import initial_state, inject_learning_rate
 from jaxcnn.training import RangeTest, choose_placement, range_test, stack_members
 
 _MIN_STEPS = 10
@@ -62,7 +63,7 @@ def find_learning_rate(
     recipe = replace(recipe, learning_rate=min_rate, schedule="constant", schedule_options={}, warmup_epochs=0.0)
     configs = [replace(config, recipe=recipe, seed=config.seed + number) for number in range(num_seeds)]
     with jax.default_device(devices[0]):
-        state = stack_members([each.inject_learning_rate(each.initial_state(*sizes), sizes[0]) for each in configs])
+        state = stack_members([inject_learning_rate(each, initial_state(each, *sizes), sizes[0]) for each in configs])
         options = recipe.fit_options()
         placement = choose_placement(state, options.input_shape(dataset.image_shape), devices)
         rates = np.geomspace(min_rate, max_rate, num_steps)

@@ -20,6 +20,7 @@ from jaxcnn.runs.data_spec import data_sha256
 from jaxcnn.runs.directory import RunDirectory
 from jaxcnn.runs.interval import Interval
 from jaxcnn.runs.run import Run, all_finite
+from jaxcnn.runs.states import check_initial_state, extract_learning_rate, initial_state, inject_learning_rate
 from jaxcnn.runs.stopping import StopSignals
 from jaxcnn.runs.writer import Setup, Writer
 from jaxcnn.training import (
@@ -70,7 +71,7 @@ class Session:
         first.check_steps(num_examples)
         first.check_augmentation(self.dataset.image_shape)
         shape = num_examples, self.dataset.num_classes, self.dataset.image_shape[2]
-        first.check_initial_state(*shape)
+        check_initial_state(first, *shape)
         first.warn_if_not_portable()
         contents = {"data_sha256": data_sha256(whole)}
         runs: list[Run] = []
@@ -85,7 +86,7 @@ class Session:
                         for config, directory in zip(configs.values(), directories, strict=True):
                             checkpoints = Checkpointer(directory.checkpoints, cleanup_tmp=True)
                             opened.enter_context(checkpoints)
-                            state = config.initial_state(*shape)
+                            state = initial_state(config, *shape)
                             runs.append(Run(config, directory, checkpoints, self.single.shard_state(state)))
                         groups = _resume(runs)
                         self._log_initialization(runs)
@@ -155,7 +156,7 @@ class Session:
                 of_run = result.member(number)
                 state = of_run.state
                 if placement.has_members:
-                    state = run.config.extract_learning_rate(state, num_examples)
+                    state = extract_learning_rate(run.config, state, num_examples)
                     of_run = of_run.replace(state=state)
                 if self.keep_going or all_finite(state):
                     run.record(of_run, seconds if isinstance(result, ChunkResult) else float(of_run.seconds))
@@ -178,7 +179,7 @@ class Session:
         if len(runs) == 1:
             return runs[0].state, runs[0].step_metrics, self.single
         num_examples, channels = len(self.dataset.train), self.dataset.image_shape[2]
-        state = stack_members([run.config.inject_learning_rate(run.state, num_examples) for run in runs])
+        state = stack_members([inject_learning_rate(run.config, run.state, num_examples) for run in runs])
         size = runs[0].config.recipe.image_size
         placement = choose_placement(state, (size, size, channels), self.devices)
         metrics = [run.step_metrics for run in runs if run.step_metrics is not None]

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from jaxcnn import cli, data, runs
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import MODERN_RECIPES
-from jaxcnn.runs import InitFrom, RunConfig, TrainedRun, sweep
+from jaxcnn.runs import InitFrom, RunConfig, TrainedRun, initial_state, sweep
 from jaxcnn.training import Checkpointer
 
 pytestmark = pytest.mark.usefixtures("restore_log_levels")
@@ -72,11 +72,11 @@ def cut_back(path):
 
 def test_a_run_starts_from_the_weights_and_a_new_head(init_from):
     config = RunConfig(FROZEN, init_from=init_from)
-    own = RunConfig(FROZEN).initial_state(100, 3, 1)
-    state = config.initial_state(100, 3, 1)
+    own = initial_state(RunConfig(FROZEN), 100, 3, 1)
+    state = initial_state(config, 100, 3, 1)
     assert_same_layers(state.variables, init_from.variables, set(state.params) - {"dense3"})
     assert_same_layers(state.variables, own.variables, {"dense3"})
-    jax.tree.map(np.testing.assert_array_equal, config.initial_state(100, 10, 1).variables, init_from.variables)
+    jax.tree.map(np.testing.assert_array_equal, initial_state(config, 100, 10, 1).variables, init_from.variables)
 
 
 def test_frozen_layers_stay_and_the_others_train(shoes, init_from, tmp_path, caplog):
@@ -84,7 +84,7 @@ def test_frozen_layers_stay_and_the_others_train(shoes, init_from, tmp_path, cap
     with caplog.at_level(logging.INFO, "jaxcnn"):
         runs.train(config, shoes, tmp_path / "run")
     assert f"weights from {init_from.source}; the head (dense3) is new, for 3 classes" in caplog.messages
-    state, initial = TrainedRun.open(tmp_path / "run").state, config.initial_state(100, 3, 1)
+    state, initial = TrainedRun.open(tmp_path / "run").state, initial_state(config, 100, 3, 1)
     assert_same_layers(state.variables, init_from.variables)
     assert not np.array_equal(state.params["dense1"]["kernel"], initial.params["dense1"]["kernel"])
     assert not np.array_equal(state.batch_stats["norm3"]["mean"], initial.batch_stats["norm3"]["mean"])

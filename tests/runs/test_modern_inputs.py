@@ -13,7 +13,7 @@ from jaxcnn import cli, runs
 from jaxcnn.data import Augmentation, CutMix, Mixup, Normalization, OneOf, balanced_class_weights
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import RECIPES
-from jaxcnn.runs import RunConfig, TrainedRun, sweep
+from jaxcnn.runs import RunConfig, TrainedRun, initial_state, sweep
 from jaxcnn.training import Checkpointer
 
 pytestmark = pytest.mark.usefixtures("restore_log_levels")
@@ -69,11 +69,11 @@ def test_predictions_and_exports_normalize_their_images(sample, mixed, tmp_path)
 
 def test_unresolved_settings_raise(sample):
     with pytest.raises(InputError, match=r"normalization 'train': call recipe\.resolve first"):
-        CONFIG.initial_state(512, 10, 1)
+        initial_state(CONFIG, 512, 10, 1)
     with pytest.raises(InputError, match="class_weights 'balanced': call resolve first"):
         CONFIG.recipe.fit_options()
     resolved = replace(CONFIG, recipe=CONFIG.recipe.resolve(sample.train, 10, 1))
-    assert resolved.initial_state(512, 10, 1).apply_fn is not CONFIG.recipe.model.apply
+    assert initial_state(resolved, 512, 10, 1).apply_fn is not CONFIG.recipe.model.apply
     assert len(resolved.recipe.fit_options().class_weights) == 10
 
 
