@@ -26,7 +26,7 @@ _ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm",
 _LATER = ("accumulate", "ema_decay", "mixing", "normalization", "class_weights", "freeze")
 """Settings that older records lack. Records leave them out if they have the default."""
 
-_TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "filter_muon": "Muon"}
+_TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 _SCHEDULES = {"constant": "at", "linear": "falling linearly from", "one_cycle": "in one cycle up to"}
 
 
