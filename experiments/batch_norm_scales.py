@@ -16,6 +16,7 @@ import tyro
 from rich.console import Console
 
 from jaxcnn import data, layers, recipes, training
+from jaxcnn.files import write_file
 from jaxcnn.platform import (
     configure_malloc,
     describe_devices,
@@ -74,7 +75,7 @@ def main(
                     f"{name:12} gamma {gamma:7}  {_line(found[f'gamma {gamma}'][str(seed)])}", highlight=False
                 )
                 if output is not None:
-                    output.write_text(json.dumps(results, indent=1) + "\n")
+                    write_file(output, json.dumps(results, indent=1) + "\n")
         jax.clear_caches()
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import tyro
 
 from jaxcnn import data, recipes, runs
+from jaxcnn.files import write_file
 from jaxcnn.platform import (
     configure_malloc,
     describe_devices,
@@ -165,7 +166,7 @@ def main(parts: tyro.conf.Positional[tuple[str, ...]] = tuple(PARTS), /, *, outp
             measured = PARTS[part](dataset, Path(workdir))
         made = {"device": describe_devices(find_devices(None, 1)), "versions": software_versions()}
         found[part] = {"figures": measured, **made}
-        output.write_text(json.dumps(found, indent=1) + "\n")
+        write_file(output, json.dumps(found, indent=1) + "\n")
         print(json.dumps({part: measured}, indent=1))
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import tyro
 
 from jaxcnn import data, recipes, runs, writers
+from jaxcnn.files import write_file
 from jaxcnn.platform import (
     configure_malloc,
     describe_devices,
@@ -75,7 +76,7 @@ def main(
     for seed in seeds:
         epochs = runs.train(modern_config(seed), dataset, workdir / str(seed), writers=[writers.TerminalWriter()])
         found["resnet_modern"][str(seed)] = [epoch.as_json() for epoch in epochs]
-        output.write_text(json.dumps(found, indent=1) + "\n")
+        write_file(output, json.dumps(found, indent=1) + "\n")
         print(f"seed {seed}: test accuracy {epochs[-1].test_accuracy:.4f}, resnet {statistics.fmean(expected):.4f}")
 
 

@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxcnn import platform
+from jaxcnn.files import write_file
 from jaxcnn.recipes import RECIPES, get_recipe
 from jaxcnn.training import create_train_state, train_step
 from jaxcnn.training.compilation import known_options
@@ -225,7 +226,7 @@ def main(
         show(name, result, Console(width=160))
         results.setdefault("recipes", {})[name] = result
         if output:
-            output.write_text(json.dumps(results, indent=1) + "\n")
+            write_file(output, json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxcnn.data import FASHION_MNIST_CLASSES, Dataset
+from jaxcnn.files import write_file
 from jaxcnn.platform import configure_malloc
 from jaxcnn.recipes import RECIPES
 
@@ -495,7 +496,7 @@ def main(
                 "versions": software_versions()
                 | {package: metadata.version(package) for package in PEERS if find_spec(package)},
             }
-            output.write_text(json.dumps(results, indent=2) + "\n")
+            write_file(output, json.dumps(results, indent=2) + "\n")
     show({name: comparisons[name] for name in names}, chosen, flop_rate)
 
 

@@ -17,6 +17,7 @@ from flax import linen as nn
 from measure import measure, prepare, read_results, summarize
 
 from jaxcnn import data, layers, models, recipes, runs
+from jaxcnn.files import write_file
 
 VAL_FRACTION = 1 / 12
 """Share of the training images that are held out: 5,000."""
@@ -65,13 +66,16 @@ def main(*, output: Path, seeds: int = 5, epochs: int = 4, variants: tuple[str, 
     found = results.setdefault("variants", {})
     for seed in range(seeds):
         for name in variants:
-            variant = found.setdefault(name, {"runs": []})
+            changed = replace(recipe, **VARIANTS[name])
+            variant = found.setdefault(name, {"recipe": changed.settings(), "runs": []})
+            if variant["recipe"] != changed.settings():
+                raise SystemExit(f"{output} has other settings of the variant {name!r}: give another --output")
             if len(variant["runs"]) > seed:
                 continue
-            config = runs.RunConfig(replace(recipe, **VARIANTS[name]), seed=seed, val_fraction=VAL_FRACTION)
+            config = runs.RunConfig(changed, seed=seed, val_fraction=VAL_FRACTION)
             variant["runs"].append(measure(config, dataset))
             variant["summary"] = summarize(variant["runs"])
-            output.write_text(json.dumps(results, indent=1) + "\n")
+            write_file(output, json.dumps(results, indent=1) + "\n")
             print(json.dumps({name: variant["summary"]}))
 
 

@@ -12,10 +12,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tyro
 from measure import TTA, prepare, read_results
 
 from jaxcnn import data, recipes, runs, writers
+from jaxcnn.files import write_file
 from jaxcnn.platform import set_num_cpu_devices
 from jaxcnn.reproduction import markdown_table
 
@@ -29,17 +31,21 @@ def measure_group(config: runs.RunConfig, dataset: data.Dataset, members: int) -
     """
     with tempfile.TemporaryDirectory() as workdir:
         configs = runs.sweep(config, Path(workdir), learning_rates=[config.recipe.learning_rate], num_seeds=members)
-        epochs, *_ = runs.train_ensemble(configs, dataset, writers=[writers.TerminalWriter()])
+        results = runs.train_ensemble(configs, dataset, writers=[writers.TerminalWriter()])
         found: dict[str, Any] = {"seeds": [each.seed for each in configs.values()]}
         for name, views in (("accuracy", None), ("accuracy_tta", data.parse_views(TTA))):
-            opened = [runs.TrainedRun.open(path, views=views) for path in configs]
-            found[name] = [
-                runs.Ensemble(tuple(opened[:number])).evaluate(dataset).accuracy for number in range(1, members + 1)
-            ]
+            found[name] = _accuracies([runs.TrainedRun.open(path, views=views) for path in configs], dataset)
     num_images = members * len(dataset.train)
-    found["seconds"] = sum(num_images / float(epoch.images_per_second) for epoch in epochs)
-    found["compile_seconds"] = sum(float(epoch.compile_seconds) for epoch in epochs)
+    found["seconds"] = sum(num_images / float(epoch.images_per_second) for epoch in results[0])
+    found["compile_seconds"] = sum(float(epoch.compile_seconds) for epochs in results for epoch in epochs)
     return found
+
+
+def _accuracies(opened: list[runs.TrainedRun], dataset: data.Dataset) -> list[float]:
+    """The test accuracy of the first run, of the mean of the first two, and so on."""
+    evaluations = [run.evaluate(dataset) for run in opened]
+    sums = np.cumsum([each.probabilities for each in evaluations], axis=0)
+    return [float((total.argmax(-1) == evaluations[0].labels).mean()) for total in sums]
 
 
 def as_markdown(results: dict[str, Any]) -> str:
@@ -74,7 +80,7 @@ def main(*, output: Path, members: int = 4, groups: int = 5, epochs: int | None 
     measured = results.setdefault("groups", [])
     for seed in range(members * len(measured), members * groups, members):
         measured.append(measure_group(runs.RunConfig(recipe, seed=seed), dataset, members))
-        output.write_text(json.dumps(results, indent=1) + "\n")
+        write_file(output, json.dumps(results, indent=1) + "\n")
         print(as_markdown(results))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import tyro
 
 from jaxcnn import data, recipes, runs, writers
+from jaxcnn.files import write_file
 from jaxcnn.platform import (
     configure_malloc,
     describe_devices,
@@ -108,7 +109,7 @@ def main(name: str, /, *, output: Path, seeds: int = 20, epochs: int | None = No
     for seed in range(len(measured), seeds):
         measured.append(measure(runs.RunConfig(recipe, seed=seed), dataset))
         results["summary"] = summarize(measured)
-        output.write_text(json.dumps(results | {"runs": measured}, indent=1) + "\n")
+        write_file(output, json.dumps(results | {"runs": measured}, indent=1) + "\n")
         print(json.dumps(results["summary"]))
 
 

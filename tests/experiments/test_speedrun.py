@@ -76,6 +76,9 @@ def test_an_ablation_measures_validation_images(script, tiny, sample, tmp_path, 
         num_correct = run["accuracy"] * len(held_out)
         assert num_correct == pytest.approx(round(num_correct), abs=1e-6)
         assert variant["summary"]["seeds"] == 1
+    names["VARIANTS"]["no warm-up"] = {"warmup_epochs": 0.0, "label_smoothing": 0.5}
+    with pytest.raises(SystemExit, match=r"ablation.json has other settings of the variant 'no warm-up'"):
+        names["main"](output=output, seeds=2, epochs=1, variants=("no warm-up",))
 
 
 def test_each_run_is_in_one_group_of_averaged_runs(script, tiny, tmp_path, monkeypatch):
@@ -91,6 +94,7 @@ def test_each_run_is_in_one_group_of_averaged_runs(script, tiny, tmp_path, monke
     for metric in ("accuracy", "accuracy_tta"):
         assert results["groups"][0][metric][0] == run[metric]
         assert len(results["groups"][1][metric]) == 2
+    assert all(group["compile_seconds"] > 0 for group in results["groups"])
     header, _, *rows = names["as_markdown"](results).splitlines()
     assert header.startswith("| averaged runs | time | groups |")
     assert [row[:4] for row in rows] == ["| 1 ", "| 2 "]
