@@ -102,7 +102,8 @@ class RecipeOptions:
         Raises:
             InputError: if it refuses the arguments of --optimizer.
         """
-        params = {"kernel": jax.ShapeDtypeStruct((2, 2), jnp.float32), "bias": jax.ShapeDtypeStruct((2,), jnp.float32)}
+        shapes = {"convolution": (3, 3, 2, 2), "kernel": (2, 2), "bias": (2,)}
+        params = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
 
         def step(params: Any) -> Any:
             optimizer = optax.with_extra_args_support(recipe.make_optimizer())

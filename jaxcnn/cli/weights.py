@@ -42,7 +42,7 @@ def find_weights(source: Path, recipe: Recipe, paths: Iterable[Path]) -> runs.In
 def _recorded(place: str, paths: Iterable[Path]) -> runs.InitFrom | None:
     """The record of the weights in the settings of the runs in `paths`, if all of them have a checkpoint."""
     paths = list(paths)
-    if not all(any(path.glob("checkpoints/*")) for path in paths):
+    if not all(any(step.name.isdecimal() for step in path.glob("checkpoints/*")) for path in paths):
         return None
     found = {runs.RunConfig.from_json(runs.read_config(path)).init_from for path in paths}
     recorded = found.pop() if len(found) == 1 else None

@@ -10,11 +10,11 @@ from jaxcnn.recipes.muon import filter_muon
 from jaxcnn.recipes.optimizers import OPTIMIZERS, SCHEDULES
 from jaxcnn.recipes.recipe import Recipe, RecipeSource, ReferenceEpoch, setting_names
 from jaxcnn.recipes.reference import HOW_THE_RUNS_WERE_MADE, RECIPES, SOURCE
-from jaxcnn.recipes.registry import ALL_RECIPES, get_recipe, register_recipe
+from jaxcnn.recipes.registry import ALL_RECIPES, get_recipe, load_recipe, register_recipe
 from jaxcnn.recipes.speedrun import SPEEDRUN_RECIPES
 
 __all__ = [
     "ALL_RECIPES", "HOW_THE_RUNS_WERE_MADE", "MODERN_RECIPES", "OPTIMIZERS", "RECIPES", "SCHEDULES", "SOURCE",
-    "SPEEDRUN_RECIPES", "Recipe", "RecipeSource", "ReferenceEpoch", "filter_muon", "get_recipe", "register_recipe",
-    "setting_names",
+    "SPEEDRUN_RECIPES", "Recipe", "RecipeSource", "ReferenceEpoch", "filter_muon", "get_recipe", "load_recipe",
+    "register_recipe", "setting_names",
 ]  # fmt: skip

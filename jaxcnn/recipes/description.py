@@ -10,7 +10,8 @@ from typing import Any
 from flax import linen as nn
 
 _OF_THE_RUN = ("parent", "name", "dtype")  # fields of a module that the run sets, not the recipe
-# A config.json may come from an untrusted source, so it can name parts of networks only.
+# A config.json may come from an untrusted source, so here it can name parts of networks only. Its recipe in a file is
+# executed, if the file has the recorded SHA-256: see `load_recipe`.
 _MODULES = (
     "jaxcnn.models", "jaxcnn.layers", "jaxcnn.ops", "jaxcnn.data.augmentation", "jaxcnn.data.normalization",
     "flax.linen", "jax.nn", "jax.numpy", "jax._src.nn", "optax",

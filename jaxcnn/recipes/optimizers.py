@@ -5,7 +5,7 @@ import inspect
 import math
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -70,17 +70,23 @@ def find_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
     Raises:
         InputError: if no constructor of that name takes a learning rate. The message suggests similar names.
     """
-    if name in OPTIMIZERS:
-        return OPTIMIZERS[name]
-    modules = (optax, optax.contrib)
-    for module in modules:
-        found = getattr(module, name, None)
-        if callable(found) and "learning_rate" in inspect.signature(found).parameters:
-            return cast("Callable[..., optax.GradientTransformation]", found)
-    names = {entry for module in modules for entry in dir(module) if entry.islower()} - {name}
-    alike = difflib.get_close_matches(name, names, n=3)
+    constructors = _constructors_of_optax() | OPTIMIZERS
+    if name in constructors:
+        return constructors[name]
+    alike = difflib.get_close_matches(name, constructors, n=3)
     hint = f"did you mean {' or '.join(alike)}?" if alike else "expected one of optax, such as adam, adamw, sgd or lion"
     raise InputError(f"optimizer {name!r} is unknown: {hint}")
+
+
+@lru_cache
+def _constructors_of_optax() -> dict[str, Callable[..., optax.GradientTransformation]]:
+    """The functions of optax that take a learning rate, by name."""
+    found = {**vars(optax.contrib), **vars(optax)}
+    return {
+        name: function
+        for name, function in found.items()
+        if inspect.isfunction(function) and "learning_rate" in inspect.signature(function).parameters
+    }
 
 
 def check_schedule(name: str) -> None:
@@ -106,9 +112,15 @@ def make_schedule(name: str, options: FrozenDict[str, Any], num_steps: int, warm
 
     Returns:
         The schedule, or None for a constant rate.
+
+    Raises:
+        InputError: if the schedule does not accept one of the options.
     """
     make = SCHEDULES[name]
-    schedule = None if make is None else make(max(1, num_steps - warmup_steps), **options)
+    try:
+        schedule = None if make is None else make(max(1, num_steps - warmup_steps), **options)
+    except TypeError as error:
+        raise InputError(f"schedule_options {dict(options)}: the schedule {name} refuses them ({error})") from error
     if not warmup_steps:
         return schedule
     warmup = optax.linear_schedule(0.0, 1.0, warmup_steps)

@@ -1,6 +1,7 @@
 """Recipes: the network, the image size, the hyperparameters and the book's figures of an experiment."""
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, partial
@@ -26,6 +27,7 @@ _ABOUT = ("title", "section", "reference_shapes", "reference", "reference_norm",
 _LATER = ("accumulate", "ema_decay", "mixing", "normalization", "class_weights", "freeze")
 """Settings that older records lack. Records leave them out if they have the default."""
 
+_COUNTS = ("image_size", "batch_size", "num_epochs", "accumulate")
 _TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 _SCHEDULES = {"constant": "at", "linear": "falling linearly from", "one_cycle": "in one cycle up to"}
 
@@ -161,8 +163,14 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", check_metrics(self.metrics))
+        for name in _COUNTS:
+            try:
+                object.__setattr__(self, name, operator.index(getattr(self, name)))
+            except TypeError as error:
+                raise InputError(f"{name} {getattr(self, name)!r}: expected an integer") from error
         for name in ("optimizer_options", "schedule_options"):
-            object.__setattr__(self, name, FrozenDict(getattr(self, name)))
+            options = {key: _as_tuple(value) for key, value in getattr(self, name).items()}
+            object.__setattr__(self, name, FrozenDict(options))
         if isinstance(self.freeze, str):
             raise InputError(f"freeze {self.freeze!r}: expected a tuple of patterns, such as ('conv*',)")
         object.__setattr__(self, "freeze", tuple(sorted(set(self.freeze))))
@@ -265,7 +273,7 @@ class Recipe:
         words += [f"{name} {value}" for name, value in self.optimizer_options.items() if usual.get(name) != value]
         if self.warmup_epochs:
             words.append(f"warm-up {count_of(self.warmup_epochs, 'epoch')}")
-        if self.weight_decay:
+        if self.weight_decay and "weight_decay" not in self.optimizer_options:
             words.append(f"weight decay {self.weight_decay:g}")
         if self.clip_norm is not None:
             words.append(f"gradients clipped to {self.clip_norm:g}")
@@ -384,6 +392,10 @@ class Recipe:
 def setting_names() -> list[str]:
     """The fields of a recipe that determine the results of a run."""
     return [field.name for field in fields(Recipe) if field.name not in (*_ABOUT, "name", "source")]
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 @lru_cache

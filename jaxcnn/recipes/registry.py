@@ -55,11 +55,35 @@ def get_recipe(name: str) -> Recipe:
     return ALL_RECIPES[name]
 
 
+def load_recipe(source: RecipeSource) -> Recipe:
+    """Load a recipe from the place where it was found before. A changed file is not executed.
+
+    Raises:
+        InputError: if the place has no such recipe, or its file has another SHA-256.
+    """
+    path = Path(source.place)
+    if path.suffix == ".py" and path.is_file():
+        _check_sha256(source, _sha256(path))
+    recipe = _load(str(source))
+    assert recipe.source is not None
+    _check_sha256(source, recipe.source.sha256)
+    return recipe
+
+
+def _check_sha256(source: RecipeSource, sha256: str) -> None:
+    if source.sha256 != sha256:
+        raise InputError(
+            f"{source.place} has changed since the run (its SHA-256 began with {source.sha256[:8]}): restore it"
+        )
+
+
 def _load(name: str) -> Recipe:
     """Load the recipe at FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE."""
     place, _, attribute = name.rpartition(":")
     if place.endswith(".py"):
         place = str(expand_path(place).absolute())
+    elif not all(part.isidentifier() for part in place.split(".")):
+        raise InputError(f"recipe {name!r}: expected FILE.py:ATTRIBUTE or PACKAGE.MODULE:ATTRIBUTE")
     module = _run_file(Path(place)) if place.endswith(".py") else _import(place)
     recipe = getattr(module, attribute, None)
     if not isinstance(recipe, Recipe):
@@ -68,8 +92,11 @@ def _load(name: str) -> Recipe:
             f"{place} has no recipe called {attribute!r}: it has {', '.join(there) or 'none'}; give FILE.py:ATTRIBUTE"
         )
     assert module.__file__ is not None
-    digest = hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()
-    return replace(recipe, source=RecipeSource(place, attribute, digest))
+    return replace(recipe, source=RecipeSource(place, attribute, _sha256(Path(module.__file__))))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _run_file(path: Path) -> ModuleType:
@@ -91,15 +118,16 @@ def _run_file(path: Path) -> ModuleType:
 
 
 def _import(name: str) -> ModuleType:
-    """Import the module called `name`, of a package or in the working directory."""
+    """Import the module called `name`."""
     try:
         module = importlib.import_module(name)
-    except ImportError as error:
+    except Exception as error:  # the module may raise any exception
         raise InputError(
-            f"{name} cannot be imported ({error}): give PACKAGE.MODULE:ATTRIBUTE or FILE.py:ATTRIBUTE"
+            f"{name} cannot be imported ({type(error).__name__}: {error}): give PACKAGE.MODULE:ATTRIBUTE or "
+            "FILE.py:ATTRIBUTE"
         ) from error
-    if module.__file__ is None:
-        raise InputError(f"{name} is a folder without __init__.py: give a module in it")
+    if getattr(module, "__file__", None) is None:
+        raise InputError(f"{name} has no file: give PACKAGE.MODULE:ATTRIBUTE or FILE.py:ATTRIBUTE")
     return module
 
 

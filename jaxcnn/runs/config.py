@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxcnn.data import Dataset, StreamedDataset, names_other_data
 from jaxcnn.errors import InputError, list_differences
-from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, get_recipe
+from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, RecipeSource, get_recipe, load_recipe
 from jaxcnn.runs.data_spec import ARRAYS, FASHION_MNIST, DataSpec, normalize_names
 from jaxcnn.runs.initialization import InitFrom
 from jaxcnn.runs.records import SELECTION
@@ -219,11 +219,11 @@ class RunConfig:
                     None if counts is None else tuple(map(int, counts)),
                     config.get("data_sha256"),
                 )
+            return cls(recipe, **others)
         except InputError:
             raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"these are not the settings of a run ({error})") from error
-        return cls(recipe, **others)
 
     def check_augmentation(self, image_shape: tuple[int, int, int]) -> None:
         """Check that the augmentation can change images of this shape.
@@ -273,9 +273,5 @@ def _recipe_of(config: dict[str, Any]) -> Recipe:
     if (source := config.get("source")) is None:
         name = config["recipe"]
         return ALL_RECIPES[name].with_settings(config) if name in ALL_RECIPES else Recipe.from_settings(config)
-    recipe = get_recipe(f"{source['place']}:{source['attribute']}")
-    if recipe.source is None or recipe.source.sha256 != source["sha256"]:
-        raise InputError(
-            f"{source['place']} has changed since the run (its SHA-256 began with {source['sha256'][:8]}): restore it"
-        )
+    recipe = load_recipe(RecipeSource(**{name: str(source[name]) for name in ("place", "attribute", "sha256")}))
     return recipe.with_settings({name: value for name, value in config.items() if name != "model"})

@@ -22,6 +22,7 @@ SELECTION = {"val_fraction": None, "val_seed": 0, "patience": None, "until": Non
 """Settings of validation and early stopping with their defaults. They are recorded if they differ from these."""
 
 _CLASSES = "data class_names"
+_VAL = "data_sha256 val"
 _NOT_COMPARED = {"source place", "data source", "init_from source"}  # files can be moved; their SHA-256 is compared
 _OPTIONS = {
     "num_epochs": "--epochs",
@@ -33,7 +34,8 @@ _OPTIONS = {
         for name in ("batch_size", "learning_rate", "seed", "limit", "dtype", "accumulate", *SELECTION)
     },
     "matmul_precision": "JAX_DEFAULT_MATMUL_PRECISION",
-    **{f"data_sha256 {part}": "--data with SHA-256" for part in ("sample", "all", "val")},
+    **{f"data_sha256 {part}": "--data with SHA-256" for part in ("sample", "all")},
+    _VAL: "--data with validation images of SHA-256",
 }
 """The option or variable for an entry of the settings. Other entries belong to the recipe or to JAX."""
 
@@ -50,7 +52,8 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not a run: give a directory that jaxcnn train has made") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path / 'config.json'} cannot be read ({error}): give another directory") from error
-    if not (isinstance(config, dict) and isinstance(config.get("format"), int)):
+    is_record = isinstance(config, dict) and isinstance(config.get("format"), int)
+    if not (is_record and isinstance(config.get("jax", {}), dict)):
         raise InputError(f"{path / 'config.json'} does not describe a run: give another directory")
     if config["format"] > FORMAT:
         raise InputError(
@@ -110,8 +113,12 @@ def check_same_config(path: Path, config: dict[str, Any]) -> bool:
             "settings: it can be evaluated, reported on and exported, but not resumed; give another directory"
         )
     keys = [key for key in {**found, **config} if found.get(key) != config.get(key) and key not in _NOT_COMPARED]
+    has_digests = "data_sha256 sample" in found and "data_sha256 sample" in config
     one_sided = [
-        key for key in keys if key.startswith(("jax", "data_sha256")) and None in (found.get(key), config.get(key))
+        key
+        for key in keys
+        if key.startswith(("jax", "data_sha256")) and None in (found.get(key), config.get(key))
+        if not (has_digests and key == _VAL)  # where others are recorded, it is absent if there is no validation split
     ]
     if unknown := [key for key in one_sided if key not in found]:
         _LOGGER.info(

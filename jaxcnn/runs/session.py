@@ -236,7 +236,8 @@ def _with_data(config: RunConfig, dataset: Dataset | StreamedDataset) -> RunConf
 def _resume(runs: Sequence[Run]) -> list[list[Run]]:
     """Resume all `runs`, and group those that are not finished by their step.
 
-    Runs that were saved together but interrupted apart go back to the newest step that all of them have.
+    Runs that were saved together but interrupted apart go back to the newest step that all of them have, by one
+    checkpoint at most.
     """
     for run in runs:
         run.resume()
@@ -245,7 +246,7 @@ def _resume(runs: Sequence[Run]) -> list[list[Run]]:
     while waiting:
         step = min(run.step for run in waiting)
         for run in waiting:
-            if run.step > step and step in run.checkpoints.steps():
+            if run.step > step and step in run.checkpoints.steps()[-2:]:
                 run.resume(max_step=step)
         groups.append([run for run in waiting if run.step == step])
         waiting = [run for run in waiting if run.step != step]

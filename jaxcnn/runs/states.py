@@ -82,13 +82,12 @@ def initial_state(config: RunConfig, num_examples: int, num_classes: int, channe
 
 
 def check_initial_state(config: RunConfig, num_examples: int, num_classes: int, channels: int) -> None:
-    """Check that the weights that the run starts from fit the network, and that its frozen layers exist.
+    """Check that the initial state can be made, without computing it.
 
     Raises:
-        InputError: if they do not.
+        InputError: as for `initial_state`.
     """
-    if config.init_from is not None or config.recipe.freeze:
-        jax.eval_shape(lambda: initial_state(config, num_examples, num_classes, channels).params)
+    jax.eval_shape(lambda: initial_state(config, num_examples, num_classes, channels).params)
 
 
 def zeros_state(config: RunConfig, num_examples: int, num_classes: int, channels: int) -> TrainState:

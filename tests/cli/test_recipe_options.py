@@ -69,6 +69,8 @@ def test_common_optimizers_train(sample_requests, tmp_path, name):
     ("options", "message"),
     [
         ({"optimizer": "adem"}, "optimizer 'adem' is unknown: did you mean adam"),
+        ({"optimizer": "Schedule"}, "optimizer 'Schedule' is unknown: did you mean schedule_free"),
+        ({"optimizer": "galore_adamw"}, "optimizer 'galore_adamw' is unknown: did you mean galore\\?"),
         ({"optimizer": "sgd:momentum"}, "--optimizer sgd:momentum: expected arguments as NAME=VALUE"),
         ({"optimizer": "sgd:momentum=high"}, "--optimizer sgd:momentum=high: expected arguments"),
         ({"optimizer": "sgd:momentum=true,decay=[1]"}, "expected arguments as NAME=VALUE"),
@@ -87,7 +89,7 @@ def test_invalid_values_raise(options, message):
         RecipeOptions(**options).change(get_recipe("lenet"))
 
 
-@pytest.mark.parametrize("name", ["sgd:momentun=0.9", "adam:b1=null", "muon:ns_coeffs=1"])
+@pytest.mark.parametrize("name", ["sgd:momentun=0.9", "adam:b1=null", "muon:ns_coeffs=1", "filter_muon:ns_steps=2.5"])
 def test_an_optimizer_that_refuses_its_arguments_raises(name):
     options = RecipeOptions(optimizer=name)
     with pytest.raises(InputError, match=f"optimizer {name.partition(':')[0]}"):

@@ -1,5 +1,7 @@
 """Optimizers and schedules by name, combined by a recipe."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -148,3 +150,36 @@ def test_an_unknown_optimizer_option_raises():
         InputError, match=r"optimizer sgd: .*'momentun'.*; its options are accumulator_dtype, momentum, nesterov$"
     ):
         recipe.make_optimizer(NUM_EXAMPLES)
+
+
+def test_an_unknown_schedule_option_raises():
+    recipe = replace(RECIPE, schedule="step", schedule_options={"ate": (0.5,)})
+    with pytest.raises(
+        InputError, match=r"schedule_options {'ate': \(0.5,\)}: the schedule step refuses them \(.*'ate'"
+    ):
+        recipe.make_optimizer(NUM_EXAMPLES)
+
+
+def test_a_list_in_the_options_is_like_a_tuple():
+    recipe = replace(RECIPE, schedule="step", schedule_options={"at": [0.3, 0.6]})
+    assert recipe == replace(recipe, schedule_options={"at": (0.3, 0.6)})
+    assert recipe.learning_rate_at(59, 60_000) == pytest.approx(recipe.learning_rate)
+
+
+def test_counts_are_integers_without_type_checks_too():
+    """Another process does not have the type checks of the tests."""
+    program = """if True:
+        import numpy as np
+        from jaxcnn import models, recipes
+        print(type(recipes.Recipe("mine", models.LeNet(), 28, 0.1, batch_size=np.int64(64)).batch_size))
+        for change in ({"image_size": 28.5}, {"batch_size": 256 / 2}, {"num_epochs": "5"}):
+            try:
+                recipes.Recipe("mine", models.LeNet(), **{"image_size": 28, "learning_rate": 0.1, **change})
+            except ValueError as error:
+                print(error)
+    """
+    out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert out.splitlines() == [
+        "<class 'int'>", "image_size 28.5: expected an integer", "batch_size 128.0: expected an integer",
+        "num_epochs '5': expected an integer",
+    ]  # fmt: skip

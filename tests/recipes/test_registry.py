@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from jaxcnn import InputError
-from jaxcnn.recipes import ALL_RECIPES, RECIPES, get_recipe, register_recipe
+from jaxcnn.recipes import ALL_RECIPES, RECIPES, get_recipe, load_recipe, register_recipe
 
 FILE = """
 from jaxcnn.models import LeNet
@@ -74,8 +74,31 @@ def test_a_file_without_the_recipe_raises(file, text, name, message):
 def test_a_missing_file_or_module_raises(tmp_path):
     with pytest.raises(InputError, match="does not exist: give the file of a recipe as FILE"):
         get_recipe(f"{tmp_path / 'nowhere.py'}:recipe")
-    with pytest.raises(InputError, match=r"no_such_package.recipes cannot be imported \(No module named 'no_such"):
+    with pytest.raises(InputError, match=r"no_such_package.recipes cannot be imported \(ModuleNotFound"):
         get_recipe("no_such_package.recipes:recipe")
+
+
+@pytest.mark.parametrize("name", ["./tiny:recipe", ":recipe", "..:recipe", "folder/tiny:recipe"])
+def test_a_name_that_is_neither_a_file_nor_a_module_raises(name):
+    with pytest.raises(InputError, match=r"recipe '.*:recipe': expected FILE.py:ATTRIBUTE or PACKAGE.MODULE"):
+        get_recipe(name)
+
+
+def test_a_module_without_a_file_or_with_an_error_raises(file, monkeypatch):
+    with pytest.raises(InputError, match="sys has no file"):
+        get_recipe("sys:recipe")
+    (file.parent / "broken_module.py").write_text("recipe = (\n")
+    monkeypatch.syspath_prepend(file.parent)
+    with pytest.raises(InputError, match=r"broken_module cannot be imported \(SyntaxError"):
+        get_recipe("broken_module:recipe")
+
+
+def test_a_changed_file_is_not_executed(file):
+    source = get_recipe(f"{file}:recipe").source
+    assert load_recipe(source).source == source
+    file.write_text("raise RuntimeError")
+    with pytest.raises(InputError, match=r"tiny.py has changed since the run \(its SHA-256 began with"):
+        load_recipe(source)
 
 
 def test_a_registered_recipe_is_found_by_its_name(monkeypatch):

@@ -42,3 +42,12 @@ def test_names_in_another_unicode_form_are_the_same():
     stored = {"format": 2, **run.as_json()}
     stored["data"]["class_names"] = ["a", DECOMPOSED]  # of a run before names were composed
     assert RunConfig.from_json(stored).data == run.data
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"), [("limit", "all"), ("val_fraction", "0.1"), ("ema_decay", "high"), ("batch_size", 12.5)]
+)
+def test_a_damaged_setting_raises(entry, value):
+    stored = {"format": 2, **RunConfig(RECIPES["lenet"]).as_json(), entry: value}
+    with pytest.raises(InputError, match=rf"these are not the settings of a run|{entry} {value}: expected an integer"):
+        RunConfig.from_json(stored)

@@ -119,7 +119,9 @@ def test_a_network_that_does_not_fit_the_run_raises(own, change, options, messag
     assert train(*options) == 2
     err = capsys.readouterr().err
     assert message in err
+    assert "resumes it" not in err
     assert err.count("\n") == 1
+    assert not (own / "run").exists()
 
 
 def test_differences_are_named_by_their_options(own, capsys):

@@ -50,6 +50,18 @@ def test_unrecorded_settings_of_jax_and_data_are_noted(tmp_path, caplog):
     ]
 
 
+def test_a_validation_split_that_was_added_or_removed_is_refused(tmp_path):
+    without = {"data_sha256": {"sample": "a", "all": "b"}}
+    having = {"data_sha256": {"sample": "a", "all": "b", "val": "c"}}
+    for name, (there, here) in {"added": (without, having), "removed": (having, without)}.items():
+        with RunDirectory(tmp_path / name, there):
+            pass
+        with pytest.raises(
+            InputError, match=r"other settings: --data with validation images of SHA-256 (None|c) there"
+        ):
+            RunDirectory(tmp_path / name, here)
+
+
 def test_other_contents_are_refused_and_another_place_is_not(tmp_path, caplog):
     def config(source, sample, everything):
         return {"data": {"source": source}, "data_sha256": {"sample": sample, "all": everything}}
