@@ -145,7 +145,7 @@ def _first_part(box: str) -> str:
 
 
 def _help_command(args: list[str]) -> str:
-    command = args[:1] if args[:1] and args[0] in _COMMANDS else []
+    command = [*args[:1]] if args[:1] and args[0] in _COMMANDS else args[:2] if args[:2] == ["data", "prepare"] else []
     return " ".join(["jaxcnn", *command, "--help"])
 
 

@@ -13,10 +13,9 @@ from jaxcnn import recipes, runs
 from jaxcnn.cli.options import later, option, print_line
 from jaxcnn.cli.recipe_options import RecipeOptions
 from jaxcnn.cli.training import DataOptions, Dtype, Flag, Group, Platform
-from jaxcnn.data import load_dataset
 from jaxcnn.errors import InputError
 from jaxcnn.files import write_file
-from jaxcnn.platform import configure_malloc, enable_compilation_cache, memory_budget, raise_file_limit
+from jaxcnn.platform import configure_malloc, enable_compilation_cache
 from jaxcnn.recipes import Recipe
 from jaxcnn.training import RangeTest
 from jaxcnn.words import count_of
@@ -110,9 +109,7 @@ def lr_find(
     recipe.check_optimizer(changed)
     output = test.find_output(changed)
     configure_malloc()
-    raise_file_limit()
-    budget = 0 if data.stream else memory_budget(platform)
-    dataset = load_dataset(data.data, image_size=changed.image_size, max_bytes=budget, limit=data.limit)
+    dataset = data.load(platform, changed.image_size)
     config = config.with_data(dataset, data.data)
     enable_compilation_cache()
     console = PlainConsole()

@@ -100,9 +100,8 @@ def report(
     if run.is_file() or (run / reproduction.RESULTS_FILE).is_file():
         print_line(f"wrote {write_reproduction_report(run, output)}")
         return
-    dataset = runs.load_common_data(runs.open_runs(run), data)
     platform.enable_compilation_cache()
-    print_line(f"wrote {write_report(run, dataset, output)}")
+    print_line(f"wrote {write_report(run, data, output)}")
 
 
 @later

@@ -13,7 +13,14 @@ from jaxcnn import recipes, reproduction, runs, writers
 from jaxcnn.cli.options import later, option, print_line
 from jaxcnn.cli.recipe_options import RecipeOptions
 from jaxcnn.cli.weights import find_weights
-from jaxcnn.data import load_dataset, load_fashion_mnist, prepare_tfds
+from jaxcnn.data import (
+    Dataset,
+    StreamedDataset,
+    load_dataset,
+    load_fashion_mnist,
+    names_other_data,
+    prepare_tfds,
+)
 from jaxcnn.errors import InputError
 from jaxcnn.platform import (
     configure_malloc,
@@ -80,6 +87,12 @@ class DataOptions:
     val_seed: int = 0
     stream: Flag[bool] = False
 
+    def load(self, platform: Platform | None, image_size: int) -> Dataset | StreamedDataset:
+        """Load the images for `platform`."""
+        raise_file_limit()
+        budget = 0 if self.stream else memory_budget(platform)
+        return load_dataset(self.data, image_size=image_size, max_bytes=budget, limit=self.limit)
+
 
 @dataclass(frozen=True)
 class HardwareOptions:
@@ -144,6 +157,8 @@ def train(
         hardware: the devices.
         saving: what is written.
     """
+    if hardware.deterministic:  # before a recipe in a file computes anything
+        enable_deterministic_ops()
     changed = recipe.change(recipes.get_recipe(name))
     config = runs.RunConfig(
         changed, training.seed, hardware.platform, training.dtype, data.limit, hardware.deterministic,
@@ -156,16 +171,12 @@ def train(
     watching = [writers.TerminalWriter(), *(_WRITERS[kind]() for kind in dict.fromkeys(saving.log_to))]
     if hardware.distributed and saving.workdir is None:
         raise InputError("--distributed: expected --workdir, a directory that all machines can access")
-    if hardware.deterministic:
-        enable_deterministic_ops()
     if hardware.distributed:
         init_distributed()
     configure_malloc()
     if len(configs) > 1 or hardware.num_devices is not None:
         set_num_cpu_devices(hardware.num_devices)
-    raise_file_limit()
-    budget = 0 if data.stream else memory_budget(hardware.platform)
-    dataset = load_dataset(data.data, image_size=changed.image_size, max_bytes=budget, limit=data.limit)
+    dataset = data.load(hardware.platform, changed.image_size)
     configs = {path: config.with_data(dataset, data.data) for path, config in configs.items()}
     enable_compilation_cache()
     if training.init_from is not None:
@@ -179,8 +190,10 @@ def train(
         runs.train(config, dataset, root, keep_going=training.keep_going, **options)
     if is_primary_process():
         is_one_rate = len({config.recipe.learning_rate for config in configs.values()}) == 1
-        evaluate = shlex.join(["jaxcnn", "evaluate", str(root if is_one_rate else next(iter(configs)))])
-        report = shlex.join(["jaxcnn", "report", str(root)])
+        # a run records the place of its data, unless this is Fashion-MNIST
+        place = [] if data.data is None or names_other_data(data.data) else ["--data", data.data]
+        evaluate = shlex.join(["jaxcnn", "evaluate", str(root if is_one_rate else next(iter(configs))), *place])
+        report = shlex.join(["jaxcnn", "report", str(root), *place])
         print_line(f"next: {evaluate}\n      {report}")
 
 

@@ -113,6 +113,8 @@ def resize_gray(images: np.ndarray, size: int) -> np.ndarray:
     """Crop and resize gray images, (N, H, W), to (N, size, size) as `read_pictures` does."""
     from PIL import Image
 
+    if images.shape[1:] == (size, size):
+        return images
     return np.stack([np.asarray(_crop_and_resize(Image.fromarray(image), size)) for image in images])
 
 

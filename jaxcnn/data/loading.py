@@ -56,10 +56,13 @@ def load_dataset(
         Images, uint8, gray or RGB, and labels from 0.
 
     Raises:
-        InputError: if the prefix is unknown, `image_size` is not from 1 to 4096, or the data cannot be used.
+        InputError: if the prefix is unknown, `image_size` is not from 1 to 4096, `limit` is below 1, or the data
+            cannot be used.
     """
     if image_size is not None and not 1 <= image_size <= _MAX_IMAGE_SIZE:
         raise InputError(f"image size {image_size}: expected 1 to {_MAX_IMAGE_SIZE} pixels")
+    if limit is not None and limit < 1:
+        raise InputError(f"limit {limit}: expected 1 or more")
     if source is None:
         return load_fashion_mnist().limit(limit).streamed_above(max_bytes)
     text = os.fspath(source)

@@ -9,11 +9,11 @@ from jaxcnn.report.group_section import make_section
 from jaxcnn.report.grouping import group_runs
 from jaxcnn.report.overview import make_overview
 from jaxcnn.report.rendering import write_page
-from jaxcnn.runs import open_runs
+from jaxcnn.runs import load_common_data, open_runs
 from jaxcnn.words import printable
 
 
-def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | None = None) -> Path:
+def write_report(path: Path, dataset: Dataset | StreamedDataset | str | None = None, out: Path | None = None) -> Path:
     """Write one HTML page about the run in `path`, or about all runs below it.
 
     Runs that differ only in their seeds share a section. With more than one section, the page begins with an
@@ -21,7 +21,8 @@ def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | Non
 
     Args:
         path: the directory of a run, or a directory with several runs.
-        dataset: the data of the runs; the page shows predictions for its test images.
+        dataset: the data of the runs, or its source as for `data.load_dataset`; None for the place where the runs had
+            it. The page shows predictions for its test images.
         out: the file; report.html in `path` unless given.
 
     Returns:
@@ -31,6 +32,8 @@ def write_report(path: Path, dataset: Dataset | StreamedDataset, out: Path | Non
         InputError: if there are no runs, one cannot be read or has other data, or the file cannot be written.
     """
     runs = open_runs(path)
+    if not isinstance(dataset, Dataset | StreamedDataset):
+        dataset = load_common_data(runs, dataset)
     for run in runs:
         run.config.check_data(dataset)
     groups = group_runs(runs)

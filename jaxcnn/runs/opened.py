@@ -83,8 +83,8 @@ def load_data(config: RunConfig, source: str | None = None) -> Dataset | Streame
         except InputError as error:
             raise InputError(f"{error}; if the data of the run was moved, give its place with --data") from error
     config.check_data(dataset)
-    if source is None and not config.data.has_contents_of(dataset.limit(config.limit)):
-        _LOGGER.warning("%s has changed since the run was trained", config.data.source or "Fashion-MNIST")
+    if source is None:
+        _warn_if_changed(config, dataset)
     return dataset
 
 
@@ -99,7 +99,18 @@ def load_common_data(runs: "Sequence[TrainedRun]", source: str | None = None) ->
         if source is None and not run.config.data.is_same_as(first.config.data):
             places = [f"{each.path}: {each.config.data.source or 'Fashion-MNIST'}" for each in (first, run)]
             raise InputError(f"the runs were trained on different data ({', '.join(places)}): take each by itself")
-    return load_data(first.config, source)
+    dataset = load_data(first.config, source)
+    compared = [first.config.data.sha256]
+    for run in others:
+        if source is None and run.config.data.sha256 not in compared:
+            compared.append(run.config.data.sha256)
+            _warn_if_changed(run.config, dataset, str(run.path))
+    return dataset
+
+
+def _warn_if_changed(config: RunConfig, dataset: Dataset | StreamedDataset, name: str = "the run") -> None:
+    if not config.data.has_contents_of(dataset.limit(config.limit)):
+        _LOGGER.warning("%s has changed since %s was trained", config.data.source or "Fashion-MNIST", name)
 
 
 def _resume_best(

@@ -50,8 +50,11 @@ def find_learning_rate(
         InputError: if an argument is out of its range, or the device cannot be used.
         DivergedError: if the first loss is not finite.
     """
-    if not 0 < min_rate < max_rate <= float(np.finfo(np.float32).max):
-        raise InputError(f"--min {min_rate:g} --max {max_rate:g}: expected finite numbers, 0 < --min < --max")
+    float32 = np.finfo(np.float32)
+    if not float(float32.tiny) <= min_rate < max_rate <= float(float32.max):
+        raise InputError(
+            f"--min {min_rate:g} --max {max_rate:g}: expected finite numbers, 0 < --min < --max, as float32 holds them"
+        )
     if num_steps < _MIN_STEPS:
         raise InputError(f"--steps {num_steps}: expected {_MIN_STEPS} or more")
     if num_seeds < 1:

@@ -389,3 +389,10 @@ def test_the_next_commands_are_quoted(sample_requests, tmp_path, capsys, monkeyp
     monkeypatch.setattr(training.runs, "train", lambda *_, **__: [])
     assert cli.main(["train", "lenet", "--workdir", "my [red] run"]) == 0
     assert "next: jaxcnn evaluate 'my [red] run'\n      jaxcnn report 'my [red] run'\n" in capsys.readouterr().out
+
+
+def test_the_next_commands_have_the_data_that_a_run_does_not_record(sample_requests, capsys, monkeypatch):
+    monkeypatch.setattr(training.runs, "train", lambda *_, **__: [])
+    assert cli.main(["train", "lenet", "--data", "there", "--workdir", "run"]) == 0
+    shown = capsys.readouterr().out
+    assert "next: jaxcnn evaluate run --data there\n      jaxcnn report run --data there\n" in shown

@@ -101,6 +101,12 @@ def test_an_invalid_image_size_is_refused(folder, size):
         load_dataset(f"folder:{folder}", image_size=size)
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_an_invalid_limit_is_refused(folder, limit):
+    with pytest.raises(InputError, match=f"limit {limit}: expected 1 or more"):
+        load_dataset(f"folder:{folder}", limit=limit)
+
+
 @pytest.mark.filterwarnings("default")  # allows TFDS's own warnings
 @pytest.mark.parametrize("prefix", ["", "idx:", "folder:", "tfds:"])
 def test_every_kind_of_data_can_be_streamed(gzipped, folder, prepared, prefix):

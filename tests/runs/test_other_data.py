@@ -1,13 +1,14 @@
 """Runs on data other than Fashion-MNIST, with every command."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxcnn import cli, data
-from jaxcnn.runs import TrainedRun
+from jaxcnn.runs import TrainedRun, load_common_data
 
 pytestmark = pytest.mark.usefixtures("restore_log_levels")
 
@@ -89,6 +90,13 @@ def test_a_run_resumes_with_the_same_data_only(run, folder, capsys, caplog):
     assert "has a run with other settings: --data with SHA-256 " in capsys.readouterr().err
     assert cli.main(["evaluate", str(run)]) == 0
     assert f"folder:{folder} has changed since the run was trained" in caplog.text
+    later = run.with_name("later")
+    shutil.copytree(run, later)
+    config = json.loads((later / "config.json").read_text())
+    config["data_sha256"]["all"] = config["data_sha256"]["sample"] = "of yesterday"
+    (later / "config.json").write_text(json.dumps(config))
+    load_common_data([TrainedRun.open(run), TrainedRun.open(later)])
+    assert f"folder:{folder} has changed since {later} was trained" in caplog.text
 
     (folder / "red").rename(folder / "crimson")
     assert resume(folder) == 2
