@@ -1,6 +1,10 @@
 """The machine: devices, memory, compiled programs and the processes of a job."""
 
-from jaxcnn.platform.compilation import enable_compilation_cache, enable_deterministic_ops
+from jaxcnn.platform.compilation import (
+    check_deterministic_ops,
+    enable_compilation_cache,
+    enable_deterministic_ops,
+)
 from jaxcnn.platform.devices import (
     Device,
     describe_devices,
@@ -20,6 +24,7 @@ from jaxcnn.platform.versions import software_versions
 
 __all__ = [
     "Device",
+    "check_deterministic_ops",
     "configure_malloc",
     "describe_devices",
     "enable_compilation_cache",

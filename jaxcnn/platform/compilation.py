@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 
+from jaxcnn.errors import InputError
 from jaxcnn.files import cache_directory
 from jaxcnn.platform.devices import cpu_instructions
 
@@ -68,6 +69,19 @@ def _log_once(doing: str, directory: Path) -> None:
 def enable_deterministic_ops() -> None:
     """Let XLA use only operations with a fixed order of summation; call it before JAX computes anything."""
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
+
+
+def check_deterministic_ops(platform_name: str) -> None:
+    """Check that XLA uses only operations with a fixed order of summation on a platform, such as 'cpu' or 'gpu'.
+
+    Raises:
+        InputError: if it may use others. A CPU always has a fixed order.
+    """
+    if platform_name != "cpu" and "--xla_gpu_deterministic_ops=true" not in os.environ.get("XLA_FLAGS", ""):
+        raise InputError(
+            "deterministic: call platform.enable_deterministic_ops() before JAX computes anything, or set "
+            "XLA_FLAGS=--xla_gpu_deterministic_ops=true"
+        )
 
 
 def _processor() -> str:

@@ -36,8 +36,8 @@ class RunConfig:
         device: platform to compute on; None for JAX's default.
         dtype: type of the computation; parameters, statistics and loss are float32.
         limit: number of images of each split that are used, the first; None for all.
-        deterministic: whether a GPU uses only operations with a fixed order of summation, which are slower. On a CPU it
-            changes nothing.
+        deterministic: whether a GPU uses only operations with a fixed order of summation, which are slower; it needs
+            `platform.enable_deterministic_ops()`. On a CPU it changes nothing.
         data: what it trains and tests on.
         val_fraction: share of the training images of each class that are held out for validation; None for none, or
             for the validation split that the data has.

@@ -14,7 +14,13 @@ import numpy as np
 
 from jaxcnn.data import Dataset, StreamedDataset
 from jaxcnn.errors import DivergedError, InputError, RunError, StoppedError
-from jaxcnn.platform import Device, describe_devices, is_primary_process, raise_lost_process
+from jaxcnn.platform import (
+    Device,
+    check_deterministic_ops,
+    describe_devices,
+    is_primary_process,
+    raise_lost_process,
+)
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.data_spec import data_sha256
 from jaxcnn.runs.directory import RunDirectory
@@ -68,6 +74,8 @@ class Session:
         resolved = {"normalization": recipe.normalization, "class_weights": recipe.class_weights}
         configs = {path: replace(config, recipe=replace(config.recipe, **resolved)) for path, config in configs.items()}
         first = next(iter(configs.values()))
+        if first.deterministic:
+            check_deterministic_ops(self.devices[0].platform)
         first.check_steps(num_examples)
         first.check_augmentation(self.dataset.image_shape)
         shape = num_examples, self.dataset.num_classes, self.dataset.image_shape[2]

@@ -7,7 +7,8 @@ import jax
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from jaxcnn.platform import enable_compilation_cache, enable_deterministic_ops
+from jaxcnn import InputError
+from jaxcnn.platform import check_deterministic_ops, enable_compilation_cache, enable_deterministic_ops
 
 KEPT = {"jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"}
 
@@ -26,6 +27,14 @@ def test_deterministic_ops_keep_other_flags(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=here")
     enable_deterministic_ops()
     assert os.environ["XLA_FLAGS"] == "--xla_dump_to=here --xla_gpu_deterministic_ops=true"
+    check_deterministic_ops("gpu")
+
+
+def test_a_deterministic_run_needs_deterministic_ops(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=here")
+    check_deterministic_ops("cpu")
+    with pytest.raises(InputError, match=r"deterministic: call platform.enable_deterministic_ops\(\) before JAX"):
+        check_deterministic_ops("gpu")
 
 
 def test_compiled_programs_are_cached(no_directory_yet, monkeypatch, tmp_path):
