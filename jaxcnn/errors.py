@@ -33,6 +33,11 @@ def list_differences(names: dict[str, Collection[str]]) -> str:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of the message of `error`, or its type if it has no message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class InputError(ValueError):
     """The input cannot be used.
 

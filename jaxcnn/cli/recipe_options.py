@@ -12,7 +12,7 @@ import tyro
 
 from jaxcnn.cli.options import option
 from jaxcnn.data import parse_augmentation
-from jaxcnn.errors import InputError
+from jaxcnn.errors import InputError, first_line
 from jaxcnn.recipes import Recipe
 
 _RECIPE = "the recipe's"
@@ -116,8 +116,9 @@ class RecipeOptions:
         except (TypeError, ValueError, IndexError) as error:
             if isinstance(error, InputError):
                 raise
-            line = str(error).strip().splitlines()[0]
-            raise InputError(f"--optimizer {self.optimizer}: it refuses these arguments ({line})") from error
+            raise InputError(
+                f"--optimizer {self.optimizer}: it refuses these arguments ({first_line(error)})"
+            ) from error
 
     def learning_rates(self, recipe: Recipe) -> tuple[float, ...]:
         """The learning rates to train with.

@@ -14,7 +14,7 @@ from jaxcnn.errors import InputError
 from jaxcnn.insight.classes import check_classes
 from jaxcnn.training import TrainState
 from jaxcnn.training.activations import layer_shapes
-from jaxcnn.training.batches import check_images, check_state
+from jaxcnn.training.batches import check_images, check_range, check_state
 from jaxcnn.training.compilation import compiled
 
 
@@ -46,8 +46,8 @@ def grad_cam(
 
     Raises:
         TypeError: if an argument is not a state or an array.
-        ValueError: if the state is that of an ensemble, the images have other axes, a class does not exist, or there is
-            no such layer; the last is an `InputError`.
+        ValueError: if the state is that of an ensemble, the images have other axes, floats are outside [0, 1], a
+            class does not exist, or there is no such layer; the last is an `InputError`.
 
     Examples:
         >>> import optax
@@ -63,6 +63,7 @@ def grad_cam(
     """
     check_state(state)
     check_images(images)
+    check_range(images)
     maps = feature_maps(state, images.shape[1:], image_size=image_size)
     if not maps:
         raise InputError("the network has no layer with feature maps, which Grad-CAM needs")
@@ -100,15 +101,19 @@ def _grad_cam(
     prepared = prepare_images(images, image_size)
     outputs: list[Array] = []
 
-    def logit(change: Array) -> tuple[Array, Array]:
-        """The sum of the logits of the classes if `change` is added to the output of the layer; and this output."""
+    def logit(change: Array, num_calls: int | None) -> tuple[Array, Array]:
+        """The sum of the logits of the classes if `change` is added to the output of the layer; and this output.
+
+        A layer can be called several times: it is the output of the last call. None adds nothing.
+        """
+        outputs.clear()
 
         def add(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: Any) -> Any:
             output = call(*args, **kwargs)
             if context.method_name != "__call__" or "/".join(context.module.path) != layer:
                 return output
             outputs.append(output)
-            return output + change.astype(output.dtype)
+            return output + change.astype(output.dtype) if len(outputs) == num_calls else output
 
         with nn.intercept_methods(add):
             logits = state.apply_fn(state.eval_variables, prepared, train=False).astype(jnp.float32)
@@ -116,7 +121,8 @@ def _grad_cam(
         return jnp.take_along_axis(logits, chosen[:, None], axis=-1).sum(), outputs[-1].astype(jnp.float32)
 
     no_change = jnp.zeros((len(images), *shape), jnp.float32)
-    gradients, features = jax.grad(logit, has_aux=True)(no_change)
+    jax.eval_shape(lambda: logit(no_change, None)[0])
+    gradients, features = jax.grad(logit, has_aux=True)(no_change, len(outputs))
     weights = gradients.mean(axis=(1, 2), keepdims=True)
     maps = jax.nn.relu((weights * features).sum(axis=-1))
     highest = maps.max(axis=(1, 2), keepdims=True)

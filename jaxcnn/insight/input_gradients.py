@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Integer, Shaped
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.insight.classes import check_classes
 from jaxcnn.training import TrainState
-from jaxcnn.training.batches import check_images, check_state
+from jaxcnn.training.batches import check_images, check_range, check_state
 from jaxcnn.training.compilation import compiled
 
 
@@ -34,7 +34,8 @@ def input_gradients(
 
     Raises:
         TypeError: if an argument is not a state or an array.
-        ValueError: if the state is that of an ensemble, the images have other axes, or a class does not exist.
+        ValueError: if the state is that of an ensemble, the images have other axes, floats are outside [0, 1], or a
+            class does not exist.
 
     Examples:
         >>> import optax
@@ -50,6 +51,7 @@ def input_gradients(
     """
     check_state(state)
     check_images(images)
+    check_range(images)
     chosen = None if classes is None else check_classes(state, images, classes, image_size)
     return _input_gradients(state, jnp.asarray(images), chosen, image_size=image_size)
 

@@ -67,7 +67,8 @@ def export_network(
 
     Raises:
         InputError: if the format is unknown, its writer is not installed, the file exists or cannot be written, the
-            network is too large for a web page, or the logits differ by more than 1e-5. No file is written then.
+            network is too large for a web page, the logits are not finite, or they differ by more than
+            1e-5. No file is written then.
     """
     if format not in _WRITERS:
         raise InputError(f"format {format!r}: expected one of {', '.join(_WRITERS)}")
@@ -79,7 +80,12 @@ def export_network(
 
     images = np.random.default_rng(0).random((_NUM_IMAGES, *image_shape), np.float32)
     content, found = _WRITERS[format](network, variables, images, make_metadata(about, image_shape, image_size))
-    difference = _difference(found, jax.jit(network)(variables, images))
+    expected = jax.jit(network)(variables, images)
+    if not np.isfinite(expected).all():
+        raise InputError(
+            f"{path} is not written: the network's logits are not finite; export a run that did not diverge"
+        )
+    difference = _difference(found, expected)
     if not difference <= _TOLERANCE:
         raise InputError(
             f"{path} is not written: its logits differ from the network's by {difference:.1e}, expected at most "
@@ -114,6 +120,12 @@ def _onnx(network: Network, variables: Variables, images: Images, metadata: Meta
 
 
 def _web(network: Network, variables: Variables, images: Images, metadata: Metadata) -> tuple[bytes, ArrayLike]:
+    height, width, channels = images.shape[1:]
+    if height != width or channels not in (1, 3):
+        raise InputError(
+            f"images of shape {images.shape[1:]}: the web format takes square images with 1 or 3 channels; "
+            "use onnx instead"
+        )
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
     if size > MAX_WEB_BYTES:
         raise InputError(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_COLORS = {1: "gray", 3: "RGB"}
 _PADDED = (
     "Image files are converted to gray, inverted if their border is light, padded to a square with the median of the "
     "border, and resized to {height}x{width} by averaging (Pillow's BOX)."
@@ -64,7 +65,7 @@ def make_metadata(
     }  # fmt: skip
     words = (
         f"Input: float32 (batch, {height}, {width}, {channels}), channels last, "
-        f"{'gray' if channels == 1 else 'RGB'}, pixels divided by 255, from 0 to 1. "
+        f"{_COLORS.get(channels, f'{channels} channels')}, pixels divided by 255, from 0 to 1. "
         + (_PADDED if about.light_on_dark else _CROPPED).format(height=height, width=width)
     )
     if size != [height, width]:

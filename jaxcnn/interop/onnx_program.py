@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxcnn.errors import InputError
+from jaxcnn.errors import InputError, first_line
 from jaxcnn.interop.metadata import as_strings
 from jaxcnn.interop.onnx_pools import simplify_pools
 from jaxcnn.ops.platforms import fixed_form
@@ -81,5 +81,5 @@ def run_onnx(program: bytes, images: Float[np.ndarray, "n h w c"]) -> Float[np.n
 
 
 def _unsupported(error: Exception) -> InputError:
-    reason = str(error).splitlines()[0].rpartition(" : ")[2].rstrip(".")
+    reason = first_line(error).rpartition(" : ")[2].rstrip(".")
     return InputError(f"the network cannot be exported to ONNX ({reason}): use the stablehlo format")

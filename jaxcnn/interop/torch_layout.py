@@ -5,10 +5,10 @@ which the network calls them, except in the chapter's residual blocks, whose con
 Residual blocks without biases have the order of torchvision's, which is that of the calls.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, cast
 
 import jax
@@ -17,6 +17,7 @@ import numpy as np
 from flax import linen as nn
 from flax.traverse_util import flatten_dict
 
+from jaxcnn.errors import InputError
 from jaxcnn.layers import BatchNorm, Conv, Dense, Flatten
 from jaxcnn.models.calls import ModuleCall, record_calls
 from jaxcnn.models.resnet import Bottleneck, Residual
@@ -57,11 +58,7 @@ def find_tensors(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[l
     with record_calls() as calls:
         types = by_path(jax.eval_shape(partial(_initial_variables, model, image_shape)))
     relevant = [call for call in calls if isinstance(call.module, (Conv, Dense, Flatten, *_NORMS))]
-    flattened = {
-        layer.path: before.args[0].shape[1:]
-        for before, layer in pairwise(relevant)
-        if isinstance(before.module, Flatten)
-    }
+    flattened = _flattened_inputs(relevant)
     layers = [call for call in relevant if not isinstance(call.module, Flatten)]
     tensors: list[Tensor] = []
     for _, group in groupby(layers, key=lambda layer: layer.path[:-1]):
@@ -70,27 +67,51 @@ def find_tensors(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[l
         if isinstance(block, _CONVOLUTIONS_FIRST) and block.use_bias:
             in_block.sort(key=lambda layer: isinstance(layer.module, _NORMS))
         tensors += [tensor for layer in in_block for tensor in _tensors_of(layer, flattened.get(layer.path), types)]
+    known = {tensor.path for tensor in tensors}
+    for path in types:
+        if path not in known:
+            raise InputError(
+                f"{'/'.join(path)} of {type(model).__name__} has no tensor of PyTorch: expected a network of Conv and "
+                "Dense of jaxcnn.layers and of batch norms"
+            )
     return tensors, types
+
+
+def _flattened_inputs(calls: Sequence[ModuleCall]) -> dict[Path, Shape]:
+    """The (H, W, C) that was flattened before each dense layer, and before each norm between the two."""
+    found, inputs = {}, None
+    for call in calls:
+        if isinstance(call.module, Flatten):
+            inputs = call.args[0].shape[1:]
+        elif isinstance(call.module, Conv) or inputs is None:
+            inputs = None
+        else:
+            found[call.path] = inputs
+            inputs = None if isinstance(call.module, Dense) else inputs
+    return found
 
 
 def _tensors_of(layer: ModuleCall, inputs: Shape | None, types: Mapping[Path, Any]) -> list[Tensor]:
     """Return the layer's tensors in PyTorch's order. `inputs` is the (H, W, C) that was flattened before it, if any."""
     match layer.module:
         case Conv():
+            of_vector = np.asarray, np.asarray
             weight = ("params", "kernel", "weight", _kernel_from_torch, _kernel_to_torch)
         case Dense():
+            of_vector = np.asarray, np.asarray
             weight = (
                 "params", "kernel", "weight",
                 partial(_matrix_from_torch, inputs=inputs), partial(_matrix_to_torch, inputs=inputs),
             )  # fmt: skip
         case _:
-            weight = ("params", "scale", "weight", np.asarray, np.asarray)
+            of_vector = partial(_vector_from_torch, inputs=inputs), partial(_vector_to_torch, inputs=inputs)
+            weight = ("params", "scale", "weight", *of_vector)
     tensors = []
     for collection, variable, name, from_torch, to_torch in (
         weight,
-        ("params", "bias", "bias", np.asarray, np.asarray),
-        ("batch_stats", "mean", "running_mean", np.asarray, np.asarray),
-        ("batch_stats", "var", "running_var", np.asarray, np.asarray),
+        ("params", "bias", "bias", *of_vector),
+        ("batch_stats", "mean", "running_mean", *of_vector),
+        ("batch_stats", "var", "running_var", *of_vector),
     ):
         path = (collection, *layer.path, variable)
         if path in types:
@@ -120,6 +141,18 @@ def _matrix_to_torch(matrix: np.ndarray, *, inputs: Shape | None) -> np.ndarray:
         return matrix.T
     height, width, channels = inputs
     return matrix.reshape(height, width, channels, -1).transpose(3, 2, 0, 1).reshape(-1, height * width * channels)
+
+
+def _vector_from_torch(vector: np.ndarray, *, inputs: Shape | None) -> np.ndarray:
+    """Reorder a vector from channel-first to channel-last; `inputs` is the (H, W, C) that was flattened, if any."""
+    if inputs is None:
+        return vector
+    height, width, channels = inputs
+    return vector.reshape(channels, height, width).transpose(1, 2, 0).reshape(-1)
+
+
+def _vector_to_torch(vector: np.ndarray, *, inputs: Shape | None) -> np.ndarray:
+    return vector if inputs is None else vector.reshape(inputs).transpose(2, 0, 1).reshape(-1)
 
 
 def _initial_variables(model: nn.Module, image_shape: tuple[int, int, int]) -> Variables:

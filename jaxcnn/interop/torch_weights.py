@@ -12,7 +12,7 @@ import numpy as np
 from flax import linen as nn
 from flax.traverse_util import unflatten_dict
 
-from jaxcnn.errors import InputError
+from jaxcnn.errors import InputError, first_line
 from jaxcnn.interop.torch_layout import Path, Tensor, Variables, by_path, find_tensors, initial_statistics
 from jaxcnn.words import count_of
 
@@ -189,7 +189,7 @@ def _as_numpy(name: str, tensor: Any) -> np.ndarray:
                 tensor = tensor.float()
         array = np.asarray(tensor)
     except (RuntimeError, TypeError, ValueError) as error:  # sparse, quantized or without data; ragged lists
-        reason = str(error).splitlines()[0].rstrip(".")
+        reason = first_line(error).rstrip(".")
         raise InputError(
             f"{name} cannot be read ({reason}): expected a dense tensor of real numbers; {_SAVE_AGAIN}"
         ) from error

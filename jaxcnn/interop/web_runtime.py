@@ -25,7 +25,10 @@ def load_runtime() -> tuple[bytes, bytes]:
     Raises:
         InputError: if they are not cached and npm is missing or cannot download them, or if the SHA-256 differs.
     """
-    archive = runtime_archive()
+    try:
+        archive = runtime_archive()
+    except FileNotFoundError as error:
+        raise InputError(f"{error.strerror}: set XDG_CACHE_HOME to a directory for the web runtime") from error
     try:
         if not archive.exists():
             archive.parent.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,8 @@ def load_weights(path: Path, model: nn.Module, image_size: int) -> Variables:
     if all(name.startswith(_COLLECTIONS) for name in tensors):
         return unflatten_dict(tensors, sep="/")
     tensors = {name: array for name, array in tensors.items() if array.ndim > 0}  # without num_batches_tracked
+    if not tensors:
+        raise InputError(f"{path} has no tensors with axes: expected the weights of a network")
     state_dict = _in_order(path, tensors, model, image_size)
     shapes = [array.shape for array in state_dict.values()]
     if hasattr(model, "num_classes"):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import jax
 from flax import linen as nn
 
 
@@ -21,6 +22,12 @@ class ModuleCall(NamedTuple):
     path: tuple[str, ...]
     args: tuple[Any, ...]
     output: Any
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of the output for one image, of the first array if there are several; () for none."""
+        arrays = jax.tree.leaves(self.output)
+        return arrays[0].shape[1:] if arrays else ()
 
 
 @contextmanager

@@ -30,4 +30,4 @@ def output_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[s
     """
     with record_calls() as calls:
         jax.eval_shape(partial(model.init, train=False), jax.random.key(0), jnp.zeros((1, *image_shape), jnp.float32))
-    return {call.path[0]: call.output.shape[1:] for call in calls if len(call.path) == 1}
+    return {call.path[0]: call.output_shape for call in calls if len(call.path) == 1}

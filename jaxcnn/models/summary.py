@@ -53,7 +53,7 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer
     rngs = {"dropout": jax.random.key(0)}  # in training mode dropout is an operation too
     apply = partial(model.apply, train=True, mutable=["batch_stats"], rngs=rngs)
     equations: list[Any] = jax.make_jaxpr(apply)(variables, images).jaxpr.eqns
-    outputs = {call.path[0]: call.output.shape[1:] for call in calls if len(call.path) == 1}
+    outputs = {call.path[0]: call.output_shape for call in calls if len(call.path) == 1}
     layers: list[LayerSummary] = []
     for equation in equations:
         name = _scope(equation)
@@ -81,7 +81,7 @@ def _layer(name: str, output_shape: tuple[int, ...], params: Any, calls: list[Mo
     for call in calls:
         kernel = _find(params, call.path[1:]).get("kernel") if call.path[:1] == (name,) else None
         if kernel is not None and hasattr(kernel, "shape"):
-            pixels = math.prod(call.output.shape[1:-1])
+            pixels = math.prod(call.output_shape[:-1])
             flops += 2 * pixels * kernel.size
     return LayerSummary(name, output_shape, sum(leaf.size for leaf in jax.tree.leaves(params)), flops)
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import jax
 
-from jaxcnn.errors import InputError, LostProcessError
+from jaxcnn.errors import InputError, LostProcessError, first_line
 
 HEARTBEAT_SECONDS = 50
 """JAX ends all processes of a job if one of them has sent no heartbeat for this time."""
@@ -35,7 +35,7 @@ def init_distributed() -> None:
     try:
         jax.distributed.initialize(**given, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     except (ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(
             f"--distributed: no other processes found ({reason}); start the job with SLURM, Open MPI or Kubernetes, or "
             "set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID for each process"
@@ -56,7 +56,7 @@ def raise_lost_process(opened: ExitStack) -> Iterator[None]:
         if jax.process_count() == 1 or not (isinstance(error, jax.errors.JaxRuntimeError) or _STATUS.match(str(error))):
             raise
         opened.pop_all()
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise LostProcessError(
             f"another process of the job is gone or cannot be reached ({reason}): the run ends; start the same command "
             "again on all machines to resume from the last checkpoint"

@@ -14,6 +14,7 @@ from jaxcnn.insight import grad_cam, input_gradients
 from jaxcnn.report.drawing import as_png, drawing_style
 from jaxcnn.report.figures.pictures import show_heat_map, show_image
 from jaxcnn.runs import TrainedRun
+from jaxcnn.words import printable
 
 _BATCH = 64  # images that are explained at once
 
@@ -52,7 +53,7 @@ def write_explanations(
         gradients = np.asarray(input_gradients(run.state, images[batch], **options))
         for number, path in enumerate(paths[batch]):
             label = labels[start + number]
-            title = f"{class_names[label]} {probabilities[start + number, label]:.3f}"
+            title = f"{printable(class_names[label])} {probabilities[start + number, label]:.3f}"
             try:
                 directory.mkdir(parents=True, exist_ok=True)
                 write_file(path, draw_explanation(images[start + number], maps[number], gradients[number], title))

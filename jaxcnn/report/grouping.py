@@ -9,6 +9,7 @@ from jaxcnn.report.command import option_values
 from jaxcnn.report.tables import cell
 from jaxcnn.runs import RunConfig, TrainedRun, flatten_config
 from jaxcnn.training import EpochResult
+from jaxcnn.training.metrics import standard_deviation
 
 _WORDS = {"None": "none", "True": "yes", "False": "no"}
 
@@ -80,7 +81,7 @@ def mean_and_deviation(values: Sequence[float]) -> str:
         ('0.500', '0.500 ± 0.141')
     """
     mean = cell(statistics.fmean(values))
-    return mean if len(values) == 1 else f"{mean} ± {cell(statistics.stdev(values))}"
+    return mean if len(values) == 1 else f"{mean} ± {cell(standard_deviation(values))}"
 
 
 def _differences(config: RunConfig, others: Sequence[RunConfig]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, setting_names
 from jaxcnn.reproduction.results import Results
+from jaxcnn.training.metrics import standard_deviation
 
 FINAL_LOSS_TOLERANCE = 0.05
 EPOCH_LOSS_TOLERANCE = 0.10
@@ -47,7 +48,7 @@ class Comparison:
     @property
     def deviation(self) -> float:
         """The standard deviation over the runs, with denominator n - 1; 0 for a single run."""
-        return float(np.std(self.measured, ddof=1)) if len(self.measured) > 1 else 0.0
+        return standard_deviation(self.measured)
 
     @property
     def relative_difference(self) -> float:

@@ -111,13 +111,13 @@ def merge_results(results: Iterable[Results]) -> Results:
         for run in machine["runs"]:
             by_recipe.setdefault(run["recipe"], []).append(run)
         for name, runs in by_recipe.items():
-            if _num_finished(runs) > _num_finished(merged.get(name, [])):
+            if name not in merged or _num_finished(runs) > _num_finished(merged[name]):
                 merged[name] = runs
     return {"runs": [run for runs in merged.values() for run in runs]}
 
 
 def _num_finished(runs: Sequence[Mapping[str, Any]]) -> int:
-    return sum(run["status"] == "finished" for run in runs)
+    return sum(run.get("status") == "finished" for run in runs)
 
 
 @contextmanager

@@ -54,8 +54,10 @@ def open_runs(path: Path | str, *, best: bool = False, views: Views | None = Non
     """
     runs = []
     for directory in find_runs(path):
-        if read_metrics(directory):
-            runs.append(TrainedRun.open(directory, best=best, views=views))
+        # metrics.jsonl is written before the checkpoint of its last epoch
+        run = TrainedRun.open(directory, best=best, views=views) if read_metrics(directory) else None
+        if run is not None and run.epochs:
+            runs.append(run)
         else:
             _LOGGER.warning("%s has no finished epoch and is left out", directory)
     if not runs:

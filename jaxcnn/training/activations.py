@@ -12,7 +12,7 @@ from flax.traverse_util import flatten_dict
 from jaxtyping import Array, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
-from jaxcnn.training.batches import check_images, check_state
+from jaxcnn.training.batches import check_images, check_range, check_state
 from jaxcnn.training.compilation import compiled
 from jaxcnn.training.state import TrainState
 
@@ -38,8 +38,9 @@ def activations(
         a single array are left out.
 
     Raises:
-        TypeError: if an argument is not a state or an array.
-        ValueError: if the state is that of an ensemble, the images have other axes, or a pattern matches no module.
+        TypeError: if an argument is not a state or an array, or `layers` is a single string.
+        ValueError: if the state is that of an ensemble, the images have other axes, floats are outside [0, 1], or a
+            pattern matches no module.
 
     Examples:
         >>> import optax
@@ -52,6 +53,9 @@ def activations(
     """
     check_state(state)
     check_images(images)
+    check_range(images)
+    if isinstance(layers, str):
+        raise TypeError(f"layers {layers!r}: expected a sequence of patterns, such as ['conv*']")
     names = layer_shapes(state, images.shape[1:], image_size=image_size)
     for pattern in layers or ():
         if not any(fnmatchcase(name, pattern) for name in names):

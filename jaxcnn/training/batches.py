@@ -70,6 +70,21 @@ def check_images(images: Array | np.ndarray, *, one: bool = False) -> None:
         raise ValueError(f"images of shape {images.shape}: expected (N, H, W, C){' or (H, W, C)' if one else ''}")
 
 
+def check_range(images: Array | np.ndarray) -> None:
+    """Check that floats are in [0, 1]. This reads the images.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    if images.size and jnp.issubdtype(images.dtype, jnp.floating):
+        lowest, highest = float(images.min()), float(images.max())
+        if not (lowest >= 0 and highest <= 1):  # also true for NaN
+            raise ValueError(
+                f"images with floats from {lowest:g} to {highest:g}: expected values in [0, 1]; give pixel values from "
+                "0 to 255 as uint8, and normalized images to eval_step"
+            )
+
+
 def _check_array(name: str, array: Array | np.ndarray) -> None:
     if not isinstance(array, Array | np.ndarray):
         raise TypeError(f"{name} of type {type(array).__name__}: expected a JAX or NumPy array")

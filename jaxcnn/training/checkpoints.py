@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxcnn.errors import first_line
 from jaxcnn.files import plain_path
 from jaxcnn.training.state import TrainState
 
@@ -178,8 +179,7 @@ class Checkpointer:
 
     def _reason(self, error: Exception) -> str:
         """The first line of an error of Orbax, shortened, with the directory in place of a temporary link."""
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return line.replace(str(self._path), str(self.directory))[:200]
+        return first_line(error).replace(str(self._path), str(self.directory))[:200]
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

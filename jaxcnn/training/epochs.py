@@ -87,7 +87,7 @@ def _run_epochs(
     first = epochs_done + 1
     for epoch in range(first, first + options.num_epochs):
         began = time.perf_counter()
-        compile_seconds = 0.0
+        compile_seconds = paused_seconds = 0.0
         blocks = loader.train(order_of_epoch(state, epoch), done)
         block = next(blocks)
         if epoch == first:
@@ -108,6 +108,7 @@ def _run_epochs(
             sums, counts = jax.device_get((metrics.sums, metrics.counts))
             train_metrics = _means(sums, counts, measured_from, end)
             seconds = time.perf_counter() - chunk_began
+            paused = time.perf_counter()
             yield ChunkResult(
                 epoch=epoch,
                 steps_done=end,
@@ -120,11 +121,12 @@ def _run_epochs(
                 step_metrics=metrics,
                 diverged_at=_first_bad_step(sums["loss"], done, end),
             )
+            paused_seconds += time.perf_counter() - paused
             most_steps = options.chunk_seconds * (end - done) / seconds
             chunk_steps = max(1, round(min(options.chunk_steps or steps, most_steps)))
             chunk_steps, *_ = placement.allgather(chunk_steps)
             done = end
-        train_seconds = time.perf_counter() - began - compile_seconds
+        train_seconds = time.perf_counter() - began - compile_seconds - paused_seconds
         metrics_of_epoch = {f"train_{name}": mean for name, mean in train_metrics.items()}
         for split, ranges_of_split in evaluated.items():
             blocks = loader.evaluation(split)
@@ -140,7 +142,7 @@ def _run_epochs(
         yield EpochResult(
             epoch=epoch,
             metrics=metrics_of_epoch,
-            seconds=_share(time.perf_counter() - began - compile_seconds, members),
+            seconds=_share(time.perf_counter() - began - compile_seconds - paused_seconds, members),
             images_per_second=num_trained * math.prod(members) / train_seconds,
             compile_seconds=_share(compile_seconds, members),
             state=_copy(state),

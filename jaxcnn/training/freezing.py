@@ -45,6 +45,8 @@ def freeze(state: TrainState, patterns: Sequence[str]) -> TrainState:
     References:
         The optax documentation of `optax.transforms.set_to_zero` and `optax.masked`.
     """
+    if isinstance(patterns, str):
+        raise TypeError(f"freeze {patterns!r}: expected a sequence of patterns, such as ['conv*']")
     patterns = tuple(patterns)
     check_patterns(patterns, state.params)
     optimizer = freeze_optimizer(state.tx, patterns)

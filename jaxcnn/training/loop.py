@@ -8,12 +8,11 @@ import numpy as np
 from jaxtyping import Array, Integer, Shaped
 
 from jaxcnn.data.dataset import Dataset, StreamedDataset
-from jaxcnn.training.batches import abstract_logits, check_axes, check_labels, check_state
+from jaxcnn.training.batches import abstract_logits, check_axes, check_labels, check_range, check_state
 from jaxcnn.training.epochs import add_metrics, run_epochs
 from jaxcnn.training.loaders import DeviceBlock, step_ranges
 from jaxcnn.training.metrics import Metrics, zero_metrics
 from jaxcnn.training.options import FitOptions, make_options
-from jaxcnn.training.prediction import check_range
 from jaxcnn.training.results import ChunkResult, EpochResult
 from jaxcnn.training.state import TrainState
 

@@ -1,6 +1,7 @@
 """Metrics: named functions of logits and labels, summed over examples and divided once."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import jax
@@ -11,7 +12,7 @@ from flax import struct
 from flax.core import FrozenDict
 from jaxtyping import Array, Bool, Float, Int, Integer, Num
 
-from jaxcnn.errors import InputError
+from jaxcnn.errors import InputError, first_line
 from jaxcnn.ops.arguments import widen
 from jaxcnn.training.batches import check_labels
 
@@ -103,6 +104,13 @@ RESERVED = {
 """Names that a further metric cannot have, because records use them."""
 
 
+def standard_deviation(values: Sequence[float]) -> float:
+    """The standard deviation, with denominator n - 1. It is 0 for a single value, and NaN if a value is not finite."""
+    if len(values) == 1:
+        return 0.0
+    return float(np.std(values, ddof=1)) if np.isfinite(values).all() else math.nan
+
+
 def check_metrics(metrics: Mapping[str, Metric]) -> FrozenDict[str, Metric]:
     """The further metrics `metrics`, checked.
 
@@ -119,9 +127,8 @@ def check_metrics(metrics: Mapping[str, Metric]) -> FrozenDict[str, Metric]:
         try:
             values = jax.eval_shape(function, logits, labels)
         except Exception as error:  # whatever the function raises
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(
-                f"metric {name!r} failed ({reason}): expected a function of logits (N, K) and labels (N,)"
+                f"metric {name!r} failed ({first_line(error)}): expected a function of logits (N, K) and labels (N,)"
             ) from error
         is_real = values is None or (
             hasattr(values, "shape") and values.shape == (3,) and not jnp.issubdtype(values.dtype, jnp.complexfloating)

@@ -1,5 +1,6 @@
 """The options of training: one object, from `fit` to the compiled program."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -61,9 +62,12 @@ class FitOptions:
             ("num_epochs", 0, False), ("batch_size", 1, False), ("accumulate", 1, False), ("image_size", 1, True),
             ("chunk_steps", 1, True),
         ):  # fmt: skip
-            value = getattr(self, name)
-            if not (value is None and is_optional) and not (isinstance(value, int) and value >= minimum):
+            if is_optional and getattr(self, name) is None:
+                continue
+            value: Any = getattr(self, name)
+            if not hasattr(value, "__index__") or operator.index(value) < minimum:
                 raise ValueError(f"{name} {value!r}: expected an integer, {minimum} or more")
+            object.__setattr__(self, name, operator.index(value))
         if not self.chunk_seconds >= 0:
             raise ValueError(f"chunk_seconds {self.chunk_seconds}: expected 0 or more")
         if not 0 <= self.label_smoothing < 1:

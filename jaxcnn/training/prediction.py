@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxcnn.data.pipeline import prepare_images
 from jaxcnn.data.views import Views
-from jaxcnn.training.batches import abstract_logits, check_images, check_state
+from jaxcnn.training.batches import abstract_logits, check_images, check_range, check_state
 from jaxcnn.training.compilation import compiled
 from jaxcnn.training.options import FitOptions
 from jaxcnn.training.state import TrainState
@@ -61,21 +61,6 @@ def predict(
     return np.concatenate(
         [np.asarray(_probabilities(state, jnp.asarray(part), image_size=image_size, views=views)) for part in parts]
     )
-
-
-def check_range(images: Array | np.ndarray) -> None:
-    """Check that floats are in [0, 1]. This reads the images.
-
-    Raises:
-        ValueError: if they are not.
-    """
-    if images.size and jnp.issubdtype(images.dtype, jnp.floating):
-        lowest, highest = float(images.min()), float(images.max())
-        if not (lowest >= 0 and highest <= 1):  # also true for NaN
-            raise ValueError(
-                f"images with floats from {lowest:g} to {highest:g}: expected values in [0, 1]; give pixel values from "
-                "0 to 255 as uint8, and normalized images to eval_step"
-            )
 
 
 @compiled(static_argnames=("image_size", "views"))

@@ -59,6 +59,8 @@ class RangeTest:
         for row, losses in zip(smoothed, self.losses, strict=True):
             bad = np.flatnonzero(~np.isfinite(losses))
             good = losses[: bad[0]] if len(bad) else losses
+            if not len(good):
+                continue
             inside = slice(width, width + len(good))
             row[: len(good)] = np.convolve(good, kernel)[inside] / np.convolve(np.ones(len(good)), kernel)[inside]
         return smoothed

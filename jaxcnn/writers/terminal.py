@@ -14,6 +14,7 @@ from rich.text import Text
 from jaxcnn.recipes import ReferenceEpoch
 from jaxcnn.runs import Run, Setup, Writer
 from jaxcnn.training import ChunkResult, EpochResult, best_epoch
+from jaxcnn.training.metrics import standard_deviation
 from jaxcnn.words import count_of
 from jaxcnn.writers.console import PlainConsole, say, show_table
 
@@ -275,7 +276,7 @@ def _seconds(results: Sequence[EpochResult]) -> str:
 
 def _mean(values: Sequence[float], digits: int) -> str:
     mean = _number(statistics.fmean(values), digits)
-    return f"{mean} ±{_number(statistics.stdev(values), digits)}" if len(values) > 1 else mean
+    return f"{mean} ±{_number(standard_deviation(values), digits)}" if len(values) > 1 else mean
 
 
 def _number(value: float, digits: int) -> str:

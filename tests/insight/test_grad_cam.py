@@ -95,3 +95,36 @@ def test_invalid_classes_raise(state, classes):
     for explain in (grad_cam, input_gradients):
         with pytest.raises(ValueError, match="labels"):
             unwrap(explain)(state, IMAGES, classes=classes)
+
+
+class Twice(nn.Module):
+    """A layer that is called at two resolutions."""
+
+    @nn.compact
+    def __call__(self, x, *, train: bool):  # noqa: ARG002
+        conv = nn.Conv(1, (3, 3), name="conv")
+        x = nn.avg_pool(conv(x), (2, 2), (2, 2))
+        return nn.Dense(3, name="dense")(jnp.tanh(conv(x)).reshape(len(x), -1) ** 2)
+
+
+def test_a_map_is_of_the_last_call_of_a_layer():
+    state = create_train_state(Twice(), optax.sgd(0.1), jax.random.key(0), (8, 8, 1))
+    params = state.params
+
+    def convolve(x):
+        return nn.Conv(1, (3, 3)).apply({"params": params["conv"]}, x)
+
+    def head(features):
+        return (jnp.tanh(features).reshape(-1) ** 2 @ params["dense"]["kernel"] + params["dense"]["bias"])[1]
+
+    features = convolve(nn.avg_pool(convolve(IMAGES[:1]), (2, 2), (2, 2)))[0]
+    expected = np.maximum(np.asarray(jax.grad(head)(features)).mean() * np.asarray(features)[..., 0], 0)
+    found = grad_cam(state, IMAGES[:1], classes=np.array([1]), layer="conv")[0]
+    resized = jax.image.resize(expected / max(expected.max(), 1e-30), (8, 8), "bilinear")
+    np.testing.assert_allclose(found, resized, atol=1e-5)
+
+
+@pytest.mark.parametrize("function", [grad_cam, input_gradients])
+def test_floats_outside_the_range_raise(state, function):
+    with pytest.raises(ValueError, match=r"expected values in \[0, 1\]"):
+        function(state, 255 * IMAGES)

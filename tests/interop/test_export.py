@@ -117,3 +117,18 @@ def test_invalid_export_raises_and_writes_nothing(variables, tmp_path, record_fa
     assert (tmp_path / "existing").read_text() == "precious"
     assert len(list(tmp_path.iterdir())) == 1
     record_fault(f"an export {what}", "an `InputError`, nothing written", str(raised.value))
+
+
+@pytest.mark.parametrize("image_shape", [(20, 28, 1), (28, 28, 4)])
+def test_a_web_page_takes_square_images_in_gray_or_color(variables, tmp_path, image_shape):
+    with pytest.raises(InputError, match=r"the web format takes square images with 1 or 3 channels; use onnx instead"):
+        export_network(NETWORK.apply, variables, tmp_path / "page.html", format="web", image_shape=image_shape)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_of_logits_that_are_not_finite_is_not_written(variables, tmp_path):
+    infinite = jax.tree.map(lambda leaf: leaf * jnp.nan, variables)
+    path = tmp_path / "network.safetensors"
+    with pytest.raises(InputError, match="is not written: the network's logits are not finite"):
+        export_network(NETWORK.apply, infinite, path, format="safetensors", image_shape=(28, 28, 1))
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from flax import linen as nn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -211,3 +212,40 @@ def test_names_in_other_places_raise(state_dict):
     variables = variables_from_torch(LENET, state_dict, SHAPE)
     with pytest.raises(InputError, match=r"conv1.bias: expected conv1.weight"):
         variables_to_torch(LENET, variables, SHAPE, names=sorted(state_dict))
+
+
+class NormAfterFlatten(nn.Module):
+    """A norm between the flattened maps and the dense layer, as torch.nn.BatchNorm1d after torch.nn.Flatten."""
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = layers.Flatten(name="flatten")(layers.Conv(3, 3, name="conv")(x))
+        return layers.Dense(2, name="dense")(layers.BatchNorm(use_running_average=not train, name="norm")(x))
+
+
+def test_a_norm_of_flattened_maps_has_the_order_of_pytorch():
+    variables = drawn_variables(NormAfterFlatten(), (1, 5, 5, 1))
+    state_dict = variables_to_torch(NormAfterFlatten(), variables, (5, 5, 1))
+    image = np.random.default_rng(0).random((1, 5, 5, 1)).astype(np.float32)
+    maps = NormAfterFlatten().apply(
+        variables, image, train=False, capture_intermediates=True, mutable=["intermediates"]
+    )
+    logits, captured = maps
+    features = np.asarray(captured["intermediates"]["conv"]["__call__"][0])[0].transpose(2, 0, 1).reshape(-1)
+    scale, bias, mean, var = (state_dict[f"norm.{name}"] for name in ("weight", "bias", "running_mean", "running_var"))
+    normed = (features - mean) / np.sqrt(var + 1e-5) * scale + bias
+    np.testing.assert_allclose(state_dict["dense.weight"] @ normed + state_dict["dense.bias"], logits[0], rtol=1e-4)
+    back = variables_from_torch(NormAfterFlatten(), state_dict, (5, 5, 1))
+    jax.tree.map(np.testing.assert_array_equal, back, variables)
+
+
+def test_layers_that_pytorch_does_not_have_raise():
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x, *, train):  # noqa: ARG002
+            return layers.Dense(2, name="dense")(nn.Conv(3, (3, 3), name="conv")(x).mean((1, 2)))
+
+    variables = drawn_variables(Net(), (1, 5, 5, 1))
+    for convert, given_ in ((variables_to_torch, variables), (variables_from_torch, {"dense.weight": np.ones((2, 3))})):
+        with pytest.raises(InputError, match=r"params/conv/(kernel|bias) of Net has no tensor of PyTorch"):
+            convert(Net(), given_, (5, 5, 1))

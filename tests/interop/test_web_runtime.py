@@ -66,3 +66,10 @@ def test_the_pinned_release_has_both_files():
     script, wasm = load_runtime()
     assert f"ONNX Runtime Web v{web_runtime.VERSION}".encode() in script[:200]
     assert wasm.startswith(b"\0asm")
+
+
+def test_without_a_home_directory_the_remedy_is_named(programs, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pathlib.Path.home", lambda: (_ for _ in ()).throw(RuntimeError))
+    with pytest.raises(InputError, match="the home directory is unknown: set XDG_CACHE_HOME"):
+        load_runtime()

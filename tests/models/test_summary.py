@@ -40,3 +40,21 @@ def test_pools_of_flax_are_shown():
     assert [(layer.name, layer.output_shape) for layer in layers] == [
         ("conv", (8, 8, 4)), ("pool", (4, 4, 4)), ("dense", (10,))
     ]  # fmt: skip
+
+
+def test_a_block_may_return_several_arrays():
+    class Pair(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Conv(3, (3, 3), name="conv")(x), x
+
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x, *, train):  # noqa: ARG002
+            return nn.Dense(2, name="dense")(Pair(name="pair")(x)[0].mean((1, 2)))
+
+    layers = summarize(Net(), (6, 6, 1))
+    assert [(layer.name, layer.output_shape, layer.num_parameters) for layer in layers] == [
+        ("pair", (6, 6, 3), 30), ("dense", (2,), 8)
+    ]  # fmt: skip
+    assert output_shapes(Net(), (6, 6, 1)) == {"pair": (6, 6, 3), "dense": (2,)}

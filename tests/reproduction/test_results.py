@@ -96,5 +96,5 @@ def test_merged_runs_are_from_the_machine_with_most_finished_runs():
     second = {"runs": runs("lenet", "gpu", "finished", "finished") + runs("vgg", "gpu", "finished", "finished")}
     merged = merge_results([first, second, {"runs": runs("nin", "tpu", "unfinished")}])["runs"]
     assert [(run["recipe"], run["device"]) for run in merged] == [
-        ("lenet", "cpu"), ("lenet", "cpu"), ("vgg", "gpu"), ("vgg", "gpu")
+        ("lenet", "cpu"), ("lenet", "cpu"), ("vgg", "gpu"), ("vgg", "gpu"), ("nin", "tpu")
     ]  # fmt: skip

@@ -156,6 +156,13 @@ def test_a_diverged_member_ends_and_the_others_continue(sample, single_runs, tmp
     assert "1 finished, 1 diverged; the runs are in" in shown(console)
 
 
+def test_members_that_are_not_finite_can_go_on(sample, tmp_path, console):
+    wild = several(tmp_path, learning_rates=(1e38,), num_seeds=2)
+    for epochs in runs.train_ensemble(wild, sample, writers=[TerminalWriter(console)], keep_going=True):
+        assert not np.isfinite(epochs[-1].train_loss)
+    assert "nan" in shown(console)
+
+
 def test_several_seeds_are_shown_by_mean_and_deviation(sample, tmp_path, console):
     configs = several(tmp_path, num_seeds=4)
     every = runs.train_ensemble(configs, sample, writers=[TerminalWriter(console)], num_devices=2)

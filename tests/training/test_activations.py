@@ -46,3 +46,8 @@ def test_the_images_are_resized_and_the_average_is_used():
 def test_a_pattern_without_a_layer_raises(state):
     with pytest.raises(ValueError, match="layers 'conv3': no module of the network matches; it has conv1, conv2"):
         activations(state, IMAGES, layers=["conv1", "conv3"])
+
+
+def test_invalid_layers_and_images_raise(state):
+    with pytest.raises(ValueError, match=r"expected values in \[0, 1\]"):
+        activations(state, 255 * np.ones((1, 28, 28, 1), np.float32))

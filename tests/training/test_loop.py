@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from inspect import unwrap
 
@@ -276,3 +277,17 @@ def test_validation_images_are_evaluated_after_each_epoch(sample, start, streame
     others = {name: value for name, value in epoch.metrics.items() if not name.startswith("val_")}
     assert others == expected.metrics
     assert expected.val_loss is expected.val_accuracy is None
+
+
+def test_the_time_between_chunks_is_not_that_of_the_epoch(sample, start, monkeypatch):
+    now, elsewhere = time.perf_counter, [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now() + elsewhere[0])
+
+    def slowly(events):
+        for event in events:
+            elsewhere[0] += 10_000.0
+            yield event
+
+    *_, epoch = slowly(fit_in_chunks(start, sample, num_epochs=1, batch_size=BATCH, chunk_steps=2))
+    assert isinstance(epoch, EpochResult)
+    assert epoch.seconds < 10_000

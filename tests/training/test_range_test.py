@@ -135,3 +135,12 @@ def test_the_state_of_one_run_raises(sample):
     state = create_train_state(Quick(), INJECTED, 0, (28, 28, 1))
     with pytest.raises(ValueError, match="stack_members"):
         range_test(state, sample, OPTIONS, rates=RATES)
+
+
+def test_a_member_that_is_never_finite_has_no_suggestion():
+    losses = np.stack([np.full(12, np.nan), np.linspace(2, 1, 12)])
+    losses[1, -1] = 3.0
+    test = RangeTest(RATES, losses)
+    assert np.isnan(test.smoothed[0]).all()
+    assert np.isnan(test.suggestions[0])
+    assert test.suggestion == test.suggestions[1]

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxcnn.report.drawing import BLUE, ORANGE, as_svg, drawing_style
+from jaxcnn.words import printable
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def draw_comparison(rows: Sequence[ComparedRuns], label: str) -> str:
         rows: the groups, the first at the top.
         label: what the values are.
     """
-    titles = [textwrap.fill(row.title, 24) for row in rows]
+    titles = [textwrap.fill(printable(row.title), 24) for row in rows]
     places = np.arange(len(rows))
     known = [(place, row.reference) for place, row in zip(places, rows, strict=True) if row.reference is not None]
     with drawing_style({"axes.grid.axis": "x"}):
