@@ -68,8 +68,10 @@ def test_an_ablation_measures_validation_images(script, tiny, sample, tmp_path, 
     monkeypatch.setattr("jaxcnn.recipes.get_recipe", {"speedrun": tiny}.get)
     names = script("ablation")
     names["main"](output=output, seeds=1, epochs=1, variants=("all ingredients", "no warm-up"))
-    variants = json.loads(output.read_text())["variants"]
-    assert list(variants) == ["all ingredients", "no warm-up"]
+    results = json.loads(output.read_text())
+    variants = results["variants"]
+    assert list(variants) == list(results["step_milliseconds"]) == ["all ingredients", "no warm-up"]
+    assert min(results["step_milliseconds"].values()) > 0
     _, held_out = hold_out(sample.train_labels, names["VAL_FRACTION"], seed=0)
     for variant in variants.values():
         (run,) = variant["runs"]
@@ -114,13 +116,14 @@ def test_variants_are_compared_seed_by_seed(tmp_path):
         return {"runs": [{"accuracy": each, "accuracy_tta": each + 0.01, "seconds": seconds} for each in accuracies]}
 
     variants = {"all ingredients": runs(10.0, 0.90, 0.92, 0.91), "no flips": runs(8.0, 0.89, 0.90)}
+    variants = {"variants": variants, "step_milliseconds": {"all ingredients": 100.0, "no flips": 80.0}}
     names = runpy.run_path(str(SPEEDRUN / "ablation_results.py"))
-    (found,) = names["compare"]({"variants": variants})
+    (found,) = names["compare"](variants)
     assert (found.name, found.seeds, found.time_ratio) == ("no flips", 2, 0.8)
     for difference in (found.accuracy, found.accuracy_tta):
         assert difference == pytest.approx((-1.5, 0.5))  # of -1 and -2 points
     assert str(found.accuracy) == "\N{MINUS SIGN}1.50\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.50"
     results, figure = tmp_path / "ablation.json", tmp_path / "ablation.png"
-    results.write_text(json.dumps({"variants": variants}))
+    results.write_text(json.dumps(variants))
     names["main"](results, figure)
     assert figure.read_bytes().startswith(b"\x89PNG")
