@@ -44,7 +44,11 @@ def documents() -> dict[Path, dict[str, Table]]:
             "vs_pytorch": lambda: as_markdown("benchmarks/vs_pytorch.py")(
                 read("vs-pytorch-avx2-2-cores"), read("profile-avx2-2-cores")
             ),
-            "streaming": lambda: as_markdown("benchmarks/streaming.py")(read("streaming-cpu-2-cores")),
+            "streaming": lambda: as_markdown("benchmarks/streaming.py")(read("streaming-avx512-2-cores")),
+        },
+        ROOT / "docs" / "explanation" / "convolution.md": {
+            "convolutions": lambda: operation_tables()[0],
+            "pools": lambda: operation_tables()[1],
         },
         ROOT / "docs" / "how-to" / "training.md": {"modern_resnet": modern_resnet_table},
         ROOT / "docs" / "explanation" / "speedrun.md": {
@@ -158,7 +162,12 @@ def speedrun_table() -> str:
     return markdown_table(rows)
 
 
-def as_markdown(script: str) -> Callable[..., str]:
+def operation_tables() -> tuple[str, str]:
+    """The times of the forms of convolutions, and of pools."""
+    return as_markdown("benchmarks/operations.py")(read("operations-avx512-2-cores"))
+
+
+def as_markdown(script: str) -> Callable[..., Any]:
     """The function of a script in experiments/ that makes a Markdown table from its results."""
     return runpy.run_path(str(ROOT / "experiments" / script))["as_markdown"]
 

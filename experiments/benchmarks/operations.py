@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,7 @@ from rich.table import Table
 from jaxcnn import ops
 from jaxcnn.ops import convolution
 from jaxcnn.platform import configure_malloc, describe_devices, software_versions
+from jaxcnn.reproduction import markdown_table
 from jaxcnn.training import compilation
 
 CONVOLUTIONS = {
@@ -155,6 +157,25 @@ def show(title: str, results: dict[str, dict[str, float]]) -> None:
     for name, times in results.items():
         table.add_row(name, *(f"{times[form]:.2f}" if form in times else "-" for form in forms))
     Console(width=160).print(table)
+
+
+def as_markdown(results: dict[str, Any]) -> tuple[str, str]:
+    """The medians as Markdown tables: of convolutions and of pools."""
+    columns = dict.fromkeys(form for times in results["convolutions"].values() for form in times)
+    rows = [("layer, value and gradients in ms", "images", "kernel", "stride", *columns)]
+    for name, times in results["convolutions"].items():
+        shape, kernel, stride, _ = CONVOLUTIONS[name]
+        cells = (f"{times[form]:.1f}" if form in times else "-" for form in columns)
+        rows.append((name, _dimensions(shape), _dimensions(kernel), str(stride), *cells))
+    pools = [("pool, value and gradient in ms", "window, stride", "by axis", "XLA's")]
+    for name, times in results["pools"].items():
+        _, window, stride, _ = POOLS[name]
+        pools.append((name, f"{window}, {stride}", f"{times['chosen']:.1f}", f"{times['whole windows']:.1f}"))
+    return markdown_table(rows), markdown_table(pools)
+
+
+def _dimensions(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 def main(repeats: int = 9, batch_divisor: int = 1, output: Path | None = None) -> None:

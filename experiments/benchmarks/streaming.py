@@ -1,6 +1,6 @@
 """Compare the speed of training on streamed images and on images that are resident on the device.
 
-    python experiments/benchmarks/streaming.py [--recipes resnet lenet] [--repeats 3] [--output FILE]
+    python experiments/benchmarks/streaming.py [--recipes lenet resnet] [--repeats 3] [--output FILE]
 
 A sample is the number of training images per second. The same examples are resident on the device, streamed from host
 memory, or streamed from disk, from array_record files prepared by TFDS, with decoding and resizing. All three ways are
@@ -24,6 +24,7 @@ from rich.table import Table
 from jaxcnn import data, platform, runs, training
 from jaxcnn.platform import describe_devices, software_versions
 from jaxcnn.recipes import Recipe, get_recipe
+from jaxcnn.reproduction import markdown_table
 
 WHOLE = {"lenet": 235}
 """The number of steps of a full epoch, for recipes that are fast enough. Other recipes take FEW steps."""
@@ -31,7 +32,7 @@ FEW = 14
 
 
 def main(
-    recipes: tuple[str, ...] = ("resnet", "lenet"),
+    recipes: tuple[str, ...] = ("lenet", "resnet", "resnet_modern"),
     steps: int | None = None,
     repeats: int = 3,
     data_dir: Path | None = None,
@@ -78,7 +79,11 @@ def timed(recipe: Recipe, source: str, steps: int, repeats: int) -> dict[str, An
                 state, few(dataset, steps * recipe.batch_size), num_epochs=1, batch_size=recipe.batch_size
             )
             rates[way].append(epoch.images_per_second)
-    return {"steps": steps, "images_per_second": {way: statistics.median(found) for way, found in rates.items()}}
+    return {
+        "steps": steps,
+        "image_size": recipe.image_size,
+        "images_per_second": {way: statistics.median(found) for way, found in rates.items()},
+    }
 
 
 def few(dataset: data.Dataset | data.StreamedDataset, count: int) -> data.Dataset | data.StreamedDataset:
@@ -91,13 +96,14 @@ def few(dataset: data.Dataset | data.StreamedDataset, count: int) -> data.Datase
 
 def as_markdown(results: dict[str, Any]) -> str:
     """The medians as a Markdown table. Those of streamed images have their ratio to that of resident images."""
-    lines = ["| network | resident | streamed from memory | streamed from disk |", "| --- | --- | --- | --- |"]
+    rows = [("images per second in training", "resident", "streamed from memory", "streamed from disk")]
     for name, found in results["recipes"].items():
         one, *others = found["images_per_second"].values()
-        lines.append(
-            " | ".join([f"| {name}", f"{one:,.0f}", *(f"{rate:,.0f}, {rate / one:.2f}" for rate in others)]) + " |"
+        size = found["image_size"]
+        rows.append(
+            (f"`{name}`, {size}x{size}", f"{one:,.0f}", *(f"{rate:,.0f} ({rate / one:.2f})" for rate in others))
         )
-    return "".join(f"{line}\n" for line in lines)
+    return f"{markdown_table(rows)}\n{results['device']}; jax {results['versions']['jax']}.\n"
 
 
 def show(recipes: dict[str, dict[str, Any]]) -> None:

@@ -183,8 +183,8 @@ def _reduce_windows(
 
 
 # On CPUs a window is reduced along one axis and then along the other, each time over as many slices as it is long.
-# XLA's `reduce_window` and `select_and_scatter` take 4 to 16 times as long on a CPU, value and gradient together
-# (experiments/results/operations-cpu-2-cores.json).
+# XLA's `reduce_window` and `select_and_scatter` take 5 to 22 times as long on a CPU, value and gradient together
+# (experiments/results/operations-avx512-2-cores.json).
 
 
 @jax.named_scope("cpu_form")
