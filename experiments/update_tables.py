@@ -24,7 +24,12 @@ from jaxcnn.reproduction import (
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
-SPEEDRUNS = ("speedrun-4-epochs-avx512-2-cores", "speedrun-avx512-2-cores", "speedrun-avx2-2-cores")
+SPEEDRUNS = (
+    "speedrun-4-epochs-avx512-2-cores",
+    "speedrun-8-epochs-avx512-2-cores",
+    "speedrun-avx512-2-cores",
+    "speedrun-avx2-2-cores",
+)
 REPRODUCTIONS = ("reproduction-avx512-2-cores", "reproduction-h200")
 OTHER_REPRODUCTIONS = ("reproduction-h200-bfloat16",)
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
