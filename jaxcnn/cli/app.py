@@ -145,8 +145,9 @@ def _first_part(box: str) -> str:
 
 
 def _help_command(args: list[str]) -> str:
-    command = [*args[:1]] if args[:1] and args[0] in _COMMANDS else args[:2] if args[:2] == ["data", "prepare"] else []
-    return " ".join(["jaxcnn", *command, "--help"])
+    if args[:2] == ["data", "prepare"]:
+        return "jaxcnn data prepare --help"
+    return " ".join(["jaxcnn", *(word for word in args[:1] if word in _COMMANDS), "--help"])
 
 
 def _end(why: Exception | str, code: int) -> int:

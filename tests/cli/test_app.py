@@ -396,3 +396,12 @@ def test_the_next_commands_have_the_data_that_a_run_does_not_record(sample_reque
     assert cli.main(["train", "lenet", "--data", "there", "--workdir", "run"]) == 0
     shown = capsys.readouterr().out
     assert "next: jaxcnn evaluate run --data there\n      jaxcnn report run --data there\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [("train lenet --sed 1", "train --help"), ("data prepare --nothing", "data prepare --help"), ("trian", "--help")],
+)
+def test_an_unknown_option_names_the_help_of_the_command(capsys, command, hint):
+    assert cli.main(command.split()) == 2
+    assert capsys.readouterr().err.endswith(f"see jaxcnn {hint}\n")

@@ -48,6 +48,6 @@ def test_a_pattern_without_a_layer_raises(state):
         activations(state, IMAGES, layers=["conv1", "conv3"])
 
 
-def test_invalid_layers_and_images_raise(state):
+def test_floats_outside_the_range_raise(state):
     with pytest.raises(ValueError, match=r"expected values in \[0, 1\]"):
         activations(state, 255 * np.ones((1, 28, 28, 1), np.float32))
