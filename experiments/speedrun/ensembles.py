@@ -1,6 +1,6 @@
 """Measure groups of runs of the speedrun whose probabilities are averaged: their test accuracy and their time.
 
-    python experiments/speedrun/ensembles.py --output experiments/results/speedrun-ensembles-avx2-2-cores.json
+    python experiments/speedrun/ensembles.py speedrun --output experiments/results/speedrun-ensembles-avx2-2-cores.json
 
 The runs of a group are those of `jaxcnn train speedrun --seeds 4 --seed SEED`, in one program. No run is in two groups.
 The same command continues with the next group. It begins an interrupted group again.
@@ -62,17 +62,18 @@ def as_markdown(results: dict[str, Any]) -> str:
     return markdown_table(rows)
 
 
-def main(*, output: Path, members: int = 4, groups: int = 5, epochs: int | None = None) -> None:
+def main(name: str, /, *, output: Path, members: int = 4, groups: int = 5, epochs: int | None = None) -> None:
     """Measure groups of runs.
 
     Args:
+        name: the recipe.
         output: JSON file, updated after each group.
         members: number of runs in a group.
         groups: number of groups; the first has the seeds from 0.
         epochs: number of epochs; None for that of the recipe.
     """
     set_num_cpu_devices()
-    recipe, dataset = recipes.get_recipe("speedrun"), prepare()
+    recipe, dataset = recipes.get_recipe(name), prepare()
     recipe = recipe if epochs is None else recipe.with_epochs(epochs)
     results = read_results(output, recipe)
     if results.setdefault("members", members) != members:

@@ -73,9 +73,15 @@ MODERN_RECIPES = {
         _modern("vgg", 0.001, image_size=224),
         _modern("nin", 0.001, image_size=224),
         _modern("googlenet", 0.001, image_size=96),
-        _modern("lenet_bn_scratch", 0.04, image_size=28, weight_decay=0.02, **_SMALL),
+        _modern("lenet_bn_scratch", 0.04, image_size=28, weight_decay=0.02, optimizer="muon", **_SMALL),
         _modern(
-            "lenet_bn", 0.04, image_size=28, model=models.LeNet(norm=library_batch_norm), weight_decay=0.02, **_SMALL
+            "lenet_bn",
+            0.04,
+            image_size=28,
+            model=models.LeNet(norm=library_batch_norm),
+            weight_decay=0.02,
+            optimizer="muon",
+            **_SMALL,
         ),
         _modern("resnet", 0.003, image_size=48, model=models.ResNet18()),
         _modern("densenet", 0.003, image_size=96, model=models.DenseNet()),

@@ -83,13 +83,12 @@ def test_an_ablation_measures_validation_images(script, tiny, sample, tmp_path, 
         names["main"](output=output, seeds=2, epochs=1, variants=("no warm-up",))
 
 
-def test_each_run_is_in_one_group_of_averaged_runs(script, tiny, tmp_path, monkeypatch):
+def test_each_run_is_in_one_group_of_averaged_runs(script, tiny, tmp_path):
     output, single = tmp_path / "ensembles.json", tmp_path / "single.json"
     script("measure")["main"]("tiny", output=single, seeds=1)
-    monkeypatch.setattr("jaxcnn.recipes.get_recipe", {"speedrun": tiny}.get)
     names = script("ensembles")
-    names["main"](output=output, members=2, groups=1)
-    names["main"](output=output, members=2, groups=2)
+    names["main"]("tiny", output=output, members=2, groups=1)
+    names["main"]("tiny", output=output, members=2, groups=2)
     results = json.loads(output.read_text())
     assert [group["seeds"] for group in results["groups"]] == [[0, 1], [2, 3]]
     (run,) = json.loads(single.read_text())["runs"]
@@ -101,7 +100,7 @@ def test_each_run_is_in_one_group_of_averaged_runs(script, tiny, tmp_path, monke
     assert header.startswith("| averaged runs | time | groups |")
     assert [row[:4] for row in rows] == ["| 1 ", "| 2 "]
     with pytest.raises(SystemExit, match=r"ensembles.json has groups of 2 runs: give another --output"):
-        names["main"](output=output, members=3)
+        names["main"]("tiny", output=output, members=3)
 
 
 def test_each_variant_changes_the_recipe(script):
