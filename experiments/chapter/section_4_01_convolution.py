@@ -151,9 +151,9 @@ print(f"edges in the image on its side: {int(jnp.abs(sideways).sum())}")
 # %% [markdown]
 # ## A layer with parameters
 #
-# A layer is a cross-correlation with a kernel and a bias that are parameters. A Linen module declares them with
-# `self.param`: a name, an initializer and a shape. The module does not store them. `init` creates them from a key, and
-# `apply` takes them as an argument.
+# A layer is a cross-correlation with a kernel and a bias that are parameters. Linen is the module library of Flax. A
+# Linen module declares them with `self.param`: a name, an initializer and a shape. The module does not store them.
+# `init` creates them from a key, and `apply` takes them as an argument.
 
 
 # %%
@@ -213,8 +213,10 @@ print(f"learned weight [[{weight[0, 0]:.4f}, {weight[0, 1]:.4f}]], bias {bias:.1
 # %% [markdown]
 # The weight approaches $[1, -1]$, and the loss falls by a factor of about 3.6 every five steps. The factor follows from
 # the image. The loss is a quadratic function of the parameters, with the smallest curvature along the difference of the
-# two weights. In this direction one step reduces the distance by $2 \cdot 0.01 \cdot 6 = 12\,\%$. After five steps
-# $0.88^5$ of the distance remains, and the square of that, 28 %, of the loss.
+# two weights, the direction $(1, -1) / \sqrt 2$. A unit step in this direction changes the 12 outputs at the edges,
+# each by $1 / \sqrt 2$, and the sum of these squares is 6. So one step of gradient descent reduces the distance by $2
+# \cdot 0.01 \cdot 6 = 12\,\%$. After five steps $0.88^5$ of the distance remains, and the square of that, 28 %, of the
+# loss.
 #
 # The initial weight is random. Does the result depend on it? `learn` is a function of a key, so `vmap` makes it a
 # function of twenty keys: twenty runs in one program.
@@ -252,10 +254,11 @@ figures.show(figure, "4_01_edges")
 # gradient descent on the mean squared error, from a kernel of zeros. Both images have mean 0 and variance 1.
 #
 # The mean squared error is quadratic in the kernel. Its curvature is $2C$, where $C$ has nine rows and columns: the
-# mean products of two pixels under the kernel. A step of size $\eta$ multiplies the error along each eigenvector of $C$
-# by $1 - 2 \eta \lambda$. For random pixels all $\lambda$ are 1. In a photograph neighboring pixels are similar, so the
-# largest $\lambda$ belongs to the mean of the nine pixels, and the smallest to their fine differences. The step must be
-# small enough for the largest, and is then far too small for the smallest.
+# mean products of two pixels under the kernel. A step of size $\eta$ multiplies the difference between the kernel and
+# the solution, along each eigenvector of $C$, by $1 - 2 \eta \lambda$, where $\lambda$ is the eigenvalue. For random
+# pixels all $\lambda$ are 1. In a photograph neighboring pixels are similar, so the largest $\lambda$ belongs to the
+# mean of the nine pixels, and the smallest to their fine differences. The step must be small enough for the largest,
+# and is then far too small for the smallest.
 
 # %%
 SOBEL = KERNELS["Sobel, horizontal"]
@@ -311,9 +314,9 @@ figures.show(figure, "4_01_learned")
 # %% [markdown]
 # The random pixels give the kernel in a few steps. After 10 steps on the photograph the kernel has the right sign in
 # each row, but the weights of a row are nearly equal, as in a blur: along an edge the three pixels have almost the same
-# value, so the error hardly depends on how the weight is divided among them. After 100 steps the error is below 1 % of
-# the response, while weights are still wrong by up to a quarter of the largest weight. A small error of the output does
-# not imply the right kernel.
+# value, so the error hardly depends on how the weight is divided among them. After 100 steps the squared error is below
+# 1 % of the squared response, while weights are still wrong by up to a quarter of the largest weight. A small error of
+# the output does not imply the right kernel.
 #
 # Deep networks have the same difficulty in every layer. [Section 4.10](section_4_10_batch_normalization.py) normalizes
 # the inputs of the layers for this reason.

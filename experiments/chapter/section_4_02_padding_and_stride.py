@@ -28,8 +28,8 @@ from jaxcnn import ops
 # %% [markdown]
 # ## The operation
 #
-# Padding and stride change two lines of the loop of [section 4.1](section_4_01_convolution.py). Padding surrounds the
-# image with zeros before the loop, and stride multiplies the position.
+# Padding and stride change three lines of the loop of [section 4.1](section_4_01_convolution.py). Padding surrounds the
+# image with zeros before the loop. Stride divides the number of positions, and multiplies the position.
 
 
 # %%
@@ -161,10 +161,10 @@ figures.show(figure, "4_02_positions")
 # %% [markdown]
 # ## Why padding is given as numbers
 #
-# XLA also has the padding 'SAME', which gives $\lceil n / s \rceil$ outputs, and `ops.conv2d` accepts this word. With
-# a stride of 2, an odd kernel and an even size, 'SAME' adds *fewer* zeros before the image than after it. The output
-# has the same shape as with padding 1, but the kernel covers other pixels and the values differ. A network trained with
-# one of them gives wrong results with the other.
+# The convolutions of JAX also accept the padding 'SAME', which gives $\lceil n / s \rceil$ outputs, and so does
+# `ops.conv2d`. With a stride of 2, an odd kernel and an even size, 'SAME' adds *fewer* zeros before the image than
+# after it. The output has the same shape as with padding 1, but the kernel covers other pixels and the values differ. A
+# network trained with one of them gives wrong results with the other.
 
 # %%
 kernel = jax.random.uniform(jax.random.key(1), (3, 3, 1, 1))
@@ -270,18 +270,17 @@ figures.show(figure, "4_02_receptive_field")
 #
 # ## Exercises
 #
-# **Exercise 1.** The first layer of [AlexNet](section_4_06_alexnet.py) has 11x11 kernels, stride 4 and padding 1 on
+# **Exercise 1.** The first layer of [AlexNet](section_4_06_alexnet.py) has 11x11 kernels, stride 4 and no padding, on
 # images of 224x224. How large is its output? Which pixels of the image does it not use?
 #
 # <details><summary>Answer</summary>
 #
-# There are $\lfloor (224 + 2 - 11) / 4 \rfloor + 1 = 54$ positions along each axis. The last one begins at padded row
-# $53 \cdot 4 = 212$ and ends at row 222, which is row 221 of the image. So rows 222 and 223 are not used, and neither
-# are the last two columns:
+# There are $\lfloor (224 - 11) / 4 \rfloor + 1 = 54$ positions along each axis. The last one begins at row $53 \cdot 4
+# = 212$ and ends at row 222. So row 223 is not used, and neither is column 223:
 #
 # ```python
-# uses = jax.grad(lambda x: ops.conv2d(x, jnp.ones((11, 11, 1, 1)), padding=1, strides=4).sum())(jnp.ones((1, 224, 224, 1)))
-# jnp.flatnonzero(uses[0, :, 0, 0] == 0)  # [222, 223]
+# uses = jax.grad(lambda x: ops.conv2d(x, jnp.ones((11, 11, 1, 1)), strides=4).sum())(jnp.ones((1, 224, 224, 1)))
+# jnp.flatnonzero(uses[0, :, 0, 0] == 0)  # [223]
 # ```
 #
 # </details>

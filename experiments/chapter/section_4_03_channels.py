@@ -81,7 +81,8 @@ print(f"kernels {kernels.shape} give {three_outputs.shape}:\n{three_outputs}")
 x_key, k_key = jax.random.split(jax.random.key(0))
 x, k = jax.random.normal(x_key, (3, 10, 12)), jax.random.normal(k_key, (4, 3, 5, 3))
 expected = corr2d_multi_in_out(x, k)
-channels_last = ops.conv2d(x.transpose(1, 2, 0)[None], k.transpose(2, 3, 1, 0))[0]
+images, kernels = x.transpose(1, 2, 0)[None], k.transpose(2, 3, 1, 0)  # (1, 10, 12, 3), (5, 3, 3, 4)
+channels_last = ops.conv2d(images, kernels)[0]  # (6, 10, 4)
 layout_differences = {
     "ops.corr2d_multi_in_out": float(jnp.abs(ops.corr2d_multi_in_out(x, k) - expected).max()),
     "ops.conv2d": float(jnp.abs(channels_last.transpose(2, 0, 1) - expected).max()),

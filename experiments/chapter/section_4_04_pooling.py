@@ -23,8 +23,8 @@ from jaxcnn import data, ops
 # %% [markdown]
 # ## The operation
 #
-# As for the [convolution](section_4_01_convolution.py), the formula is a loop over positions. The form with arrays takes
-# the maximum, or the mean, of the $h \cdot w$ shifted images.
+# As for the [convolution](section_4_01_convolution.py), the formula is a loop over positions. The form with arrays
+# takes the maximum, or the mean, of the $h \cdot w$ shifted images. Both functions have stride 1.
 
 
 # %%
@@ -69,7 +69,8 @@ for mode, numpy_form, jax_form in (("max", np.max, jnp.max), ("avg", np.mean, jn
 # ## Padding and stride
 #
 # In a network, pooling makes images smaller. The default stride is the size of the window, so windows do not overlap.
-# For the maximum, padding has the value minus infinity, which is never the maximum.
+# For the maximum, padding has the value minus infinity, which is never the maximum. For the mean it has the value 0 and
+# counts as a pixel, so means at the border are smaller.
 
 # %%
 image = jnp.arange(16.0).reshape(1, 4, 4, 1)  # a batch of one image of one channel
@@ -208,9 +209,9 @@ figures.show(figure, "4_04_change")
 # %% [markdown]
 # Edges are thin, so a shift by one pixel changes the map of all pixels by more than its own size. A stride without
 # pooling does not help. Pooling by 2x2 reduces the change by more than a third, and pooling by 4x4 by more than a half.
-# For these thin edges the mean is as robust as the maximum; only the strength of the responses differs. After a shift by
-# two pixels, the maps pooled by 2x2 change almost as much as the others after one. So one pooling layer of 2x2 gives
-# robustness to about one pixel, and several layers give more.
+# For these thin edges the mean is as robust as the maximum; only the strength of the responses differs. After a shift
+# by two pixels, the maps pooled by 2x2 change almost as much as the map of all pixels after one. So one pooling layer
+# of 2x2 gives robustness to about one pixel, and several layers give more.
 #
 # ## Exercises
 #

@@ -3,11 +3,11 @@
 #
 # AlexNet extends the design of [LeNet](section_4_05_lenet.py) from 28x28 to 224x224 pixels. It has five convolutions,
 # the first with 11x11 kernels and a stride of 4, and three dense layers, two of them with 4096 outputs. Two techniques
-# make a network of this depth and size trainable:
+# help to train a network of this depth and size:
 #
 # - A *ReLU*, $\max(x, 0)$, has derivative 1 for positive inputs. Sigmoids make the gradient smaller in every layer.
 # - *Dropout* sets a random half of the outputs of a dense layer to zero in each step, so that no unit relies on a
-#   single other one.
+#   single other one. This reduces overfitting, of which the dense layers with 43 million parameters are the main risk.
 #
 # This lesson builds both into a network, counts what each layer costs, and trains a narrow version.
 
@@ -142,10 +142,10 @@ print(f"largest difference between prediction and training:          {between_mo
 # %% [markdown]
 # ## Relus against sigmoids
 #
-# Two networks with an eighth of the widths train on 512 images, from the same initial parameters. `training.fit`
-# gives each step its own key for dropout, derived from the key of the state and the number of the step. With relus the
-# network learns. With sigmoids a network of eight layers learns almost nothing in this time: the gradient passes seven
-# of them, where it passes four in LeNet.
+# Two networks with an eighth of the widths train on 512 images, from the same initial parameters. `training.fit` gives
+# each step its own key for dropout, derived from the key of the state and the number of the step. With relus the
+# network learns. With sigmoids a network of eight layers learns almost nothing in this time: there are seven sigmoids
+# between its logits and its first convolution, and four in LeNet.
 
 # %%
 initial = training.create_train_state(AlexNet(divisor=8), optax.adam(0.001), jax.random.key(0), (67, 67, 1))

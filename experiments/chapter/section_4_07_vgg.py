@@ -60,8 +60,8 @@ print(f"one 7x7 kernel:    {int((single > 0).sum())} pixels, {int(single[4, 4])}
 # %% [markdown]
 # A pooling doubles the distance between neighboring pixels, measured in the image, so each later convolution extends
 # the field by twice as much. With a distance of $j$, a 3x3 convolution adds $2 j$ pixels and a 2x2 pooling adds $j$,
-# then doubles $j$. Eight small convolutions and five poolings then see most of an image of 224x224. The paths counted
-# through the whole network confirm the rule.
+# then doubles $j$. Eight small convolutions and five poolings then see 150x150 pixels of an image of 224x224. The paths
+# counted through the whole network confirm the rule.
 
 # %%
 CONVS = (1, 1, 2, 2, 2)
@@ -209,7 +209,8 @@ print(f"largest difference of the logits to those of models.VGG11: {difference:.
 # sums. Their variance is then $1 / (3 n)$. A ReLU sets about half of its inputs to zero, so a layer multiplies the mean
 # square of its input by about $n \cdot \frac{1}{3n} \cdot \frac{1}{2} = \frac{1}{6}$. After ten layers little is left
 # of the differences between images. He's initialization multiplies the kernels by $\sqrt 6$, so this factor is 1, and
-# sets the biases to 0. The modern recipes begin in this way (`init_gain`).
+# sets the biases to 0. The modern recipes begin in this way (`init_gain`); only `lenet_modern` has the factor of 4 of
+# [section 4.5](section_4_05_lenet.py).
 #
 # The same network now trains on 512 images from both initial states.
 

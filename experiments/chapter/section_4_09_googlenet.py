@@ -175,7 +175,7 @@ print(f"largest difference of any output: {difference:.1e}, of outputs up to {ab
 # A convolution with $k \times k$ kernels multiplies $H W \cdot k^2 \cdot C_{in} C_{out}$ times. In path 3 of the first
 # block, a 5x5 convolution from 192 to 32 channels would need $25 \cdot 192 \cdot 32 = 153{,}600$ multiplications for
 # each pixel. With a reduction to 16 channels first, it takes $192 \cdot 16 + 25 \cdot 16 \cdot 32 = 15{,}872$, a tenth.
-# Each multiplication for a pixel has a weight, so the reductions save as many weights.
+# Each weight is used once for every pixel, so the number of weights falls by the same factor.
 
 
 # %%
@@ -298,8 +298,9 @@ figures.show(figure, "4_09_plateau")
 # frequent the classes are, which the last biases learn in a few steps. A loss of $\ln 10 \approx 2.303$ is that of
 # guessing among ten classes. Adam still moves the kernels, because it divides each gradient by its size. When they have
 # grown enough, the loss falls. From He initialization the logits differ from the first step on, and at first they are
-# too large. So the loss begins above the panel, and then falls below that of guessing. How soon it does depends on the
-# seed of the initial kernels.
+# too large: paths 2 and 3 have two convolutions and only one ReLU, so the factor $\sqrt 6$ doubles the mean square of
+# the signal there. So the loss begins above the panel, and then falls below that of guessing. How soon it does depends
+# on the seed of the initial kernels.
 #
 # [Batch normalization](section_4_10_batch_normalization.py), the next section, restores the deviation after each layer,
 # whatever the initialization.
@@ -308,19 +309,20 @@ figures.show(figure, "4_09_plateau")
 #
 # The book trains for five epochs on 60,000 images, resized to 96x96. `jaxcnn train googlenet` does the same.
 
-# %% mystnb={"image": {"alt": "GoogLeNet's training loss and accuracies over five epochs, one run and the book. The book's loss is on the plateau in the first epoch, this run's in the first two; from the third epoch both fall."}}
+# %% mystnb={"image": {"alt": "GoogLeNet's training loss and accuracies over five epochs, the range of two runs and the book. The book's loss is on the plateau in the first epoch, one run's in the first two, and the other's in the first three; then all fall."}}
 figure = figures.draw_experiment("googlenet")
 figures.show(figure, "4_09_experiment")
 
 # %% [markdown]
-# Both runs begin on the plateau. The book's leaves it in the second epoch, with a training accuracy of .344, this one
-# near its end, with .140. How long the plateau lasts depends on the seed, so these two epochs are not compared. In the
-# third epoch the loss is still 36 % above the book's; after five epochs it is .403, and the book's .427. One run is
-# little evidence, and by the criteria of the reproduction it is not within the book's figures.
+# All runs begin on the plateau. The book's leaves it in the second epoch, with a training accuracy of .344. Of ours, one
+# leaves it near the end of the second epoch, with .140, and the other in the third, with .129. So how long the plateau
+# lasts depends on the seed, and the first two epochs are not compared. After five epochs the loss is .403 and .642, and
+# the book's .427. The two runs are on both sides of the book's, but by the criteria of the reproduction their mean is
+# not within its figures.
 #
 # ## Exercises
 #
-# **Exercise 1.** Why do the convolutions in a block need padding, and why must they all have stride 1?
+# **Exercise 1.** Why do the convolutions in a block need padding, and why must all paths have the same stride?
 #
 # <details><summary>Answer</summary>
 #
@@ -351,6 +353,6 @@ figures.show(figure, "4_09_experiment")
 # Batch normalization after each convolution. It subtracts the mean over the batch, which is the part that all images
 # share, and divides the rest by its deviation. The later versions of Inception have it. The paper's first version has
 # auxiliary classifiers instead: small networks at the outputs of blocks 4a and 4d whose losses are added, so that the
-# gradient reaches the early blocks on a short way.
+# gradient reaches the early blocks by a short path.
 #
 # </details>

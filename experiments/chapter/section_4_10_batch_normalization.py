@@ -7,8 +7,9 @@
 #
 # $$\hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad y = \gamma \hat x + \beta$$
 #
-# For the output of a dense layer, $(N, F)$, mean and variance are computed over the batch; for images,
-# $(N, H, W, C)$, over batch, height and width. The variance is the biased one: it is divided by the number of entries.
+# For the output of a dense layer, $(N, F)$, mean and variance are computed over the batch; for images, $(N, H, W, C)$,
+# over batch, height and width. The variance is the biased one: it is divided by the number of entries. The small
+# $\epsilon$ prevents a division by zero.
 
 # %%
 from functools import partial
@@ -55,9 +56,10 @@ print(f"normalized, the scale of a feature is gone:\n{batch_norm_by_channel(x, n
 #
 # $$\mu_{moving} \leftarrow 0.9 \, \mu_{moving} + 0.1 \, \mu$$
 #
-# The variance is updated in the same way. Both are initially zero. They are state, and state is explicit here: the
-# function takes the statistics and returns the updated ones. It therefore works under `jit`, and under `lax.scan` over
-# many batches.
+# The variance is updated in the same way. Both are initially zero, as in the book's layer from scratch; the layers of
+# PyTorch, of Flax and `layers.library_batch_norm` begin with a variance of 1. They are state, and state is explicit
+# here: the function takes the statistics and returns the updated ones. It therefore works under `jit`, and under
+# `lax.scan` over many batches.
 
 
 # %%
@@ -352,8 +354,8 @@ right.legend(loc="lower right", bbox_to_anchor=(1, 0.42), fontsize=8)
 figures.show(figure, "4_10_training")
 
 # %% [markdown]
-# Without batch norm the loss stays at $\log 10 = 2.303$, that of random guessing, until the differences between images
-# have grown (gray line). With batch norm the loss falls from the first step, and a rate of 0.01 is faster still.
+# Without batch norm the loss stays at $\log 10 = 2.303$ (gray line), the loss of random guessing, until the differences
+# between images have grown. With batch norm the loss falls from the first step, and a rate of 0.01 is faster still.
 #
 # The right panel shows a weakness. In the first steps the moving statistics are behind those of the batches, and the
 # accuracy with them is lower. Later it is close, but it swings more. The faster the parameters change, the larger the

@@ -3,7 +3,8 @@
 #
 # A deeper network can represent every function of a shallower one: its additional layers only have to compute the
 # identity. In practice plain deep networks train worse than shallow ones, even on the training images, because layers
-# of weights learn the identity with difficulty. A residual block adds its input to its output,
+# of weights learn the identity with difficulty: this is the explanation of the paper (He and others, 2015). Below, this
+# lesson measures another one. A residual block adds its input to its output,
 #
 # $$y = \mathrm{relu}(x + f(x)),$$
 #
@@ -59,9 +60,10 @@ for collection, leaves in variables.items():
 # The moving statistics of batch norm are state. They are in their own collection, `batch_stats`, next to the
 # parameters. In training mode a call returns them updated, and leaves its arguments as they are.
 #
-# The last batch norm multiplies each channel by its scale $\gamma$. With $\gamma = 0$ the block is the identity,
-# because $x$ is the output of a ReLU and has no negative entries. A block of two plain layers would need kernels with a
-# one at the center, for one pair of channels each, and zeros elsewhere.
+# The last batch norm multiplies each channel by its scale $\gamma$ and adds $\beta$, which begins with 0. With $\gamma
+# = \beta = 0$ the block is the identity, because $x$ is the output of a ReLU and has no negative entries. Two plain
+# convolutions would have to learn the identity: each output channel needs a kernel with a one at the center for the
+# same input channel, and zeros elsewhere.
 
 # %%
 _, updates = block.apply(variables, x, train=True, mutable=["batch_stats"])
@@ -76,8 +78,9 @@ print(f"with a scale of 0 the block returns its input: {unchanged}")
 # %% [markdown]
 # ## The network
 #
-# The stem is GoogLeNet's, with batch norm. Four stages of two blocks follow. Each later stage begins with stride 2 and
-# twice the channels. With the stem and the dense layer these are 18 layers, if the projections are not counted.
+# The *stem*, the layers before the first block, is a 7x7 convolution with stride 2, a batch norm, a ReLU and a 3x3
+# max-pooling with stride 2. Four stages of two blocks follow. Each later stage begins with stride 2 and twice the
+# channels. With the stem and the dense layer these are 18 layers, if the projections are not counted.
 
 
 # %%
@@ -240,15 +243,18 @@ figures.show(figure, "4_11_plain_and_residual")
 # %% [markdown]
 # More plain blocks make the *training* loss worse, so this is not overfitting. With shortcuts more blocks help.
 #
-# The right panel shows a reason. In each plain layer, the ReLU halves the mean square of the gradient on its way back.
-# Batch norm multiplies it by the inverse of the variance that it removed. The ReLU of a normal variable has the
-# variance $(1 - 1/\pi) / 2 \approx 0.34$, so a layer multiplies the gradient's mean square by about $0.5 / 0.34 \approx
-# 1.47$, and its norm by 1.21. The plain tower shows a factor of 1.15 for each of the 38 layers between its first and
+# The right panel shows a reason. Three operations of a plain layer change the mean square of the gradient on its way
+# back. The ReLU halves it. The convolution multiplies it by a factor $c$, the same by which it multiplies the variance
+# of the signal on the way forward. Batch norm divides it by the variance that it removed: about $0.34 \, c$, because
+# the ReLU of a standard normal variable has the variance $(1 - 1/\pi) / 2 \approx 0.34$. So $c$ cancels. A layer
+# multiplies the gradient's mean square by about $0.5 / 0.34 \approx 1.47$, and its norm by 1.21.
+#
+# The plain tower shows a factor of 1.15 for each of the 38 layers between its first and
 # its last block, and $1.15^{38} \approx 200$. Without batch norm and with small initial weights, the gradient would
 # shrink as fast, as the signal in [GoogLeNet](section_4_09_googlenet.py) does.
 #
-# In a residual block the derivative of $x + f(x)$ is $1 + f'(x)$. The one lets the gradient pass every $f$. So the
-# gradient in the first block is about seven times that of the last, and not hundreds of times.
+# In a residual block the derivative of $x + f(x)$ is $1 + f'(x)$. Because of the 1, the gradient also flows past each
+# $f$. So the gradient in the first block is about seven times that of the last, and not hundreds of times.
 #
 # ## The experiment
 #
@@ -280,8 +286,9 @@ figures.show(figure, "4_11_experiment")
 # | norm1, norm2 | $2 \cdot 2 \cdot 128 = 512$ |
 #
 # Together 230,272. The sum over the parameters confirms it: `sum(leaf.size for leaf in
-# jax.tree.leaves(shapes["params"]["stage2_block1"]))`. The biases of the convolutions are useless before a batch norm,
-# which subtracts them with the mean. The book has them; `models.ResNet18(use_bias=False)` does not.
+# jax.tree.leaves(shapes["params"]["stage2_block1"]))`. The biases of conv1 and conv2 have no effect, because the batch
+# norm after each subtracts them with the mean. No batch norm follows conv3, so its bias has one.
+# `models.ResNet18(use_bias=False)` has no biases in its convolutions, and a batch norm after each projection too.
 #
 # </details>
 #
@@ -291,8 +298,8 @@ figures.show(figure, "4_11_experiment")
 # <details><summary>Answer</summary>
 #
 # Each block without a projection is the identity, so the network behaves like a shallow one. In the first step the
-# scale and the bias of `norm2` have gradients. The convolutions and `norm1` have none, because their effect is
-# multiplied by 0. After this step the scale is no longer 0, and they learn too.
+# scale and the bias of `norm2` have gradients, and so does a projection `conv3`. `conv1`, `norm1` and `conv2` have
+# none, because their effect is multiplied by 0. After this step the scale is no longer 0, and they learn too.
 #
 # </details>
 #

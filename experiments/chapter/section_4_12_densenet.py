@@ -206,7 +206,7 @@ figures.show(figure, "4_12_channels")
 
 # %% [markdown]
 # Convolution 4 reads the input of the block directly, past three others, and the transition reads everything. So
-# gradients reach each layer of a block on a short way, as in ResNet. A network of plain layers would have the diagonal
+# gradients reach each layer of a block by a short path, as in ResNet. A network of plain layers would have the diagonal
 # alone.
 #
 # The network has 758,226 parameters, ResNet-18 has 11,178,378. Most of ResNet's are in its last stage, where each 3x3
@@ -215,8 +215,9 @@ figures.show(figure, "4_12_channels")
 #
 # ## Images of 28 pixels
 #
-# The stem divides the size by 4, and each transition by 2, rounded down. For 28x28 images the sizes are 7, 3, 1 and
-# then 0, so the minimum is 29x29. `models.DenseNet()` says so.
+# The stem divides the size by 4, rounded up, and each transition by 2, rounded down. For 28x28 images the sizes are 7,
+# 3, 1 and then 0. For 29x29 they are 8, 4, 2 and 1, so this is the minimum. `models.DenseNet()` raises an error for
+# smaller images.
 #
 # The book nevertheless trains on 28x28. PyTorch before version 1.2 returned a map of one pixel unchanged from this
 # pool. `models.DenseNet(clip_window=True)` does the same, like `Transition` above, where `min` clips the window to the
