@@ -1,18 +1,20 @@
 """Draw training loss and test accuracy by epoch of the nine experiments, next to the book's.
 
-python experiments/draw_results.py docs/images/results.png
+python experiments/draw_results.py
 """
 
-import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 from chapter.figures import book_experiments, draw_metric
 
 from jaxcnn.words import count_of
 
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "results.png"
 
-def main(path: str) -> None:
-    """Draw the figure and write it to `path`."""
+
+def main() -> None:
+    """Draw the figure."""
     figure, grid = plt.subplots(3, 3, figsize=(9, 6), layout="constrained", sharex=True)
     for axes, experiment in zip(grid.flat, book_experiments(), strict=True):
         right = axes.twinx()
@@ -22,8 +24,8 @@ def main(path: str) -> None:
         axes.set_title(f"{experiment.recipe.name}, {count_of(len(experiment.runs), 'seed')}", fontsize=10)
     figure.supxlabel("epoch", fontsize=10)
     figure.suptitle("Training loss (blue, left) and test accuracy (orange, right); dashed: the book", fontsize=11)
-    figure.savefig(path, dpi=90)
+    figure.savefig(PICTURE, dpi=90)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

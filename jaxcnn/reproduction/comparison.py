@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe, setting_names
 from jaxcnn.reproduction.results import Results
+from jaxcnn.runs.records import SELECTION
 from jaxcnn.training.metrics import standard_deviation
 
 FINAL_LOSS_TOLERANCE = 0.05
@@ -180,14 +181,19 @@ def compare(results: Results) -> Iterator[Experiment]:
 
 
 def _is_of(recipe: Recipe, run: dict[str, Any]) -> bool:
-    """Whether `run` used Fashion-MNIST and the settings of `recipe`, except for the number of epochs."""
-    settings = recipe.settings()
-    return "data" not in run and all(
-        run.get(name) == settings.get(name) for name in setting_names() if name != "num_epochs"
+    """Whether `run` used Fashion-MNIST and the settings of `recipe`, except for the number of epochs.
+
+    A run with a validation split or from trained weights did not.
+    """
+    settings, selection = recipe.settings(), {name: run.get(name, value) for name, value in SELECTION.items()}
+    return (
+        {"data", "init_from"}.isdisjoint(run)
+        and selection == SELECTION
+        and all(run.get(name) == settings.get(name) for name in setting_names() if name != "num_epochs")
     )
 
 
 def _difference(comparison: Comparison) -> str:
     if comparison.metric == "train_loss":
         return f"{comparison.relative_difference:+.1%}"
-    return f"{comparison.mean - comparison.reference:+.3f}"
+    return f"{comparison.mean - comparison.reference:+.4f}"

@@ -76,7 +76,7 @@ def test_failures_name_the_metric_and_the_difference(results_of):
     experiment = experiment_of(results_of("lenet", last=last), "lenet")
     assert experiment.verdict == "no"
     assert experiment.failures == [
-        "final train loss (+14.1%)", "final train accuracy (-0.037)", "final test accuracy (-0.060)",
+        "final train loss (+14.1%)", "final train accuracy (-0.0370)", "final test accuracy (-0.0600)",
         "loss by epoch (+14.1%)",
     ]  # fmt: skip
 
@@ -119,6 +119,15 @@ def test_a_run_on_other_data_is_not_compared(results_of):
     results = results_of("lenet")
     results["runs"][0] |= {"data": {"source": "folder:images"}}
     assert [run["seed"] for run in experiment_of(results, "lenet").others] == [0]
+
+
+@pytest.mark.parametrize(
+    "setting", [{"val_fraction": 0.1}, {"init_from": {"source": "runs/lenet", "sha256": "0" * 64}}]
+)
+def test_a_run_on_fewer_images_or_from_weights_is_not_compared(results_of, setting):
+    results = results_of("lenet")
+    results["runs"][1] |= setting
+    assert [run["seed"] for run in experiment_of(results, "lenet").others] == [1]
 
 
 def test_a_longer_run_does_not_exclude_the_others(results_of):

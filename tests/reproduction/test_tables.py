@@ -43,9 +43,9 @@ def test_one_run_has_no_deviation_and_no_range(results_of):
 def test_a_failure_is_noted_with_its_possible_cause(results_of):
     outside = [{"test_accuracy": 0.85}, {"test_accuracy": 0.86}]
     (note,) = notes(results_of("lenet_bn", last=outside))
-    assert note.startswith("lenet_bn: not reproduced in final test accuracy (+0.034); possible cause: with moving")
+    assert note.startswith("lenet_bn: not reproduced in final test accuracy (+0.0340); possible cause: with moving")
     (note,) = notes(results_of("lenet", last=outside))
-    assert note.endswith("final test accuracy (+0.095); cause unknown")
+    assert note.endswith("final test accuracy (+0.0950); cause unknown")
 
 
 def test_unfinished_and_excluded_runs_are_noted(results_of):
