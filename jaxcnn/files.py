@@ -56,15 +56,21 @@ def write_file(path: Path, content: str | bytes) -> None:
     """Write `content` to `path`; readers see the old file or the whole new one.
 
     Args:
-        path: the file. Its content is first written to a hidden file in the same directory.
+        path: the file, or a link to it. Its content is first written to a hidden file in the same directory. A device
+            or a pipe, such as /dev/stdout, is written to directly.
         content: text, written as UTF-8, or bytes.
 
     Raises:
         OSError: if it cannot be written; the old file stays, and the hidden one is removed.
     """
+    data = content.encode() if isinstance(content, str) else content
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    path = path.resolve()
     temporary = path.parent / f".{path.name}"
     try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(data)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)

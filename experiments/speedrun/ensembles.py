@@ -7,7 +7,6 @@ The same command continues with the next group. It begins an interrupted group a
 """
 
 import json
-import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from measure import TTA, prepare, read_results
 from jaxcnn import data, recipes, runs, writers
 from jaxcnn.files import write_file
 from jaxcnn.platform import set_num_cpu_devices
-from jaxcnn.reproduction import markdown_table
 
 
 def measure_group(config: runs.RunConfig, dataset: data.Dataset, members: int) -> dict[str, Any]:
@@ -48,20 +46,6 @@ def _accuracies(opened: list[runs.TrainedRun], dataset: data.Dataset) -> list[fl
     return [float((total.argmax(-1) == evaluations[0].labels).mean()) for total in sums]
 
 
-def as_markdown(results: dict[str, Any]) -> str:
-    """The accuracies and the time by the number of averaged runs.
-
-    With fewer runs than a group has, the time is their share of the time of the group.
-    """
-    groups = results["groups"]
-    rows = [("averaged runs", "time", "groups", "test accuracy, %", "with 10 views, %")]
-    for number in range(1, len(groups[0]["seeds"]) + 1):
-        seconds = statistics.median(number / len(group["seeds"]) * group["seconds"] for group in groups)
-        accuracies = (_mean([group[name][number - 1] for group in groups]) for name in ("accuracy", "accuracy_tta"))
-        rows.append((str(number), f"{seconds:.0f} s", str(len(groups)), *accuracies))
-    return markdown_table(rows)
-
-
 def main(name: str, /, *, output: Path, members: int = 4, groups: int = 5, epochs: int | None = None) -> None:
     """Measure groups of runs.
 
@@ -82,12 +66,7 @@ def main(name: str, /, *, output: Path, members: int = 4, groups: int = 5, epoch
     for seed in range(members * len(measured), members * groups, members):
         measured.append(measure_group(runs.RunConfig(recipe, seed=seed), dataset, members))
         write_file(output, json.dumps(results, indent=1) + "\n")
-        print(as_markdown(results))
-
-
-def _mean(values: list[float]) -> str:
-    deviation = f" ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{100 * statistics.fmean(values):.2f}{deviation}"
+        print(json.dumps(measured[-1]))
 
 
 if __name__ == "__main__":

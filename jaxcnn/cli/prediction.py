@@ -1,6 +1,7 @@
 """Predictions for image files, as a table or as JSON."""
 
 import json
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -108,7 +109,8 @@ def _show(
     ]
     if as_json:
         for file, classes in zip(files, found, strict=True):
-            say(console, json.dumps({"file": str(file), "classes": dict(classes)}))
+            known = {name: share if math.isfinite(share) else None for name, share in classes}
+            say(console, json.dumps({"file": str(file), "classes": known}, allow_nan=False))
         return
     table = Table(title=run.title, box=None)
     table.add_column("image")
@@ -121,7 +123,12 @@ def _show(
 
 def _read(files: Sequence[Path], spec: DataSpec, dark_on_light: bool | None) -> np.ndarray:
     """The images in `files` as those of `spec`, (N, H, W, C)."""
-    size, _, channels = spec.image_shape
+    size, width, channels = spec.image_shape
+    if size != width or channels not in (1, 3):
+        raise InputError(
+            f"the run was trained on images of {size}x{width} with {channels} channels, and image files are read as "
+            "square gray or RGB images: use TrainedRun.predict in a script"
+        )
     if spec.light_on_dark:
         return np.stack(list(read_each(partial(read_image, size=size, dark_on_light=dark_on_light), files)))
     if dark_on_light is not None:

@@ -119,15 +119,15 @@ def lr_find(
             config, dataset, min_rate=test.min, max_rate=test.max, num_steps=test.steps, num_seeds=test.seeds,
             on_step=lambda step: progress.update(task, completed=step),
         )  # fmt: skip
-    if output is not None:
-        _draw(found, changed.title, output)
     if test.json:
         print_line(json.dumps(_as_json(found, config)))
-        return
-    for line in _describe(found, config, test.steps):
-        say(console, line, wrap=True)
+    else:
+        for line in _describe(found, config, test.steps):
+            say(console, line, wrap=True)
     if output is not None:
-        print_line(f"wrote {output}")
+        _draw(found, changed.title, output)
+        if not test.json:
+            print_line(f"wrote {output}")
 
 
 def _draw(test: RangeTest, title: str, path: Path) -> None:

@@ -127,7 +127,7 @@ def export(
     path = output or run / f"{recipe.name}.{'html' if format == 'web' else format}"
     about = interop.NetworkInfo(
         recipe.title, int(trained.state.step), data.title, data.class_names, data.light_on_dark,
-        trained.epochs[-1].test_accuracy if trained.epochs else None,
+        None if trained.within_epoch or not trained.epochs else trained.epochs[-1].test_accuracy,
     )  # fmt: skip
     if isinstance(recipe.normalization, Normalization):
         about = replace(about, mean=recipe.normalization.mean, std=recipe.normalization.std)

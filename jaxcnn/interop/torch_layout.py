@@ -5,6 +5,7 @@ which the network calls them, except in the chapter's residual blocks, whose con
 Residual blocks without biases have the order of torchvision's, which is that of the calls.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -78,16 +79,20 @@ def find_tensors(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[l
 
 
 def _flattened_inputs(calls: Sequence[ModuleCall]) -> dict[Path, Shape]:
-    """The (H, W, C) that was flattened before each dense layer, and before each norm between the two."""
+    """The (H, W, C) that was flattened before each dense layer and norm that takes as many numbers.
+
+    A convolution ends the search, and so does a dense layer with as many outputs, because later layers may take those.
+    """
     found, inputs = {}, None
     for call in calls:
         if isinstance(call.module, Flatten):
             inputs = call.args[0].shape[1:]
-        elif isinstance(call.module, Conv) or inputs is None:
+        elif isinstance(call.module, Conv):
             inputs = None
-        else:
+        elif inputs is not None and call.args[0].shape[-1] == math.prod(inputs):
             found[call.path] = inputs
-            inputs = None if isinstance(call.module, Dense) else inputs
+            if isinstance(call.module, Dense) and call.module.features == math.prod(inputs):
+                inputs = None
     return found
 
 

@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import math
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
@@ -20,9 +21,12 @@ from jaxcnn.training.freezing import freeze_optimizer
 
 Schedule = Callable[..., optax.Schedule]
 
+_SCHEDULE_FREE = "schedule_free"
+
 
 def _step(num_steps: int, *, at: tuple[float, ...] = (0.5, 0.75), factor: float = 0.1) -> optax.Schedule:
-    return optax.piecewise_constant_schedule(1.0, {round(share * num_steps): factor for share in at})
+    drops = Counter(round(share * num_steps) for share in at)  # in a few steps, two can be the same
+    return optax.piecewise_constant_schedule(1.0, {step: factor**number for step, number in drops.items()})
 
 
 def _linear(num_steps: int, *, end: float = 0.0) -> optax.Schedule:
@@ -68,8 +72,14 @@ def find_optimizer(name: str) -> Callable[..., optax.GradientTransformation]:
     """Find the constructor called `name` in `OPTIMIZERS`, `optax` or `optax.contrib`, such as adam, sgd or muon.
 
     Raises:
-        InputError: if no constructor of that name takes a learning rate. The message suggests similar names.
+        InputError: if no constructor of that name takes a learning rate; the message suggests similar names. Or if it
+            is schedule-free: such optimizers need other parameters in evaluation than in training.
     """
+    if name.startswith(_SCHEDULE_FREE):
+        raise InputError(
+            f"optimizer {name}: it needs other parameters in evaluation than in training, which runs do not have; take "
+            "another, such as adamw, and a moving average (--ema 0.999)"
+        )
     constructors = _constructors_of_optax() | OPTIMIZERS
     if name in constructors:
         return constructors[name]
@@ -85,7 +95,9 @@ def _constructors_of_optax() -> dict[str, Callable[..., optax.GradientTransforma
     return {
         name: function
         for name, function in found.items()
-        if inspect.isfunction(function) and "learning_rate" in inspect.signature(function).parameters
+        if not name.startswith(_SCHEDULE_FREE)
+        and inspect.isfunction(function)
+        and "learning_rate" in inspect.signature(function).parameters
     }
 
 
@@ -140,7 +152,7 @@ def make_optimizer(
     """Make an optimizer. Equal arguments return the same object, which is the cache key of compiled steps.
 
     If the optimizer has weight decay (AdamW, Lion), that is used; otherwise it is added to the gradients (SGD). Biases
-    and norm scales do not decay.
+    and norm scales do not decay, except with optimizers whose weight decay has no mask, such as `novograd`.
 
     Args:
         name: as for `find_optimizer`.

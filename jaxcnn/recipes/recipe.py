@@ -28,7 +28,7 @@ _LATER = ("accumulate", "ema_decay", "mixing", "normalization", "class_weights",
 """Settings that older records lack. Records leave them out if they have the default."""
 
 _COUNTS = ("image_size", "batch_size", "num_epochs", "accumulate")
-_TITLES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+_TITLES = {"adam": "Adam", "adamw": "AdamW", "muon": "Muon", "sgd": "SGD"}
 _SCHEDULES = {"constant": "at", "linear": "falling linearly from", "one_cycle": "in one cycle up to"}
 
 
@@ -97,7 +97,8 @@ class Recipe:
         schedule_options: keyword arguments of the schedule.
         warmup_epochs: epochs at the beginning in which the rate rises linearly from 0, such as 0.5.
         weight_decay: weight decay coefficient. If the optimizer has weight decay (AdamW), that is used; otherwise
-            weight_decay * kernel is added to the gradients. Biases and norm scales do not decay.
+            weight_decay * kernel is added to the gradients. Biases and norm scales do not decay, except with optimizers
+            whose weight decay has no mask.
         clip_norm: maximum global norm of the gradients; None disables clipping.
         label_smoothing: as for `training.train_step`.
         init_gain: initial kernels are uniform in ±init_gain / sqrt(fan_in), and biases are 0. The square root of 6
@@ -116,7 +117,8 @@ class Recipe:
         source: the file or module that the recipe was loaded from; None for a registered recipe.
 
     Raises:
-        InputError: if a setting is out of its range, or the optimizer or schedule does not exist.
+        InputError: if a setting is out of its range, or the optimizer or schedule does not exist. `runs.RunConfig`
+            checks the learning rate, the decay of the average, and the numbers of epochs, examples and micro-batches.
 
     Examples:
         >>> from jaxcnn.models import LeNet

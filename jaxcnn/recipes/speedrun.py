@@ -3,8 +3,10 @@
 `experiments/speedrun` has the rules and the scripts that measure them.
 """
 
+from dataclasses import replace
+
 from jaxcnn import models
-from jaxcnn.data import Augmentation
+from jaxcnn.data import Augmentation, Chain, RandomErasing
 from jaxcnn.recipes.recipe import Recipe
 
 SPEEDRUN = Recipe(
@@ -23,5 +25,10 @@ SPEEDRUN = Recipe(
     augmentation=Augmentation(flip=True, shift=1),
 )
 
-SPEEDRUN_RECIPES = {recipe.name: recipe for recipe in (SPEEDRUN,)}
+_FLIPS_SHIFTS_AND_ERASING = Chain((Augmentation(flip=True, shift=1), RandomErasing(0.5)))
+
+# For 95 %, with the mean of several runs. Longer training needs more augmentation.
+FMNIST95 = replace(SPEEDRUN, name="fmnist95", num_epochs=40, augmentation=_FLIPS_SHIFTS_AND_ERASING)
+
+SPEEDRUN_RECIPES = {recipe.name: recipe for recipe in (SPEEDRUN, FMNIST95)}
 """The recipes of the speedrun by name."""

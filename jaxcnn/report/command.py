@@ -8,10 +8,11 @@ from jaxcnn.data import name_augmentation
 from jaxcnn.errors import InputError
 from jaxcnn.recipes import Recipe, get_recipe
 from jaxcnn.runs import RunConfig
+from jaxcnn.runs.data_spec import ARRAYS
 
 
 def command_of(config: RunConfig) -> str:
-    """The command that repeats a run with these settings; empty if no command trains the recipe.
+    """The command that repeats a run with these settings; empty if no command trains the recipe, or has its data.
 
     Settings that no option can express are left out.
 
@@ -23,7 +24,10 @@ def command_of(config: RunConfig) -> str:
         recipe = get_recipe(config.recipe.command_name)
     except InputError:  # a recipe of a script
         return ""
+    if config.data.source == ARRAYS:
+        return ""
     usual = option_values(RunConfig(recipe))
+    usual["warmup-epochs"] = recipe.with_epochs(config.recipe.num_epochs).warmup_epochs  # as --epochs sets it
     words = ["jaxcnn", "train", recipe.command_name]
     for name, value in option_values(config).items():
         is_changed = value != usual[name]

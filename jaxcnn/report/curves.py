@@ -1,5 +1,6 @@
 """The curves of a group of runs, and their description in words."""
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -51,7 +52,7 @@ def describe_curve(runs: Sequence[Sequence[EpochResult]], metric: str) -> str:
     split = next(split for split in _SPLITS if f"{split}_{metric}" in runs[0][0].metrics)
     num_epochs = min(map(len, runs))
     first, last = (
-        f"{statistics.fmean(run[place].metrics[f'{split}_{metric}'] for run in runs):.3f}"
+        f"{statistics.fmean(run[place].metrics.get(f'{split}_{metric}', math.nan) for run in runs):.3f}"
         for place in (0, num_epochs - 1)
     )
     what = f"{_SPLITS[split]} {metric.replace('_', ' ')}".capitalize()

@@ -77,5 +77,14 @@ def _group(experiment: Experiment) -> dict[str, Any]:
         "made": ", ".join([made["device"], *(f"{name} {version}" for name, version in made["versions"].items())])
         if "device" in made and "versions" in made
         else "",
-        "command": f"jaxcnn reproduce {recipe.name} --seeds {seeds}",
+        "command": f"jaxcnn reproduce {recipe.name} --seeds {seeds}{_options(experiment)}",
     }
+
+
+def _options(experiment: Experiment) -> str:
+    """The options of the runs of an experiment that are not the defaults."""
+    made = experiment.runs[0]
+    usual = {"num_epochs": experiment.recipe.num_epochs, "limit": None, "dtype": "float32"}
+    names = {"num_epochs": "--epochs", "limit": "--limit", "dtype": "--dtype"}
+    changed = [f" {names[name]} {made[name]}" for name, value in usual.items() if made.get(name, value) != value]
+    return "".join(changed)

@@ -33,8 +33,8 @@ class RunDirectory:
         checkpoints/   states, written by Orbax
         summary.json   how the run ended: status, last metrics, versions, device, `params_sha256`
 
-    Each file is complete or absent. The directory is locked until the context is left. If several processes train a
-    run, the primary one writes, and all of them need access to the directory.
+    Each file is complete or absent. The directory is locked until the context is left; config.json is written when it
+    is entered. If several processes train a run, the primary one writes, and all of them need access to the directory.
 
     Args:
         path: the directory: new, empty except for logs and hidden files, or that of a run with the same settings, or
@@ -49,6 +49,7 @@ class RunDirectory:
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self.path = path
         self._descriptor = None
+        self._new: str | None = None
         self._extended: str | None = None
         if not is_primary_process():
             return
@@ -66,7 +67,7 @@ class RunDirectory:
             raise
 
     def _claim(self, config: dict[str, Any]) -> None:
-        """Write `config`, or check that it is there, perhaps with fewer epochs."""
+        """Check that the directory is new, or has `config`, perhaps with fewer epochs."""
         path, text = self.path, json.dumps({"format": FORMAT, **config}, indent=2) + "\n"
         for place in (path, self.checkpoints):
             if not os.access(place, os.R_OK | os.W_OK | os.X_OK) and (place == path or place.exists()):
@@ -77,9 +78,10 @@ class RunDirectory:
         elif not all(_HARMLESS.fullmatch(other.name) for other in path.iterdir()):
             raise InputError(f"{path} contains other files: a run needs its own directory; give another --workdir")
         else:
-            self._write("config.json", text)
+            self._new = text
 
     def __enter__(self) -> "RunDirectory":
+        self.write_config()
         return self
 
     def __exit__(
@@ -95,6 +97,11 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """The directory of the checkpoints."""
         return self.path / "checkpoints"
+
+    def write_config(self) -> None:
+        """Write config.json, if the directory is new."""
+        if self._new is not None:
+            self._write("config.json", self._new)
 
     def extend(self) -> None:
         """Write the settings with more epochs into config.json, if the directory was claimed with them."""
@@ -113,6 +120,11 @@ class RunDirectory:
         """Write summary.json."""
         self._write("summary.json", json.dumps(summary, indent=2) + "\n")
 
+    @property
+    def has_summary(self) -> bool:
+        """Whether summary.json exists."""
+        return (self.path / "summary.json").exists()
+
     def remove_summary(self) -> None:
         """Remove summary.json, because the run continues."""
         if is_primary_process():
@@ -126,7 +138,7 @@ class RunDirectory:
         except OSError as error:
             raise RunError(
                 f"{self.path / name} cannot be written ({error.strerror}): the run ends; solve this, and the same "
-                "command resumes it from the last checkpoint"
+                "command with the same directory resumes it from the last checkpoint"
             ) from error
 
 

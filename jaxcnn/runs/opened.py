@@ -54,8 +54,10 @@ def open_runs(path: Path | str, *, best: bool = False, views: Views | None = Non
     """
     runs = []
     for directory in find_runs(path):
-        # metrics.jsonl is written before the checkpoint of its last epoch
-        run = TrainedRun.open(directory, best=best, views=views) if read_metrics(directory) else None
+        # metrics.jsonl is written before the checkpoint of its last epoch, which may be the first checkpoint
+        has_checkpoint = any(place.name.isdecimal() for place in (directory / "checkpoints").glob("*"))
+        is_open = has_checkpoint and read_metrics(directory)
+        run = TrainedRun.open(directory, best=best, views=views) if is_open else None
         if run is not None and run.epochs:
             runs.append(run)
         else:
@@ -153,6 +155,7 @@ class TrainedRun:
         summary: the content of summary.json; empty if the run has not ended.
         views: views of each image, over which `predict` and `evaluate` average the probabilities; None for the image
             alone.
+        within_epoch: whether the checkpoint is within an epoch, after those in `epochs`.
     """
 
     path: Path
@@ -161,6 +164,7 @@ class TrainedRun:
     epochs: tuple[EpochResult, ...]
     summary: dict[str, Any] = field(repr=False)
     views: Views | None = None
+    within_epoch: bool = False
 
     @classmethod
     def open(cls, path: Path | str, *, best: bool = False, views: Views | None = None) -> "TrainedRun":
@@ -200,7 +204,7 @@ class TrainedRun:
                 f"{path / 'checkpoints'} cannot be read ({error.strerror or error}): change its permissions"
             ) from error
         epochs = tuple(EpochResult.from_json(record) for record in metadata.get("epochs", ()))
-        return cls(path, config, state, epochs, read_summary(path), views)
+        return cls(path, config, state, epochs, read_summary(path), views, metadata.get("metrics") is not None)
 
     @property
     def members(self) -> "tuple[TrainedRun, ...]":

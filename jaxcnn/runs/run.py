@@ -81,7 +81,8 @@ class Run:
             self.epochs = [EpochResult.from_json(record) for record in metadata["epochs"]]
             self.step_metrics, self.seconds = _metrics_from_json(metadata["metrics"]), metadata["seconds"]
             self.saved_step = self.step
-        self.directory.remove_summary()
+        if self.status != "finished":
+            self.directory.remove_summary()
         self._write_metrics()
 
     def diverge(self, what: str, step: int) -> None:

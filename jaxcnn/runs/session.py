@@ -84,9 +84,12 @@ class Session:
         contents = {"data_sha256": data_sha256(whole)}
         runs: list[Run] = []
         with ExitStack() as locks:
-            directories = [
-                locks.enter_context(RunDirectory(path, config.as_json() | contents)) for path, config in configs.items()
-            ]
+            directories = []
+            for path, config in configs.items():
+                directories.append(RunDirectory(path, config.as_json() | contents))
+                locks.push(directories[-1])
+            for directory in directories:  # after all are checked, so that a refusal leaves nothing
+                directory.write_config()
             local = next(device for device in self.devices if device.process_index == jax.process_index())
             with jax.default_device(local), StopSignals() as signals:
                 try:
@@ -107,7 +110,9 @@ class Session:
                     self._write_summaries(runs)
                 except (OSError, InputError) as error:  # from the disk, or from streamed data
                     kind = InputError if isinstance(error, InputError) else RunError
-                    raise kind(f"{error}: the run ends; solve this, and the same command resumes it") from error
+                    raise kind(
+                        f"{error}: the run ends; solve this, and the same command with the same directory resumes it"
+                    ) from error
                 finally:
                     with ExitStack() as endings:  # all writers end, even if one fails
                         for writer in self._active_writers:
@@ -216,7 +221,8 @@ class Session:
 
     def _write_summaries(self, runs: Sequence[Run]) -> None:
         for run in runs:
-            run.directory.write_summary(run.summary(self.devices))
+            if not (run.status == "finished" and run.directory.has_summary):  # else an earlier session wrote it
+                run.directory.write_summary(run.summary(self.devices))
 
 
 def _notify(writer: Writer, event: str, *arguments: object) -> None:
@@ -229,8 +235,8 @@ def _notify(writer: Writer, event: str, *arguments: object) -> None:
         getattr(writer, event)(*arguments)
     except OSError as error:
         raise RunError(
-            f"{type(writer).__name__} failed ({error}): the run ends; solve this, and the same command resumes it from "
-            "the last checkpoint"
+            f"{type(writer).__name__} failed ({error}): the run ends; solve this, and the same command with the "
+            "same directory resumes it from the last checkpoint"
         ) from error
 
 

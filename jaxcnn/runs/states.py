@@ -64,7 +64,10 @@ def initial_state(config: RunConfig, num_examples: int, num_classes: int, channe
     model = make_model(config, num_classes, image_shape)
     optimizer = recipe.make_optimizer(num_examples)
     state = create_train_state(model, optimizer, jax.random.key(config.seed), image_shape)
-    state = state.replace(params=recipe.initialize(state.params))
+    params = recipe.initialize(state.params)
+    state = state.replace(
+        params=params, opt_state=optimizer.init(params)
+    )  # some optimizers keep the initial parameters
     if recipe.normalization == "train":
         raise InputError("normalization 'train': call recipe.resolve first, which reads the training images")
     if isinstance(recipe.normalization, Normalization):

@@ -113,7 +113,7 @@ def train_ensemble(
     }
     if len(kinds) != 1:
         raise InputError(f"{len(configs)} runs of {len(kinds)} kinds: they may differ in seed and learning rate alone")
-    root = Path(os.path.commonpath(configs))
+    root = Path(os.path.commonpath([path.absolute() for path in configs]))
     if len(configs) > 1 and (root / "config.json").exists():
         raise InputError(f"{root} is the directory of a single run: give several runs another --workdir")
     if jax.process_count() > 1:

@@ -1,5 +1,6 @@
 """Frozen layers: parameters that training does not change, and batch norms that use their moving statistics."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
@@ -114,7 +115,8 @@ def _with_running_average(
         )
     own = module.use_running_average
     if own is None:
-        return call(*args, **{**kwargs, "use_running_average": True})
+        arguments = dict(zip(inspect.signature(module.__call__).parameters, args, strict=False))
+        return call(**{**arguments, **kwargs, "use_running_average": True})
     object.__setattr__(module, "use_running_average", True)  # fields of a Linen module are read-only
     try:
         return call(*args, **kwargs)

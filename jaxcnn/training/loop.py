@@ -98,7 +98,8 @@ def evaluate(
         state: the state to evaluate.
         images: (N, H, W, C), uint8 or floats in [0, 1], of any size.
         labels: (N,), integers in 0 .. num_classes - 1.
-        batch_size: images of a batch; it limits the memory and does not change the result.
+        batch_size: images of a batch. All images are put on the device; the batch limits the memory of activations. It
+            does not change the result.
         image_size: height and width that the network takes; None for the size of the images.
 
     Returns:

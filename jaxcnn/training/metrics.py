@@ -81,8 +81,9 @@ def cross_entropy(logits: Float[Array, "n classes"], labels: Integer[Array, " n"
 
 
 def is_correct(logits: Float[Array, "n classes"], labels: Integer[Array, " n"]) -> Bool[Array, " n"]:
-    """Whether the largest logit is that of the label; of equal logits the first counts as the largest."""
-    return jnp.argmax(logits, axis=-1) == labels
+    """Whether the largest logit is that of the label; of equal logits the first counts, and NaN never."""
+    own = jnp.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
+    return (jnp.argmax(logits, axis=-1) == labels) & ~jnp.isnan(own)
 
 
 def is_in_top_5(logits: Float[Array, "n classes"], labels: Integer[Array, " n"]) -> Bool[Array, " n"] | None:

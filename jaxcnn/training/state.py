@@ -77,8 +77,8 @@ class TrainState(struct.PyTreeNode):
             ema_t = d_t * ema_(t-1) + (1 - d_t) * v_t,    d_t = min(decay, (t - 1) / (t + 8))
 
         so it is a mean over the last ninth of the steps, approximately, until the decay limits it to the last
-        1 / (1 - decay) steps. The initial variables have no weight. Evaluation, prediction and export use the average;
-        training does not.
+        1 / (1 - decay) steps. Started at step 0, it gives no weight to the initial variables. Evaluation, prediction
+        and export use the average; training does not.
 
         Args:
             decay: more than 0 and less than 1.
@@ -123,8 +123,8 @@ def create_train_state(
         model: a network, called as `model.apply(variables, images, train=...)`. Equal networks share compiled programs
             if they have the same optimizer object.
         optimizer: any optax transformation; it gets the parameters, not the statistics.
-        key: the run's key, from `jax.random.key`, or an int as its seed. Initialization, dropout, augmentation and the
-            order of the data derive from it.
+        key: the run's key, from `jax.random.key`, or a seed from 0 to 2**32 - 1. Initialization, dropout, augmentation
+            and the order of the data derive from it.
         image_shape: height, width and channels of an image as the network takes it.
 
     Returns:
@@ -132,7 +132,8 @@ def create_train_state(
 
     Raises:
         TypeError: if the optimizer is not an optax transformation, or the key is neither a key nor an int.
-        ValueError: if `image_shape` is not three positive numbers, or too small for the network.
+        ValueError: if `image_shape` is not three positive numbers, or too small for the network, or a seed is out of
+            its range.
 
     Examples:
         >>> from jaxcnn.models import LeNet
@@ -173,6 +174,8 @@ def update_ema(ema: Variables, variables: Variables, decay: float, step: int | I
 
 def _as_key(key: Any) -> PRNGKeyArray:
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        if not 0 <= key < 2**32:  # JAX would use the lowest 32 bits
+            raise ValueError(f"key {key}: expected a seed from 0 to 4294967295")
         return jax.random.key(int(key))
     if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         return key

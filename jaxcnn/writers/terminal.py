@@ -141,7 +141,10 @@ class TerminalWriter(Writer):
         words = ", ".join(f"{count} {status}" for status, count in counts.items())
         if early := sum(run.stopped_early is not None for run in runs):
             words += f" ({early} stopped early)"
-        self._say(f"{words}; the runs are in {os.path.commonpath([run.path for run in runs])}", wrap=False)
+        paths = [run.path for run in runs]
+        if len({path.is_absolute() for path in paths}) > 1:
+            paths = [path.absolute() for path in paths]
+        self._say(f"{words}; the runs are in {os.path.commonpath(paths) or '.'}", wrap=False)
 
     def _best(self, run: Run) -> None:
         """A line about the epoch with the best validation accuracy, if there is a validation split."""

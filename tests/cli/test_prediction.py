@@ -31,8 +31,8 @@ def brightness(run, images):
 def use(opened, monkeypatch):
     """A function that replaces the run of a command by one of these classes, which needs no computation."""
 
-    def replace_run(class_names, source=None):
-        spec = replace(opened.config.data, class_names=class_names, source=source)
+    def replace_run(class_names, source=None, image_shape=(28, 28, 1)):
+        spec = replace(opened.config.data, class_names=class_names, source=source, image_shape=image_shape)
         run = replace(opened, config=replace(opened.config, data=spec))
         monkeypatch.setattr(TrainedRun, "open", Mock(return_value=run))
         monkeypatch.setattr(TrainedRun, "predict", brightness)
@@ -68,6 +68,23 @@ def test_three_classes_are_shown_or_all_if_fewer(use, pictures, capsys, class_na
     shown = capsys.readouterr().out
     assert "LeNet with batch norm after 2 epochs" in shown
     assert shown.count(" 0.") == shown.count("top ") == count
+
+
+def test_shares_that_are_nan_are_null_in_json(use, pictures, monkeypatch, capsys):
+    use(("a", "b"))
+    monkeypatch.setattr(TrainedRun, "predict", lambda _, images: np.full((len(images), 2), np.nan, np.float32))
+    assert cli.main(["predict", "run", str(pictures / "0.png"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"] == {"a": None, "b": None}
+
+
+@pytest.mark.parametrize("image_shape", [(20, 30, 1), (8, 8, 4)])
+def test_image_files_for_a_run_on_other_arrays_are_refused(use, pictures, capsys, image_shape):
+    use(("a", "b"), "arrays", image_shape)
+    assert cli.main(["predict", "run", str(pictures / "0.png")]) == 2
+    height, width, channels = image_shape
+    assert capsys.readouterr().err.startswith(
+        f"jaxcnn: the run was trained on images of {height}x{width} with {channels} channels, and image files"
+    )
 
 
 @pytest.mark.parametrize("top", ["0", "3"])

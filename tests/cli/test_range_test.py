@@ -105,6 +105,19 @@ def test_output_is_a_png_with_json_too(use, tmp_path, capsys):
     assert (image.format, image.size) == ("PNG", (900, 600))
 
 
+def test_a_suggestion_is_printed_although_the_picture_cannot_be_written(use, monkeypatch, capsys):
+    use(curve(0.1))
+
+    def fail(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jaxcnn.cli.range_test.write_file", fail)
+    assert cli.main(["lr-find", "lenet", "--seeds", "1"]) == 2
+    shown = capsys.readouterr()
+    assert "suggested learning rate: 0.01" in shown.out
+    assert shown.err.startswith("jaxcnn: lr-find-lenet.png cannot be written (No space left on device)")
+
+
 def test_options_reach_the_test(use):
     calls = use(curve(0.1))
     options = "--min 1e-5 --max 1 --steps 50 --seeds 1 --seed 2 --optimizer sgd --batch-size 32 --dtype bfloat16"

@@ -239,6 +239,25 @@ def test_a_norm_of_flattened_maps_has_the_order_of_pytorch():
     jax.tree.map(np.testing.assert_array_equal, back, variables)
 
 
+class TwoHeads(nn.Module):
+    """Two dense layers that take the same flattened maps."""
+
+    @nn.compact
+    def __call__(self, x, *, train):  # noqa: ARG002
+        x = layers.Flatten(name="flatten")(layers.Conv(3, 3, name="conv")(x))
+        return layers.Dense(2, name="first")(x) + layers.Dense(2, name="second")(x)
+
+
+def test_all_dense_layers_after_a_flatten_are_reordered():
+    variables = drawn_variables(TwoHeads(), (1, 5, 5, 1))
+    state_dict = variables_to_torch(TwoHeads(), variables, (5, 5, 1))
+    for name in ("first", "second"):
+        kernel = np.asarray(variables["params"][name]["kernel"]).reshape(3, 3, 3, 2)
+        np.testing.assert_array_equal(state_dict[f"{name}.weight"], kernel.transpose(3, 2, 0, 1).reshape(2, -1))
+    back = variables_from_torch(TwoHeads(), state_dict, (5, 5, 1))
+    jax.tree.map(np.testing.assert_array_equal, back, variables)
+
+
 def test_layers_that_pytorch_does_not_have_raise():
     class Net(nn.Module):
         @nn.compact

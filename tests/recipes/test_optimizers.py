@@ -46,6 +46,11 @@ def test_a_schedule_gives_the_rate_of_each_step(schedule, options, expected):
     np.testing.assert_allclose(rates_of(recipe), expected, rtol=1e-5, atol=1e-8)
 
 
+def test_drops_at_the_same_step_are_multiplied():
+    recipe = replace(RECIPE, schedule="step", schedule_options={"at": (0.5, 0.51)})
+    np.testing.assert_allclose(rates_of(recipe), np.repeat([0.5, 0.005], [10, 10]), rtol=1e-5)
+
+
 def test_one_cycle_equals_optax():
     expected = [optax.cosine_onecycle_schedule(20, 0.5)(step) for step in range(20)]
     np.testing.assert_allclose(rates_of(replace(RECIPE, schedule="one_cycle")), np.array(expected), rtol=1e-5)
@@ -127,6 +132,10 @@ def test_an_injected_learning_rate_gives_the_same_updates(schedule):
         ({"optimizer": "adamm"}, "optimizer 'adamm' is unknown: did you mean "),
         ({"optimizer": "zzzzz"}, "expected one of optax, such as adam, adamw, sgd or lion"),
         ({"optimizer": "chain"}, "optimizer 'chain' is unknown"),
+        (
+            {"optimizer": "schedule_free_adamw"},
+            "optimizer schedule_free_adamw: it needs other parameters in evaluation",
+        ),
         (
             {"schedule": "cosin"},
             "schedule 'cosin' is unknown: expected one of constant, linear, cosine, step, one_cycle",

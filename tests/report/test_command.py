@@ -4,7 +4,7 @@ from jaxcnn.data import Mixup, Normalization, parse_augmentation
 from jaxcnn.recipes import RECIPES, get_recipe
 from jaxcnn.report.command import command_of
 from jaxcnn.runs import InitFrom, RunConfig
-from jaxcnn.runs.config import DataSpec
+from jaxcnn.runs.data_spec import ARRAYS, DataSpec
 
 
 def test_the_command_has_all_changed_settings():
@@ -51,6 +51,18 @@ def test_the_command_normalizes_and_weights_as_the_run_did():
 def test_a_recipe_of_a_script_has_no_command():
     recipe = replace(RECIPES["lenet"], name="own")
     assert command_of(RunConfig(recipe)) == ""
+
+
+def test_a_run_on_arrays_has_no_command():
+    data = DataSpec(ARRAYS, ("a",), (28, 28, 1), None)
+    assert command_of(RunConfig(RECIPES["lenet"], data=data)) == ""
+
+
+def test_the_command_has_a_warm_up_that_epochs_does_not_give():
+    speedrun = get_recipe("speedrun")
+    shorter = "jaxcnn train speedrun --epochs 4"
+    assert command_of(RunConfig(speedrun.with_epochs(4))) == shorter
+    assert command_of(RunConfig(replace(speedrun, num_epochs=4))) == f"{shorter} --warmup-epochs 2.0"
 
 
 def test_the_command_replaces_what_the_recipe_itself_has(tmp_path):

@@ -41,6 +41,13 @@ def test_each_experiment_shows_its_device_and_its_command(reproduced):
         assert words in page.replace("&#39;", "'")
 
 
+def test_the_command_has_the_options_of_the_runs(results_of, tmp_path):
+    results = results_of("lenet", limit=300, dtype="bfloat16", num_epochs=2, epochs=2)
+    (tmp_path / "reproduction.json").write_text(json.dumps(results))
+    page = write_reproduction_report(tmp_path).read_text()
+    assert "jaxcnn reproduce lenet --seeds 3 --epochs 2 --limit 300 --dtype bfloat16" in page
+
+
 def test_the_command_accepts_the_directory_or_the_file(reproduced, capsys):
     assert cli.main(["report", str(reproduced)]) == 0
     assert cli.main(["report", str(reproduced / "reproduction.json")]) == 0

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from jaxcnn import runs
 from jaxcnn.errors import DivergedError, InputError, StoppedError
-from jaxcnn.runs import Interval, RunConfig, sweep
+from jaxcnn.runs import Interval, RunConfig, lock_directory, sweep
 from jaxcnn.training import Checkpointer
 from jaxcnn.writers import TerminalWriter
 
@@ -180,7 +180,7 @@ def test_rates_are_shown_in_a_table_and_none_is_called_the_best(sample, tmp_path
     configs = several(tmp_path, learning_rates=(0.0001, 0.01), num_seeds=2)
     every = runs.train_ensemble(configs, sample, writers=[TerminalWriter(console)])
     text = " ".join(shown(console).split())
-    assert "AdamW in one cycle up to 0.0001, 0.01, weight decay" in text
+    assert "Muon in one cycle up to 0.0001, 0.01, weight decay" in text
     for pair in (0, 2):
         assert f"{np.mean([epochs[-1].test_accuracy for epochs in every[pair : pair + 2]]):.3f} ±" in text
     assert "the test images select no learning rate; hold out validation images with --val-fraction 0.1" in text
@@ -196,6 +196,29 @@ def test_a_data_parallel_run_equals_a_single_one(sample, tmp_path, console):
     assert "batches sharded over 8 devices" in shown(console)
     again = runs.train(config, sample, tmp_path / "eight", writers=[TerminalWriter(console)], num_devices=2)
     assert [epoch.as_json() for epoch in again] == [epoch.as_json() for epoch in eight]
+
+
+def test_a_refused_ensemble_leaves_no_settings_behind(sample, tmp_path):
+    """One of its runs has other settings, so no other run begins."""
+    runs.train(RunConfig(RECIPE), sample.limit(64), tmp_path / "there", writers=[])
+    configs = {
+        tmp_path / "new": RunConfig(RECIPE, seed=1),
+        tmp_path / "there": RunConfig(RECIPE, seed=2),
+    }
+    with pytest.raises(InputError, match="there has a run with other settings"):
+        runs.train_ensemble(configs, sample, writers=[])
+    assert not list((tmp_path / "new").iterdir())
+    os.close(lock_directory(tmp_path / "new"))  # it is not locked
+
+
+def test_finished_members_keep_their_summary(sample, tmp_path):
+    configs = several(tmp_path, num_seeds=2)
+    (first, config), *_ = configs.items()
+    runs.train(config, sample, first, writers=[])
+    summary = json.loads((first / "summary.json").read_text()) | {"device": "cpu, abacus"}
+    (first / "summary.json").write_text(json.dumps(summary))
+    runs.train_ensemble(configs, sample, writers=[])
+    assert json.loads((first / "summary.json").read_text()) == summary
 
 
 def test_invalid_ensembles_raise(sample, tmp_path, console):

@@ -31,6 +31,13 @@ def assert_same_layers(variables, others, names=LAYERS):
             jax.tree.map(np.testing.assert_array_equal, variables[collection][name], others[collection][name])
 
 
+@pytest.mark.usefixtures("standard_promotion")
+def test_the_optimizer_starts_from_the_scaled_parameters():
+    recipe = replace(MODERN_RECIPES["lenet_modern"], optimizer="prodigy", optimizer_options={}, learning_rate=1.0)
+    state = initial_state(RunConfig(recipe), 64, 10, 1)
+    jax.tree.map(np.testing.assert_array_equal, state.opt_state, state.tx.init(state.params))
+
+
 @pytest.fixture(scope="module")
 def shoes(sample):
     """Images of three classes of the sample: sandals, sneakers and ankle boots."""

@@ -10,7 +10,7 @@ import pytest
 
 from jaxcnn import InputError
 from jaxcnn.recipes import RECIPES
-from jaxcnn.runs import TrainedRun, params_sha256
+from jaxcnn.runs import TrainedRun, open_runs, params_sha256
 
 
 def contents(path):
@@ -68,6 +68,14 @@ def test_unreadable_checkpoints_are_not_called_missing(finished_run, monkeypatch
     line = str(raised.value).replace(str(finished_run), "DIR")
     assert line == "DIR/checkpoints cannot be read (Permission denied): change its permissions"
     record_fault("prediction with a run whose checkpoints may not be read", "an `InputError` of one line", line)
+
+
+def test_a_run_without_a_checkpoint_is_left_out(finished_run, tmp_path, caplog):
+    shutil.copytree(finished_run, tmp_path / "good")
+    shutil.copytree(finished_run, tmp_path / "killed in its first save")
+    shutil.rmtree(tmp_path / "killed in its first save" / "checkpoints")
+    assert [run.path.name for run in open_runs(tmp_path)] == ["good"]
+    assert "killed in its first save has no finished epoch and is left out" in caplog.text
 
 
 def change_config(path, **changes):

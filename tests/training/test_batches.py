@@ -109,6 +109,11 @@ def test_a_traced_label_that_is_no_class_makes_the_loss_nan(wrong, dtype):
     assert int(metrics.sums["accuracy"]) == int(metrics.sums["top_5_accuracy"]) == 1
 
 
+def test_logits_that_are_nan_are_never_correct():
+    metrics = compute_metrics(jnp.full((2, 7), jnp.nan), jnp.array([0, 3]))
+    assert int(metrics.sums["accuracy"]) == int(metrics.sums["top_5_accuracy"]) == 0
+
+
 def test_a_label_on_the_device_that_is_no_class_makes_the_loss_nan(state):
     for wrong in (-1, 7):
         labels = jnp.asarray(LABELS).at[3].set(wrong)

@@ -88,11 +88,13 @@ class Normed(nn.Module):
                 return layers.BatchNorm(use_running_average=not train, name="norm")(x)
             case "flax":
                 return nn.BatchNorm(use_running_average=not train, name="norm")(x)
-            case _:
+            case "with an argument of the call":
                 return layers.BatchNorm(name="norm")(x, use_running_average=not train)
+            case _:
+                return nn.BatchNorm(name="norm")(x, not train)
 
 
-@pytest.mark.parametrize("form", ["ours", "flax", "with an argument of the call"])
+@pytest.mark.parametrize("form", ["ours", "flax", "with an argument of the call", "with a positional argument"])
 def test_a_frozen_norm_uses_its_running_statistics(form):
     x = np.random.default_rng(0).normal(3, 2, (8, 1, 1, 4)).astype(np.float32)
     stats = {"mean": np.arange(4, dtype=np.float32), "var": np.arange(1, 5, dtype=np.float32)}

@@ -50,6 +50,12 @@ def test_a_wrong_key_or_optimizer_raises():
         unchecked(LeNet(), optax.sgd(0.1), "seed", SHAPE)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_raises(seed):
+    with pytest.raises(ValueError, match=f"key {seed}: expected a seed from 0 to 4294967295"):
+        create_train_state(LeNet(), optax.sgd(0.1), seed, SHAPE)
+
+
 def test_each_stream_and_index_has_its_own_key():
     key = jax.random.key(0)
     keys = [jax.random.key_data(derive_key(key, stream, index)) for stream in RngStream for index in range(3)]

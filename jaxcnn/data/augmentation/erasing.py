@@ -15,8 +15,8 @@ class RandomErasing:
     """Replace a random rectangle of each image with zeros, drawn independently for each image.
 
     The area of the rectangle is uniform in [min_area, max_area] times that of the image, and the logarithm of its ratio
-    of height to width is uniform in [-log(max_aspect), log(max_aspect)]. Sides are clipped
-    to those of the image. The position is uniform.
+    of height to width is uniform in [-log(max_aspect), log(max_aspect)]. Sides are clipped to those of the image. The
+    position is uniform.
 
     Attributes:
         probability: probability that an image gets a rectangle.
@@ -50,7 +50,7 @@ class RandomErasing:
             raise InputError(f"max_aspect {self.max_aspect}: expected 1 or more")
 
     def __str__(self) -> str:
-        return f"erasing with probability {self.probability:g}"
+        return f"erasing {self.probability:g}"
 
     def __call__(self, key: PRNGKeyArray, images: Shaped[Array, "n h w c"]) -> Shaped[Array, "n h w c"]:
         """Augment `images` with random numbers from `key`; keep their type and shape."""

@@ -42,7 +42,7 @@ def parse_augmentation(text: str) -> tuple[Transform | None, Mixing | None]:
     Examples:
         >>> augmentation, mixing = parse_augmentation("flip,shift:2,erase:0.5,mixup:0.2")
         >>> str(augmentation), str(mixing)
-        ('flips, shifts to 2, erasing with probability 0.5', 'mixup 0.2')
+        ('flips, shifts to 2, erasing 0.5', 'mixup 0.2')
     """
     if text == "none":
         return None, None
@@ -91,7 +91,11 @@ def name_augmentation(augmentation: Transform | None, mixing: Mixing | None = No
             case CutMix(alpha=alpha):
                 names.append(f"cutmix:{alpha!r}")
     text = ",".join(names) or "none"
-    return text if parse_augmentation(text) == (augmentation, mixing) else None
+    try:
+        parsed = parse_augmentation(text)
+    except InputError:  # the same name twice, for example
+        return None
+    return text if parsed == (augmentation, mixing) else None
 
 
 def _augmentation(given: Mapping[str, Any]) -> Transform | None:

@@ -40,6 +40,18 @@ def test_the_order_of_the_names_does_not_matter():
     assert parse_augmentation("erase:1,shift:1,flip") == parse_augmentation("flip,shift:1,erase:1")
 
 
+@pytest.mark.parametrize(
+    "unnamed",
+    [
+        (Chain((Cutout(8), Cutout(4))), None),
+        (Chain((Augmentation(flip=True), Augmentation(flip=False, shift=1))), None),
+        (None, OneOf(Mixup(0.2), Mixup(0.4))),
+    ],
+)
+def test_the_same_kind_twice_has_no_name(unnamed):
+    assert name_augmentation(*unnamed) is None
+
+
 def test_a_custom_augmentation_has_no_name():
     assert name_augmentation(RandomErasing(0.5, max_area=0.2)) is None
     assert name_augmentation(lambda _, images: images) is None
