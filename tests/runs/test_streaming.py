@@ -121,7 +121,7 @@ def test_a_damaged_record_ends_a_run_that_can_be_resumed(train, prepared, tmp_pa
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert "cannot be read as images with labels prepared by TFDS" in line
-    assert "solve this, and the same command resumes it" in line
+    assert "solve this, and the same command with the same directory resumes it" in line
     file.write_bytes(whole)
     assert train("run", "--stream") == 0
     assert train("resident") == 0
