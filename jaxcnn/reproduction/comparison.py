@@ -183,7 +183,7 @@ def compare(results: Results) -> Iterator[Experiment]:
 def _is_of(recipe: Recipe, run: dict[str, Any]) -> bool:
     """Whether `run` used Fashion-MNIST and the settings of `recipe`, except for the number of epochs.
 
-    A run with a validation split or from trained weights did not.
+    This is false for runs with a validation split or from trained weights.
     """
     settings, selection = recipe.settings(), {name: run.get(name, value) for name, value in SELECTION.items()}
     return (

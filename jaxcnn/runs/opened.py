@@ -56,8 +56,8 @@ def open_runs(path: Path | str, *, best: bool = False, views: Views | None = Non
     for directory in find_runs(path):
         # metrics.jsonl is written before the checkpoint of its last epoch, which may be the first checkpoint
         has_checkpoint = any(place.name.isdecimal() for place in (directory / "checkpoints").glob("*"))
-        is_open = has_checkpoint and read_metrics(directory)
-        run = TrainedRun.open(directory, best=best, views=views) if is_open else None
+        has_epoch = has_checkpoint and len(read_metrics(directory)) > 0
+        run = TrainedRun.open(directory, best=best, views=views) if has_epoch else None
         if run is not None and run.epochs:
             runs.append(run)
         else:

@@ -221,7 +221,7 @@ class Session:
 
     def _write_summaries(self, runs: Sequence[Run]) -> None:
         for run in runs:
-            if not (run.status == "finished" and run.directory.has_summary):  # else an earlier session wrote it
+            if not (run.status == "finished" and run.directory.has_summary):  # else an earlier process wrote it
                 run.directory.write_summary(run.summary(self.devices))
 
 

@@ -64,10 +64,8 @@ def initial_state(config: RunConfig, num_examples: int, num_classes: int, channe
     model = make_model(config, num_classes, image_shape)
     optimizer = recipe.make_optimizer(num_examples)
     state = create_train_state(model, optimizer, jax.random.key(config.seed), image_shape)
-    params = recipe.initialize(state.params)
-    state = state.replace(
-        params=params, opt_state=optimizer.init(params)
-    )  # some optimizers keep the initial parameters
+    params = recipe.initialize(state.params)  # some optimizers keep these parameters in their state
+    state = state.replace(params=params, opt_state=optimizer.init(params))
     if recipe.normalization == "train":
         raise InputError("normalization 'train': call recipe.resolve first, which reads the training images")
     if isinstance(recipe.normalization, Normalization):
