@@ -31,8 +31,8 @@ class RecipeOptions:
         epochs: number of epochs. If they are fewer than the recipe's, its warm-up is shorter too.
         batch_size: examples of a step.
         learning_rate: learning rate, the highest one of a schedule. Several, such as 1e-4,1e-3, are compared.
-        optimizer: a constructor of optax or optax.contrib, such as sgd, adamw, lion or muon, or filter_muon, and its
-            arguments, as in sgd:momentum=0.9,nesterov=true. They replace those of the recipe.
+        optimizer: a constructor of optax or optax.contrib, such as sgd, adamw, lion or muon, or adam_epsilon_hat or
+            filter_muon, and its arguments, as in sgd:momentum=0.9,nesterov=true. They replace those of the recipe.
         schedule: schedule of the learning rate: constant, linear, cosine, step or one_cycle.
         warmup_epochs: epochs at the beginning in which the learning rate rises linearly from 0, such as 0.5.
         weight_decay: weight decay of the kernels.

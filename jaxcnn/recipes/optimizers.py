@@ -16,6 +16,7 @@ from flax.core import FrozenDict
 from jaxtyping import Array, ArrayLike, PyTree
 
 from jaxcnn.errors import InputError
+from jaxcnn.recipes.adam import adam_epsilon_hat
 from jaxcnn.recipes.muon import filter_muon
 from jaxcnn.training.freezing import freeze_optimizer
 
@@ -41,12 +42,16 @@ def _one_cycle(num_steps: int, **options: float) -> optax.Schedule:
     return optax.cosine_onecycle_schedule(num_steps, 1.0, **options)
 
 
-OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {"filter_muon": filter_muon}
+OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
+    "adam_epsilon_hat": adam_epsilon_hat,
+    "filter_muon": filter_muon,
+}
 """Optimizers by name, beside those of optax: functions of `learning_rate` and other keyword arguments.
 
 Add your own here. Constructors in `optax` and `optax.contrib` need no entry.
 
-    filter_muon  Muon for the kernels of convolutions, Adam for all other parameters: `recipes.filter_muon`
+    adam_epsilon_hat  Adam as in PyTorch before 1.3: `recipes.adam_epsilon_hat`
+    filter_muon       Muon for the kernels of convolutions, Adam for all other parameters: `recipes.filter_muon`
 """
 
 SCHEDULES: dict[str, Schedule | None] = {

@@ -57,7 +57,9 @@ def test_the_warm_up_of_fewer_epochs_keeps_its_share():
     assert RecipeOptions(epochs=99).change(recipe).warmup_epochs == recipe.warmup_epochs
 
 
-@pytest.mark.parametrize("name", ["sgd:momentum=0.9,nesterov=true", "adam", "adamw", "lion", "muon", "filter_muon"])
+@pytest.mark.parametrize(
+    "name", ["sgd:momentum=0.9,nesterov=true", "adam", "adamw", "lion", "muon", "adam_epsilon_hat", "filter_muon"]
+)
 def test_common_optimizers_train(sample_requests, tmp_path, name):
     path = tmp_path / "run"
     options = ["--optimizer", name, "--weight-decay", "0.01", "--lr", "0.001", "--limit", "32", "--epochs", "1"]
