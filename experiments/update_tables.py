@@ -55,6 +55,9 @@ def documents() -> dict[Path, dict[str, Table]]:
             "convolutions": lambda: operation_tables()[0],
             "pools": lambda: operation_tables()[1],
         },
+        ROOT / "docs" / "explanation" / "dating-the-runs.md": {
+            "first_step": lambda: as_markdown("adam_first_step.py")(read("adam-first-step-avx512-2-cores"))
+        },
         ROOT / "docs" / "how-to" / "training.md": {"modern_resnet": modern_resnet_table},
         ROOT / "docs" / "explanation" / "speedrun.md": {
             "speedrun": speedrun_table,

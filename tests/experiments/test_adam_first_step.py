@@ -1,0 +1,28 @@
+"""The measurement of Adam's first step."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "experiments" / "adam_first_step.py"))
+
+
+def test_gradients_below_epsilon_are_counted():
+    gradients = np.array([0, 0, 5e-9, -2e-8, 3e-7, -1e-3])
+    assert SCRIPT["small_shares"](gradients) == {"after": 1 / 4, "before": 3 / 4}
+
+
+@pytest.mark.usefixtures("standard_promotion")
+def test_the_gradients_of_all_parameters_are_measured(sample):
+    gradients = SCRIPT["first_gradients"]("lenet", 0, sample, 32)
+    assert gradients.shape == (44_426,)
+    assert SCRIPT["small_shares"](gradients)["before"] < 0.01
+
+
+def test_the_table_has_the_mean_of_the_seeds():
+    shares = {"lenet": [{"after": 0.1, "before": 0.2}, {"after": 0.3, "before": 0.6}]}
+    table = SCRIPT["as_markdown"]({"shares": shares, "device": "cpu", "versions": {"jax": "1"}})
+    assert "| `lenet` | 20.0% | 40.0% |" in table
+    assert "Means of 2 seeds; cpu; jax 1." in table
