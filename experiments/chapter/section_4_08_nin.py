@@ -317,7 +317,7 @@ figures.show(figure, "4_08_class_maps")
 # `jaxcnn train nin` trains as in the book: on all images at 224x224, for five epochs, with Adam at 0.002, twice the
 # learning rate of the other networks.
 
-# %% mystnb={"image": {"alt": "Training loss, training accuracy and test accuracy of NiN by epoch. The curves of the book are better than all three runs in each epoch, and the runs differ strongly."}}
+# %% mystnb={"image": {"alt": "Training loss, training accuracy and test accuracy of NiN by epoch. The runs differ strongly. The curves of the book are better than the mean of ten runs in each epoch, and better than all of them in the first."}}
 figure = figures.draw_experiment("nin")
 figures.show(figure, "4_08_experiment")
 
