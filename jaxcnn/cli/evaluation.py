@@ -3,13 +3,12 @@
 import json
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from jaxcnn.runs import Ensemble, Evaluation, Split, TrainedRun, class_rows, class_title, pair_rows
 from jaxcnn.words import count_of
-from jaxcnn.writers import say, show_table
+from jaxcnn.writers import make_table, say, show_table
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -59,9 +58,7 @@ def print_evaluation(
 
 
 def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in headings:
-        table.add_column(heading, justify="left" if "class" in heading else "right")
+    table = make_table(title, headings, left=[heading for heading in headings if "class" in heading])
     for row in rows:
         table.add_row(*row)
     return table

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import tyro
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from jaxcnn.cli.options import later
 from jaxcnn.models import summarize
@@ -19,7 +17,7 @@ from jaxcnn.recipes import (
     Recipe,
     get_recipe,
 )
-from jaxcnn.writers import PlainConsole, say, show_table
+from jaxcnn.writers import PlainConsole, make_table, say, show_table
 
 
 @later
@@ -30,12 +28,9 @@ def show_recipes() -> None:
 
 def print_recipes(console: Console) -> None:
     """Print a row for each recipe: the book's with its figures of the last epoch, and those of this package."""
-    table = Table(
-        title="jaxcnn train NAME; the book's loss and accuracies after 5 epochs", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    table.add_column("name", no_wrap=True)
-    for heading in ("sect.", "parameters", "size", "rate", "loss", "train", "test"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    title = "jaxcnn train NAME; the book's loss and accuracies after 5 epochs"
+    headings = ("name", "sect.", "parameters", "size", "rate", "loss", "train", "test")
+    table = make_table(title, headings, left=["name"])
     for recipe in RECIPES.values():
         last = recipe.reference[-1]
         table.add_row(
@@ -56,10 +51,7 @@ def print_recipes(console: Console) -> None:
 
 
 def _show_own_recipes(console: Console, title: str, recipes: Mapping[str, Recipe]) -> None:
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("name", no_wrap=True)
-    for heading in ("epochs", "batch", "rate", "decay", "images"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = make_table(title, ("name", "epochs", "batch", "rate", "decay", "images"), left=["name"])
     for recipe in recipes.values():
         table.add_row(
             recipe.name,
@@ -82,10 +74,8 @@ def show_summary(name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metava
     recipe, console = get_recipe(name), PlainConsole()
     layers = summarize(recipe.model, (recipe.image_size, recipe.image_size, 1))
     size = f"{recipe.image_size}x{recipe.image_size}"
-    table = Table(title=f"{recipe.title} for images of {size}", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("layer", no_wrap=True)
-    for heading in ("output", "parameters", "FLOPs"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    title = f"{recipe.title} for images of {size}"
+    table = make_table(title, ("layer", "output", "parameters", "FLOPs"), left=["layer"])
     for layer in layers:
         output = "x".join(map(str, layer.output_shape))
         table.add_row(layer.name, output, f"{layer.num_parameters:,}", f"{layer.flops:,}")

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from jaxcnn.reproduction.comparison import Comparison, Experiment, compare
 from jaxcnn.reproduction.results import Results
 from jaxcnn.words import count_of
-from jaxcnn.writers import say, show_table
+from jaxcnn.writers import make_table, say, show_table
 
 _OVERVIEW = ("experiment", "reproduced", "runs", "final loss", "train accuracy", "test accuracy", "loss by epoch")
 _DETAILS = ("experiment", "metric", "book", "mean", "sd", "min to max", "agrees")
@@ -126,7 +124,7 @@ has fewer epochs or fewer images than the book's."""
 
 def show_reproduction(results: Results, console: Console) -> None:
     """Print all metrics with their verdicts, and the notes. The terminal needs 80 columns."""
-    table = _table("the book's figures and ours, after the last epoch", _DETAILS)
+    table = make_table("the book's figures and ours, after the last epoch", _DETAILS, left=_WORDS_IN)
     for experiment in _of_the_book(results):
         _, *rows = detail_rows([experiment])
         for number, (name, *cells) in enumerate(rows, start=1):
@@ -135,19 +133,12 @@ def show_reproduction(results: Results, console: Console) -> None:
     if table.row_count:
         show_table(console, table)
     if len(modern := modern_rows(results)) > 1:
-        table = _table("the same networks with modern training: test accuracy", modern[0])
+        table = make_table("the same networks with modern training: test accuracy", modern[0], left=_WORDS_IN)
         for row in modern[1:]:
             table.add_row(*row)
         show_table(console, table)
     for line in notes(results):
         say(console, line)
-
-
-def _table(title: str, headings: Sequence[str]) -> Table:
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in headings:
-        table.add_column(name, justify="left" if name in _WORDS_IN else "right", no_wrap=True)
-    return table
 
 
 def _of_the_book(results: Results) -> list[Experiment]:

@@ -2,8 +2,10 @@
 
 import os
 import sys
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -35,6 +37,14 @@ def drop_output(descriptor: int) -> None:
 def say(console: Console, words: str, *, wrap: bool = False) -> None:
     """Print words literally. Names of files are not wrapped, so that they can be copied."""
     console.print(Text(words), soft_wrap=not wrap)
+
+
+def make_table(title: str, headings: Iterable[str], *, left: Collection[str] = ()) -> Table:
+    """Make a table without rows. Its columns are aligned to the right, except those of the headings in `left`."""
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in left else "right")
+    return table
 
 
 def show_table(console: Console, table: Table) -> None:

@@ -5,10 +5,8 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress, Task, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from jaxcnn.recipes import ReferenceEpoch
@@ -16,7 +14,7 @@ from jaxcnn.runs import Run, Setup, Writer
 from jaxcnn.training import ChunkResult, EpochResult, best_epoch
 from jaxcnn.training.metrics import standard_deviation
 from jaxcnn.words import count_of
-from jaxcnn.writers.console import PlainConsole, say, show_table
+from jaxcnn.writers.console import PlainConsole, make_table, say, show_table
 
 _BARS = "▁▂▃▄▅▆▇█"
 _NARROW = 76  # columns that a whole line of progress needs
@@ -161,7 +159,7 @@ class TerminalWriter(Writer):
         if is_comparable:
             title += f", section {recipe.section}: the book / {_these(len(runs), 'run')}"
         names = _cells(runs[0].epochs[-1:])
-        table = _table(title, ["epoch", *names, *(("min", "max") if len(runs) > 1 else ())])
+        table = make_table(title, ["epoch", *names, *(("min", "max") if len(runs) > 1 else ())])
         for number in range(1, max(len(run.epochs) for run in runs) + 1):
             results = [run.epochs[number - 1] for run in runs if len(run.epochs) >= number]
             cells = {name: cell.replace(" ±", "\n±") for name, cell in _cells(results).items()}
@@ -189,7 +187,7 @@ class TerminalWriter(Writer):
         last = {rate: [found[r] for r in runs if r.config.recipe.learning_rate == rate] for rate in self._rates}
         last = {rate: results for rate, results in last.items() if results}
         names = _main_cells(runs[0].epochs[-1:])
-        table = _table(title, ("rate", "runs", *names, "min", "max"))
+        table = make_table(title, ("rate", "runs", *names, "min", "max"))
         for rate, results in last.items():
             cells = [cell.replace(" ±", "\n±") for cell in _main_cells(results).values()]
             table.add_row(f"{rate:g}", str(len(results)), *cells, *_range(results))
@@ -210,7 +208,7 @@ class TerminalWriter(Writer):
         """A row for each run: its last metrics, and the curve of its test accuracy."""
         of_rate = ["rate"] if len(self._rates) > 1 else []
         names = _main_cells(runs[0].epochs[-1:])
-        table = _table("each run after its last epoch", (*of_rate, "seed", *names))
+        table = make_table("each run after its last epoch", (*of_rate, "seed", *names))
         table.add_column("test acc by epoch")
         every = [float(result.test_accuracy) for run in runs for result in run.epochs]
         low, high = min(every), max(every)
@@ -234,13 +232,6 @@ class _Clock(TimeRemainingColumn):
         if task.total is None:
             return Text(f"{task.elapsed or 0:.0f} s")
         return Text("· ") + super().render(task) + Text(" left")
-
-
-def _table(title: str, headings: Sequence[str]) -> Table:
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    return table
 
 
 def _heading(name: str) -> str:
