@@ -50,20 +50,21 @@ def first_gradients(name: str, seed: int, dataset: data.Dataset, batch_size: int
 
 
 def small_shares(gradients: np.ndarray) -> dict[str, float]:
-    """The share of the gradients other than 0 that are below epsilon, for both places of epsilon."""
+    """The share of the gradients other than 0 that are below epsilon, for both places of epsilon, and that of zeros."""
     sizes = np.abs(gradients[gradients != 0])
-    return {place: float(np.mean(sizes < epsilon)) for place, epsilon in EPSILONS.items()}
+    below = {place: float(np.mean(sizes < epsilon)) for place, epsilon in EPSILONS.items()}
+    return {**below, "zero": float(np.mean(gradients == 0))}
 
 
 def as_markdown(results: dict[str, Any]) -> str:
-    """The mean shares as a Markdown table."""
-    rows = [("network", "epsilon added after the correction", "epsilon added before it")]
+    """The smallest and the largest share over the seeds, as a Markdown table."""
+    rows = [("network", *(f"below {epsilon:.1e} (epsilon added {place})" for place, epsilon in EPSILONS.items()))]
     for name, found in results["shares"].items():
-        rows.append(
-            (f"`{name}`", *(f"{statistics.fmean(shares[place] for shares in found):.1%}" for place in EPSILONS))
-        )
-    seeds = count_of(len(next(iter(results["shares"].values()))), "seed")
-    return f"{markdown_table(rows)}\nMeans of {seeds}; {results['device']}; jax {results['versions']['jax']}.\n"
+        shares = [[seed[place] for seed in found] for place in EPSILONS]
+        rows.append((f"`{name}`", *(f"{min(share):.1%} to {max(share):.1%}" for share in shares)))
+    seeds = count_of(max(map(len, results["shares"].values())), "seed")
+    about = f"The first {results['batch']} training images; {seeds}, smallest to largest"
+    return f"{markdown_table(rows)}\n{about}; {results['device']}; jax {results['versions']['jax']}.\n"
 
 
 def main(
@@ -89,8 +90,8 @@ def main(
     for name in names:
         found = [small_shares(first_gradients(name, seed, dataset, batch_size)) for seed in range(seeds)]
         results["shares"][name] = found
-        means = {place: statistics.fmean(shares[place] for shares in found) for place in EPSILONS}
-        print(f"{name:16} below epsilon: " + ", ".join(f"{place} {share:.1%}" for place, share in means.items()))
+        means = {share: statistics.fmean(seed[share] for seed in found) for share in found[0]}
+        print(f"{name:16} " + ", ".join(f"{share} {mean:.1%}" for share, mean in means.items()))
         if output is not None:
             write_file(output, json.dumps(results, indent=1) + "\n")
         jax.clear_caches()

@@ -56,7 +56,8 @@ def documents() -> dict[Path, dict[str, Table]]:
             "pools": lambda: operation_tables()[1],
         },
         ROOT / "docs" / "explanation" / "dating-the-runs.md": {
-            "first_step": lambda: as_markdown("adam_first_step.py")(read("adam-first-step-avx512-2-cores"))
+            "first_step": lambda: as_markdown("adam_first_step.py")(read("adam-first-step-avx512-2-cores")),
+            "epsilon": epsilon_table,
         },
         ROOT / "docs" / "how-to" / "training.md": {"modern_resnet": modern_resnet_table},
         ROOT / "docs" / "explanation" / "speedrun.md": {
@@ -189,6 +190,23 @@ def ensembles_table() -> str:
 def operation_tables() -> tuple[str, str]:
     """The times of the forms of convolutions, and of pools."""
     return as_markdown("benchmarks/operations.py")(read("operations-avx512-2-cores"))
+
+
+def epsilon_table() -> str:
+    """The training losses of runs with the same seed and both places of Adam's epsilon, next to the book's."""
+    usual = {(run["recipe"], run["seed"]): run for run in read("reproduction-avx512-2-cores")["runs"]}
+    rows = [("training loss", *(f"epoch {number}" for number in range(1, 6)))]
+    for run in read("adam-epsilon-hat-avx512-2-cores")["runs"]:
+        name, seed = run["recipe"], run["seed"]
+        losses = {
+            "the book": [epoch.loss for epoch in ALL_RECIPES[name].reference],
+            f"epsilon added after, seed {seed}": [epoch["train_loss"] for epoch in usual[name, seed]["epochs"]],
+            f"epsilon added before, seed {seed}": [epoch["train_loss"] for epoch in run["epochs"]],
+        }
+        for about, values in losses.items():
+            cells = [f"{loss:.4f}" for loss in values]
+            rows.append((f"`{name}`, {about}", *cells, *[""] * (5 - len(cells))))
+    return markdown_table(rows) + "\n"
 
 
 def as_markdown(script: str) -> Callable[..., Any]:

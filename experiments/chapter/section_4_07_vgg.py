@@ -250,7 +250,8 @@ figures.show(figure, "4_07_initialization")
 #
 # ## The experiment on all images
 #
-# `jaxcnn train vgg` trains as in the book: widths divided by 4, on all images at 224x224, for five epochs.
+# `jaxcnn train vgg` trains with the settings that the book prints: widths divided by 4, on all images at 224x224, for
+# five epochs.
 
 # %% mystnb={"image": {"alt": "Training loss, training accuracy and test accuracy of VGG by epoch. From the second epoch on, the loss of five runs is lower than the book's and the training accuracy higher. In the first epoch the runs differ most."}}
 figure = figures.draw_experiment("vgg")
@@ -259,10 +260,11 @@ figures.show(figure, "4_07_experiment")
 # %% [markdown]
 # By the criteria of [the reproduction](../../docs/explanation/reproduction.md) this experiment is not reproduced,
 # because the runs are better than the book's: the mean final loss is 9 % lower, and the final test accuracies, .913 to
-# .918, are higher than .912. The loss of the first epoch varies from .70 to .97 between the seeds, since the plateau at
-# the beginning has another length for each. This does not explain the difference: the seed with the highest loss in the
-# first epoch has the lowest in the last. From the second epoch on, the book's loss is higher than that of all five
-# runs, so chance is an unlikely explanation. A possible one is [the place of Adam's
+# .918, are higher than .912. The loss of the first epoch varies from .70 to .97 between the seeds, probably because the
+# plateau at the beginning has another length for each. This does not explain the difference: the seed with the highest
+# loss in the first epoch has the lowest in the last. From the second epoch on, the book's loss is higher than that of
+# all five runs. By chance alone, the book's run would be the highest of six in one case of six, so chance is not
+# excluded. Another possible cause is [the place of Adam's
 # epsilon](../../docs/explanation/dating-the-runs.md#adams-epsilon), which PyTorch has changed since the book's run.
 #
 # ## Exercises

@@ -10,7 +10,7 @@ from jaxtyping import PyTree
 def adam_epsilon_hat(
     learning_rate: optax.ScalarOrSchedule, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8
 ) -> optax.GradientTransformation:
-    """Adam whose epsilon is added before the correction of the bias, as in PyTorch before 1.3 and in Keras.
+    """Adam whose epsilon is added before the correction of the bias, as in PyTorch before 1.3.
 
     In step t, with the gradient g:
 
@@ -18,9 +18,9 @@ def adam_epsilon_hat(
         v = b2 v + (1 - b2) g^2
         parameter -= learning_rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps)
 
-    `optax.adam` adds eps to sqrt(v / (1 - b2^t)) instead. Here, eps has the effect of eps / sqrt(1 - b2^t) there: with
-    the defaults, of 32 eps in step 1, 3.2 eps in step 100 and 1.3 eps in step 1000. So the two differ for gradients
-    that are not much larger than that.
+    `optax.adam` adds eps to sqrt(v / (1 - b2^t)) instead. This equals `optax.adam` with eps / sqrt(1 - b2^t) for eps in
+    step t: with the defaults, 32 eps in step 1, 3.2 eps in step 100 and 1.3 eps in step 1000. The two differ for
+    gradients of this size and smaller. Keras has this form too, with eps=1e-7.
 
     Args:
         learning_rate: the learning rate, or its schedule.

@@ -87,7 +87,7 @@ class Recipe:
         reference: the book's figures of each epoch; empty if there are none.
         reference_norm: gamma and beta of the first batch norm after the book's run; None if it does not print them.
         note: settings of the book's run that its text does not state.
-        caveat: known reasons for differences between a run and the book.
+        caveat: possible reasons for differences between a run and the book.
         batch_size: examples in a step. The last batch of an epoch holds the rest.
         num_epochs: number of epochs.
         optimizer: name of a constructor in `optax` or `optax.contrib`, such as 'adam', 'sgd' or 'lion'.

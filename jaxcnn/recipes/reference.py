@@ -14,13 +14,16 @@ SOURCE = (
 
 HOW_THE_RUNS_WERE_MADE = (
     "In lenet_bn, resnet and densenet, batch norm begins with gamma from U(0, 1), as PyTorch's did before version 1.2. "
-    "resnet and densenet train on 28x28 images, because the book's code does not resize them."
+    "resnet and densenet train on 28x28 images, because the book's code does not resize them. The book's Adam added "
+    "epsilon before the correction of the bias, as PyTorch's did before version 1.3; the recipes add it afterwards."
 )
 """Settings of the book's runs that its text does not state and its figures imply."""
 
 _ADAM = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
 
-_OTHER_ADAM = "the book's version of PyTorch had another Adam (adam_epsilon_hat), which differs for small gradients"
+_OTHER_ADAM = (
+    "PyTorch before 1.3 added Adam's epsilon before the correction of the bias, so small gradients gave smaller steps"
+)
 
 _UNIFORM_SCALES = (
     "Batch norm begins with gamma from U(0, 1), as PyTorch's did before version 1.2; later versions begin with 1."
@@ -106,7 +109,7 @@ NIN = Recipe(
         ReferenceEpoch(0.3973, 0.854, 0.856, 32.0),
     ),
     caveat=(
-        "a ReLU follows the last convolution, so with some seeds the score of a class stays 0 for all images; "
+        "a ReLU follows the last convolution, so with some seeds the score of a class stays 0 for all images, and "
         f"{_OTHER_ADAM}"
     ),
 )
@@ -121,7 +124,7 @@ GOOGLENET = Recipe(
     learning_rate=0.001,
     optimizer_options=_ADAM,
     reference_shapes="96x96x1 24x24x64 12x12x192 6x6x480 3x3x832 1024 10",
-    caveat=f"its loss begins on a plateau, whose length depends on the seed; {_OTHER_ADAM}",
+    caveat=f"its loss begins on a plateau, whose length depends on the seed, and {_OTHER_ADAM}",
     reference=(
         ReferenceEpoch(2.4547, 0.099, 0.100, 23.0, on_plateau=True),
         ReferenceEpoch(1.6381, 0.344, 0.496, 23.1, on_plateau=True),

@@ -103,7 +103,7 @@ class RunConfig:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether the run is one of the book's experiments as the book ran it, so that its figures should be equal."""
+        """Whether the run has the settings of one of the book's recipes, so that the book's figures apply to it."""
         reference = RECIPES.get(self.recipe.name)
         same = reference is not None and reference.settings() == self.recipe.settings()
         is_usual = self.limit is None and self.data == FASHION_MNIST and self.init_from is None

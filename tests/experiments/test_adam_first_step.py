@@ -11,7 +11,7 @@ SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "experiments" / "adam_fi
 
 def test_gradients_below_epsilon_are_counted():
     gradients = np.array([0, 0, 5e-9, -2e-8, 3e-7, -1e-3])
-    assert SCRIPT["small_shares"](gradients) == {"after": 1 / 4, "before": 3 / 4}
+    assert SCRIPT["small_shares"](gradients) == {"after": 1 / 4, "before": 3 / 4, "zero": 1 / 3}
 
 
 @pytest.mark.usefixtures("standard_promotion")
@@ -21,8 +21,8 @@ def test_the_gradients_of_all_parameters_are_measured(sample):
     assert SCRIPT["small_shares"](gradients)["before"] < 0.01
 
 
-def test_the_table_has_the_mean_of_the_seeds():
+def test_the_table_has_the_range_of_the_seeds():
     shares = {"lenet": [{"after": 0.1, "before": 0.2}, {"after": 0.3, "before": 0.6}]}
-    table = SCRIPT["as_markdown"]({"shares": shares, "device": "cpu", "versions": {"jax": "1"}})
-    assert "| `lenet` | 20.0% | 40.0% |" in table
-    assert "Means of 2 seeds; cpu; jax 1." in table
+    table = SCRIPT["as_markdown"]({"shares": shares, "batch": 256, "device": "cpu", "versions": {"jax": "1"}})
+    assert "| `lenet` | 10.0% to 30.0% | 20.0% to 60.0% |" in table
+    assert "The first 256 training images; 2 seeds, smallest to largest; cpu; jax 1." in table
