@@ -19,7 +19,7 @@ from jaxcnn.platform.distributed import (
     raise_lost_process,
     shutdown_distributed,
 )
-from jaxcnn.platform.memory import configure_malloc, memory_budget, raise_file_limit
+from jaxcnn.platform.memory import configure_malloc, memory_budget, raise_file_limit, release_memory
 from jaxcnn.platform.versions import software_versions
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "memory_budget",
     "raise_file_limit",
     "raise_lost_process",
+    "release_memory",
     "require_devices",
     "set_num_cpu_devices",
     "shutdown_distributed",

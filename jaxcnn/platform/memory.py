@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -53,11 +54,33 @@ def configure_malloc() -> None:
 
     On a CPU, every program that XLA runs allocates its buffers and frees them. glibc returns large blocks to the
     system, which then has to map and clear them again for the next program. Other C libraries are left as they are.
+    `release_memory` limits what is kept.
     """
-    if platform.libc_ver()[0] == "glibc":
+    if _has_glibc():
         libc = ctypes.CDLL(None)
         for option, value in _MALLOC_OPTIONS.items():
             libc.mallopt(option, value)
+
+
+def release_memory() -> None:
+    """Return freed memory to the system if this process has more than a quarter of the memory that it can use.
+
+    The free blocks that `configure_malloc` keeps may be too small for the next program. The process then grows with
+    each program, to several times of what one needs. Other C libraries than glibc are left as they are.
+    """
+    if _has_glibc() and _resident_memory() > _machine_memory() // 4:
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@cache
+def _has_glibc() -> bool:
+    return platform.libc_ver()[0] == "glibc"
+
+
+def _resident_memory() -> int:
+    """Bytes of this process that are in memory, on Linux."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _machine_memory() -> int:

@@ -20,6 +20,7 @@ from jaxcnn.platform import (
     describe_devices,
     is_primary_process,
     raise_lost_process,
+    release_memory,
 )
 from jaxcnn.runs.config import RunConfig
 from jaxcnn.runs.data_spec import data_sha256
@@ -151,6 +152,7 @@ class Session:
         saved_step, saved_at = runs[0].step, time.monotonic()
         seconds = 0.0
         for result in run_epochs(state, self.dataset, options, step_metrics=step_metrics):
+            release_memory()
             step = int(result.state.step.ravel()[0])
             stop = max(placement.allgather(signals.received or 0))
             if isinstance(result, ChunkResult):

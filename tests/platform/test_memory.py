@@ -78,3 +78,24 @@ print(usual, take())
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout.split()
     assert int(kept) < int(usual) / 10
+
+
+@pytest.mark.parametrize(("memory_in_mb", "is_released"), [(1, True), (10**6, False)])
+def test_freed_memory_is_released_if_it_is_much(memory_in_mb, is_released):
+    """Of a process with more than a quarter of the machine's memory, with glibc."""
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library")
+    program = f"""
+import numpy as np
+from jaxcnn.platform import configure_malloc, memory, release_memory
+memory._machine_memory = lambda: {memory_in_mb} * 10**6
+configure_malloc()
+blocks = [np.ones(2**24), np.ones(2**10)]
+del blocks[0]
+before = memory._resident_memory()
+release_memory()
+print(before - memory._resident_memory())
+"""
+    command = [sys.executable, "-c", program]
+    released = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert (released > 8 * 2**24 / 2) == is_released
