@@ -206,7 +206,7 @@ def epsilon_table() -> str:
         for about, values in losses.items():
             cells = [f"{loss:.4f}" for loss in values]
             rows.append((f"`{name}`, {about}", *cells, *[""] * (5 - len(cells))))
-    return markdown_table(rows) + "\n"
+    return markdown_table(rows)
 
 
 def as_markdown(script: str) -> Callable[..., Any]:
