@@ -7,11 +7,12 @@ import json
 import re
 import runpy
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.recipes import ALL_RECIPES
+from jaxcnn.recipes import ALL_RECIPES, RECIPES, Recipe
 from jaxcnn.reproduction import (
     Experiment,
     Results,
@@ -21,6 +22,7 @@ from jaxcnn.reproduction import (
     merge_results,
     overview_markdown,
 )
+from jaxcnn.words import count_of
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
@@ -30,8 +32,13 @@ SPEEDRUNS = (
     "speedrun-avx512-2-cores",
     "speedrun-avx2-2-cores",
 )
-REPRODUCTIONS = ("reproduction-avx512-2-cores", "reproduction-h200")
-OTHER_REPRODUCTIONS = ("reproduction-h200-bfloat16",)
+REPRODUCTION = "reproduction-avx512-2-cores"
+OPTAX_ADAM_REPRODUCTIONS = (
+    "reproduction-optax-adam-avx512-2-cores",
+    "reproduction-optax-adam-h200",
+    "reproduction-optax-adam-h200-bfloat16",
+)
+OPTAX_ADAM_RECIPES = {name: replace(recipe, optimizer="adam") for name, recipe in RECIPES.items()}
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 Table = Callable[[], str]
@@ -58,6 +65,7 @@ def documents() -> dict[Path, dict[str, Table]]:
         ROOT / "docs" / "explanation" / "dating-the-runs.md": {
             "first_step": lambda: as_markdown("adam_first_step.py")(read("adam-first-step-avx512-2-cores")),
             "epsilon": epsilon_table,
+            "losses_by_epsilon": losses_by_epsilon_table,
         },
         ROOT / "docs" / "how-to" / "training.md": {"modern_resnet": modern_resnet_table},
         ROOT / "docs" / "explanation" / "speedrun.md": {
@@ -70,13 +78,12 @@ def documents() -> dict[Path, dict[str, Table]]:
 
 def results_table() -> str:
     """One row for each of the book's experiments: test accuracy of the book, of its runs, and of modern training."""
-    results = all_runs()
+    results = read(REPRODUCTION)
     found = {experiment.recipe.name: experiment for experiment in compare(results)}
-    rows = [("network", "book", "jaxcnn", "seeds", "reproduced", "modern", "time", "machine")]
+    rows = [("network", "book", "jaxcnn", "seeds", "reproduced", "modern")]
     for experiment in found.values():
         if experiment.is_of_the_book:
             modern = found.get(f"{experiment.recipe.name}_modern")
-            seconds = [sum(epoch["seconds"] for epoch in run["epochs"]) for run in experiment.runs]
             rows.append(
                 (
                     experiment.recipe.name,
@@ -85,14 +92,11 @@ def results_table() -> str:
                     str(len(experiment.runs)),
                     experiment.verdict,
                     _test_accuracy(modern) if modern else "",
-                    _duration(min(seconds)),  # the others were slowed down more by other programs
-                    "GPU" if experiment.runs[0]["device"].startswith("gpu") else "CPU",
                 )
             )
-    machines = dict.fromkeys(f"{run['device']} (jax {run['versions']['jax']})" for run in _finished(results))
     counts = {len(experiment.runs) for experiment in found.values() if not experiment.is_of_the_book}
     seeds = " or ".join(map(str, sorted(counts)))
-    return f"{markdown_table(rows)}\nMachines: {'; '.join(machines)}. Modern training: {seeds} seeds.\n"
+    return f"{markdown_table(rows)}\nMachine: {_machines(results)}. Modern training: {seeds} seeds.\n"
 
 
 def speed_table() -> str:
@@ -114,23 +118,19 @@ def speed_table() -> str:
 
 
 def reproduction_table() -> str:
-    """The overview of the reproduction. The runs of a recipe are from the machine with most finished runs of it."""
-    results = all_runs()
-    devices: dict[str, list[str]] = {}
-    for run in _finished(results):
-        if run["recipe"] not in devices.setdefault(run["device"], []):
-            devices[run["device"]].append(run["recipe"])
-    lines = [f"- {device}: {', '.join(names)}\n" for device, names in devices.items()]
-    return f"{overview_markdown(results)}\nThe machines of these runs:\n\n{''.join(lines)}"
+    """The overview of the reproduction."""
+    results = read(REPRODUCTION)
+    return f"{overview_markdown(results)}\nThe machine of these runs: {_machines(results)}.\n"
 
 
 def metrics_tables() -> str:
     """All metrics of the last epoch of each experiment, a table for each file of results."""
     parts = []
-    for name in (*REPRODUCTIONS, *OTHER_REPRODUCTIONS):
-        experiments = [experiment for experiment in compare(read(name)) if experiment.is_of_the_book]
+    for name in (REPRODUCTION, *OPTAX_ADAM_REPRODUCTIONS):
         run = next(_finished(read(name)))
         title = f"### {run['device']}, {run['dtype']}".replace("cpu, ", "").replace("gpu, ", "")
+        title += "" if name == REPRODUCTION else ", epsilon added after"
+        experiments = _of_the_book(read(name), ALL_RECIPES if name == REPRODUCTION else OPTAX_ADAM_RECIPES)
         link = f"[JSON](../../experiments/results/{name}.json), jax {run['versions']['jax']}."
         parts.append(f"{title}\n\n{link}\n\n{markdown_table(detail_rows(experiments))}")
     return "\n".join(parts)
@@ -193,30 +193,44 @@ def operation_tables() -> tuple[str, str]:
 
 
 def epsilon_table() -> str:
-    """The training losses of runs with the same seed and both places of Adam's epsilon, next to the book's."""
-    usual = {(run["recipe"], run["seed"]): run for run in read("reproduction-avx512-2-cores")["runs"]}
-    rows = [("training loss", *(f"epoch {number}" for number in range(1, 6)))]
-    for run in read("adam-epsilon-hat-avx512-2-cores")["runs"]:
-        name, seed = run["recipe"], run["seed"]
-        losses = {
-            "the book": [epoch.loss for epoch in ALL_RECIPES[name].reference],
-            f"epsilon added after, seed {seed}": [epoch["train_loss"] for epoch in usual[name, seed]["epochs"]],
-            f"epsilon added before, seed {seed}": [epoch["train_loss"] for epoch in run["epochs"]],
-        }
-        for about, values in losses.items():
-            cells = [f"{loss:.4f}" for loss in values]
-            rows.append((f"`{name}`, {about}", *cells, *[""] * (5 - len(cells))))
+    """The final training loss and accuracy with both places of Adam's epsilon, next to the book's."""
+    rows = [("experiment", "metric", "the book", "epsilon added before", "epsilon added after")]
+    for before, after in zip(*_by_epsilon(), strict=True):
+        for ours, theirs in zip(before.final[:2], after.final[:2], strict=True):
+            digits = 4 if ours.metric == "train_loss" else 3
+            cells = [f"{each.mean:.{digits}f} ({len(each.measured)} x)" for each in (ours, theirs)]
+            metric = ours.metric.replace("train_", "training ")
+            rows.append((f"`{before.recipe.name}`", metric, f"{ours.reference:.{digits}f}", *cells))
     return markdown_table(rows)
+
+
+def losses_by_epsilon_table() -> str:
+    """The training loss by epoch of the networks without batch norm, with both places of Adam's epsilon."""
+    rows = [("training loss", *(f"epoch {number}" for number in range(1, 6)))]
+    for before, after in zip(*_by_epsilon(), strict=True):
+        name = before.recipe.name
+        if name in ("alexnet", "vgg", "nin", "googlenet"):
+            rows.append((f"`{name}`, the book", *(f"{epoch.loss:.4f}" for epoch in before.recipe.reference)))
+            for about, each in (("before", before), ("after", after)):
+                by_epoch = zip(*([epoch["train_loss"] for epoch in run["epochs"]] for run in each.runs), strict=True)
+                title = f"`{name}`, epsilon added {about}, {count_of(len(each.runs), 'seed')}"
+                rows.append((title, *(f"{statistics.fmean(losses):.4f}" for losses in by_epoch)))
+    return markdown_table(rows)
+
+
+def _by_epsilon() -> tuple[list[Experiment], list[Experiment]]:
+    """The book's experiments with epsilon added before and after the correction of the bias."""
+    after = merge_results(map(read, OPTAX_ADAM_REPRODUCTIONS[:2]))
+    return _of_the_book(read(REPRODUCTION), ALL_RECIPES), _of_the_book(after, OPTAX_ADAM_RECIPES)
+
+
+def _of_the_book(results: Results, recipes: Mapping[str, Recipe]) -> list[Experiment]:
+    return [experiment for experiment in compare(results, recipes) if experiment.is_of_the_book]
 
 
 def as_markdown(script: str) -> Callable[..., Any]:
     """The function of a script in experiments/ that makes a Markdown table from its results."""
     return runpy.run_path(str(ROOT / "experiments" / script))["as_markdown"]
-
-
-def all_runs() -> Results:
-    """The committed runs. Those of a recipe are from the machine with most finished runs of it."""
-    return merge_results(map(read, REPRODUCTIONS))
 
 
 def read(name: str) -> dict[str, Any]:
@@ -240,6 +254,10 @@ def update(path: Path, tables: dict[str, Table]) -> str:
 
 def _finished(results: Results) -> Iterator[dict[str, Any]]:
     return (run for run in results["runs"] if run["status"] == "finished")
+
+
+def _machines(results: Results) -> str:
+    return "; ".join(dict.fromkeys(f"{run['device']} (jax {run['versions']['jax']})" for run in _finished(results)))
 
 
 def _test_accuracy(experiment: Experiment) -> str:

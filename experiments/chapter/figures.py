@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxcnn.reproduction import Experiment, compare, merge_results, read_results
+from jaxcnn.reproduction import Experiment, compare, read_results
 from jaxcnn.words import count_of
 
-_RESULTS = Path(__file__).resolve().parents[1] / "results"
-_MACHINES = ("reproduction-avx512-2-cores.json", "reproduction-h200.json")
+_RESULTS = Path(__file__).resolve().parents[1] / "results" / "reproduction-avx512-2-cores.json"
 
 
 def show(figure: Figure, name: str) -> None:
@@ -27,8 +26,7 @@ def show(figure: Figure, name: str) -> None:
 
 def book_experiments() -> list[Experiment]:
     """The book's nine experiments, with the committed runs on all images."""
-    results = merge_results(read_results(_RESULTS / machine) for machine in _MACHINES)
-    return [experiment for experiment in compare(results) if experiment.is_of_the_book]
+    return [experiment for experiment in compare(read_results(_RESULTS)) if experiment.is_of_the_book]
 
 
 def draw_experiment(name: str) -> Figure:

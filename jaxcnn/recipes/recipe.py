@@ -28,7 +28,7 @@ _LATER = ("accumulate", "ema_decay", "mixing", "normalization", "class_weights",
 """Settings that older records lack. Records leave them out if they have the default."""
 
 _COUNTS = ("image_size", "batch_size", "num_epochs", "accumulate")
-_TITLES = {"adam": "Adam", "adamw": "AdamW", "muon": "Muon", "sgd": "SGD"}
+_TITLES = {"adam": "Adam", "adam_epsilon_hat": "Adam (epsilon hat)", "adamw": "AdamW", "muon": "Muon", "sgd": "SGD"}
 _SCHEDULES = {"constant": "at", "linear": "falling linearly from", "one_cycle": "in one cycle up to"}
 
 

@@ -1,6 +1,6 @@
 """Comparison of the book's figures with the metrics of several runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -163,10 +163,15 @@ class Experiment:
         return Comparison(metric, reference, tuple(run["epochs"][number][metric] for run in self.runs))
 
 
-def compare(results: Results) -> Iterator[Experiment]:
-    """Yield every experiment of the book, in order, and every other recipe with runs."""
+def compare(results: Results, recipes: Mapping[str, Recipe] = ALL_RECIPES) -> Iterator[Experiment]:
+    """Yield every experiment of the book, in order, and every other recipe with runs.
+
+    Args:
+        results: the runs.
+        recipes: the recipes by name. Runs with other settings than these are not compared.
+    """
     runs = results["runs"]
-    for name, recipe in ALL_RECIPES.items():
+    for name, recipe in recipes.items():
         named = [run for run in runs if run["recipe"] == name]
         if named or name in RECIPES:
             same = [run for run in named if _is_of(recipe, run)]

@@ -28,9 +28,9 @@ def test_modern_recipes_state_their_own_image_size(name, size):
     assert get_recipe(name).image_size == size
 
 
-def test_the_books_recipes_use_plain_adam_and_no_augmentation():
+def test_the_books_recipes_use_the_adam_of_their_time_and_no_augmentation():
     for recipe in RECIPES.values():
-        assert recipe.describe_training() == f"Adam at {recipe.learning_rate:g}"
+        assert recipe.describe_training() == f"Adam (epsilon hat) at {recipe.learning_rate:g}"
         assert recipe.augmentation is None
         params = {"layer": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
         assert recipe.initialize(params) is params

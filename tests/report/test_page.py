@@ -66,7 +66,8 @@ def test_a_page_shows_metrics_training_layers_and_data(written, finished_run, sa
     evaluation = run.evaluate(sample)
     for words in (
         f"{run.epochs[-1].train_loss:.4f}", "0.5887", "jaxcnn train lenet_bn --epochs 2 --batch-size 64", "orbax",
-        "Adam at 0.001", "<dd>constant</dd>", '<th scope="row" class="word">conv1</th><td>24x24x6</td><td>156</td>',
+        "Adam (epsilon hat) at 0.001", "<dd>constant</dd>",
+        '<th scope="row" class="word">conv1</th><td>24x24x6</td><td>156</td>',
         f"<td>{evaluation.class_metrics['f1'][0]:.3f}</td>", f"<td>{evaluation.macro_metrics['precision']:.3f}</td>",
         "28x28 pixels, 1 channel, 10 classes", f"<td>{(sample.train_labels == 3).sum()}</td>",
         data_sha256(sample)["all"],

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -152,3 +154,11 @@ def test_runs_with_other_settings_are_not_compared(results_of):
     experiment = experiment_of(results, "densenet")
     assert [run["seed"] for run in experiment.runs] == [2]
     assert [run["seed"] for run in experiment.others] == [0, 1]
+
+
+def test_runs_with_other_settings_are_compared_with_recipes_of_these_settings(results_of):
+    results, recipe = results_of("lenet"), replace(RECIPES["lenet"], learning_rate=0.002)
+    results["runs"][0]["learning_rate"] = 0.002
+    (experiment,) = compare(results, {"lenet": recipe})
+    assert [run["seed"] for run in experiment.runs] == [0]
+    assert [run["seed"] for run in experiment.others] == [1, 2]
