@@ -194,10 +194,12 @@ def operation_tables() -> tuple[str, str]:
 
 def epsilon_table() -> str:
     """The training losses of runs with the same seed and both places of Adam's epsilon, next to the book's."""
-    usual = {(run["recipe"], run["seed"]): run for run in read("reproduction-avx512-2-cores")["runs"]}
+    usual = {(run["recipe"], run["seed"]): run for name in reversed(REPRODUCTIONS) for run in read(name)["runs"]}
     rows = [("training loss", *(f"epoch {number}" for number in range(1, 6)))]
-    for run in read("adam-epsilon-hat-avx512-2-cores")["runs"]:
+    for run in _finished(read("adam-epsilon-hat-avx512-2-cores")):
         name, seed = run["recipe"], run["seed"]
+        if name not in ("alexnet", "vgg", "nin", "googlenet"):
+            continue
         losses = {
             "the book": [epoch.loss for epoch in ALL_RECIPES[name].reference],
             f"epsilon added after, seed {seed}": [epoch["train_loss"] for epoch in usual[name, seed]["epochs"]],
