@@ -28,7 +28,7 @@ from jaxcnn.platform import (
 )
 
 RATES = {
-    "lenet": (0.001, 0.0039, 0.012, 0.016), "lenet_bn": (0.001, 0.0034, 0.01, 0.03, 0.1),
+    "lenet": (0.001, 0.0066, 0.012, 0.016), "lenet_bn": (0.001, 0.0034, 0.01, 0.03, 0.1),
     "lenet_bn_modern": (0.001, 0.0084, 0.02, 0.04, 0.1),
 }  # fmt: skip
 SHOES = ("Sandal", "Sneaker", "Ankle boot")
