@@ -446,7 +446,7 @@ figures.show(figure, "4_10_lenet_bn")
 # %% [markdown]
 # With smaller scales the inputs of the sigmoids differ less between images, and the loss of the first epoch is 1.35 in
 # the mean of the runs (the book: 1.36), where the layer from scratch has .99 (1.01). The book's loss is within the range
-# of the runs in each epoch. So is its test accuracy, except in the second epoch: .760, where the runs have .780 to .850.
+# of the runs in each epoch. So is its test accuracy, except in the second epoch: .760, where the runs have .780 to .852.
 #
 # ## Exercises
 #

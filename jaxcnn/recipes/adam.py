@@ -43,7 +43,7 @@ def adam_epsilon_hat(
     """
 
     def update(updates: PyTree, state: Any, params: PyTree | None = None) -> tuple[PyTree, Any]:
-        correction = 1 - b2 ** (state.count + 1).astype(jnp.float32)
+        correction = 1 - b2 ** (state.count + 1)
         return optax.scale_by_adam(b1, b2, eps / jnp.sqrt(correction)).update(updates, state, params)
 
     adam = optax.GradientTransformation(optax.scale_by_adam(b1, b2).init, update)

@@ -1,5 +1,6 @@
 """Adam with the paper's epsilon hat."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -44,6 +45,15 @@ def test_it_differs_from_adam_for_small_gradients_only():
     found, adam = trained(adam_epsilon_hat(0.01), GRADIENTS), trained(optax.adam(0.01), GRADIENTS)
     np.testing.assert_allclose(found[:2], adam[:2], rtol=1e-2)
     assert (np.abs(found[2:]) < 0.9 * np.abs(adam[2:])).all()
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_updates_keep_the_type_of_the_parameters(dtype):
+    with jax.enable_x64(True):
+        params = jnp.ones(3, dtype)
+        optimizer = adam_epsilon_hat(0.1)
+        updates, _ = optimizer.update(params, optimizer.init(params), params)
+    assert updates.dtype == dtype
 
 
 def test_its_state_is_that_of_adam():
