@@ -205,16 +205,23 @@ def epsilon_table() -> str:
 
 
 def losses_by_epsilon_table() -> str:
-    """The training loss by epoch of the networks without batch norm, with both places of Adam's epsilon."""
+    """The training loss by epoch of the networks without batch norm, with both places of Adam's epsilon.
+
+    Each run of a network with a plateau has a row, because its length depends on the seed; others have their mean.
+    """
     rows = [("training loss", *(f"epoch {number}" for number in range(1, 6)))]
     for before, after in zip(*_by_epsilon(), strict=True):
-        name = before.recipe.name
+        name, reference = before.recipe.name, before.recipe.reference
         if name in ("alexnet", "vgg", "nin", "googlenet"):
-            rows.append((f"`{name}`, the book", *(f"{epoch.loss:.4f}" for epoch in before.recipe.reference)))
+            rows.append((f"`{name}`, the book", *(f"{epoch.loss:.4f}" for epoch in reference)))
             for about, each in (("before", before), ("after", after)):
-                by_epoch = zip(*([epoch["train_loss"] for epoch in run["epochs"]] for run in each.runs), strict=True)
-                title = f"`{name}`, epsilon added {about}, {count_of(len(each.runs), 'seed')}"
-                rows.append((title, *(f"{statistics.fmean(losses):.4f}" for losses in by_epoch)))
+                losses = {f"seed {run['seed']}": [epoch["train_loss"] for epoch in run["epochs"]] for run in each.runs}
+                if not any(epoch.on_plateau for epoch in reference):
+                    means = map(statistics.fmean, zip(*losses.values(), strict=True))
+                    losses = {count_of(len(losses), "seed"): list(means)}
+                for seeds, values in losses.items():
+                    cells = (f"{loss:.4f}" for loss in values)
+                    rows.append((f"`{name}`, epsilon added {about}, {seeds}", *cells))
     return markdown_table(rows)
 
 

@@ -91,6 +91,7 @@ def random_dataset() -> Dataset:
 def jaxcnn_samples(task: Task, contestant: str) -> Iterator[float]:
     """Yield samples of the seconds of a step of this package. Start and compilation precede the first."""
     import jax
+    import optax
 
     from jaxcnn import training
     from jaxcnn.training.compilation import compiled
@@ -101,7 +102,7 @@ def jaxcnn_samples(task: Task, contestant: str) -> Iterator[float]:
     shape = (task.image_size, task.image_size, 1)
     with jax.default_device(jax.devices(task.device)[0]):
         state = training.create_train_state(
-            recipe.model.clone(dtype=dtype), recipe.make_optimizer(), jax.random.key(0), shape
+            recipe.model.clone(dtype=dtype), optax.adam(recipe.learning_rate), jax.random.key(0), shape
         )
         if contestant.endswith("step by step"):
             yield from _step_by_step(task, state, dataset, compiled())
