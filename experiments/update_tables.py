@@ -138,10 +138,11 @@ def metrics_tables() -> str:
 
 def modern_resnet_table() -> str:
     """The test accuracy of ResNet with modern training, next to that of the book's recipe."""
-    results = read("modern-resnet-avx2-2-cores")
+    (resnet,) = (experiment for experiment in compare(read(REPRODUCTION)) if experiment.recipe.name == "resnet")
+    modern = read("modern-resnet-avx2-2-cores")["resnet_modern"].values()
     found = {
-        "`resnet`": results["resnet"]["test_accuracies"],
-        "`resnet_modern` with these options": [run[-1]["test_accuracy"] for run in results["resnet_modern"].values()],
+        "`resnet`": resnet.final[-1].measured,
+        "`resnet_modern` with these options": [run[-1]["test_accuracy"] for run in modern],
     }
     rows = [("recipe", "seeds", "test accuracy after 5 epochs", "range")]
     for name, values in found.items():

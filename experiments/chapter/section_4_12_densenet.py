@@ -281,11 +281,11 @@ figure = figures.draw_experiment("densenet")
 figures.show(figure, "4_12_experiment")
 
 # %% [markdown]
-# The training curves agree with the book's: after five epochs the mean loss is .218 and the book's .219. The test
-# accuracy does not. In the book it falls in the last epoch from .894 to .871, while the five runs end between .883 and
-# .904. So the experiment is not reproduced by our criteria. The test accuracy of single runs here also falls between
-# two epochs, by up to .011; in five other runs on a GPU ([JSON](../results/reproduction-optax-adam-h200.json)), by up to .020. A
-# possible cause is that prediction uses moving statistics, which lag behind the parameters.
+# The training curves agree with the book's: after five epochs the mean loss is .219, as in the book. The test
+# accuracy does not. In the book it falls in the last epoch from .894 to .871, while the five runs end between .892 and
+# .900. So the experiment is not reproduced by our criteria. The test accuracy of single runs here also falls between
+# two epochs, by up to .014; in five other runs on a GPU ([JSON](../results/reproduction-optax-adam-h200.json)), by up to
+# .020. A possible cause is that prediction uses moving statistics, which lag behind the parameters.
 #
 # ## Exercises
 #
