@@ -60,7 +60,7 @@ def test_train_records_all_settings(sample, sample_requests, tmp_path, capsys):
     config = json.loads((run / "config.json").read_text())
     assert config == {
         "format": 2, "recipe": "lenet", "image_size": 28, "batch_size": 64, "learning_rate": 0.002, "num_epochs": 1,
-        "model": {"class": "jaxcnn.models:LeNet", "num_classes": 10, "norm": None}, "optimizer": "adam",
+        "model": {"class": "jaxcnn.models:LeNet", "num_classes": 10, "norm": None}, "optimizer": "adam_epsilon_hat",
         "optimizer_options": {"b1": 0.9, "b2": 0.999, "eps": 1e-8}, "schedule": "constant", "schedule_options": {},
         "warmup_epochs": 0.0, "weight_decay": 0.0, "clip_norm": None, "label_smoothing": 0.0, "init_gain": None,
         "augmentation": None, "metrics": {}, "seed": 5,
