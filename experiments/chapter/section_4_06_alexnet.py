@@ -234,8 +234,8 @@ figure = figures.draw_experiment("alexnet")
 figures.show(figure, "4_06_experiment")
 
 # %% [markdown]
-# The run agrees with the book's: its training loss is 1 % to 2 % higher in each epoch, and its final training accuracy is
-# .913, where the book has .915. So the experiment is reproduced by the criteria of [the
+# The run agrees with the book's: its training loss is 0.8 % to 2.2 % higher in each epoch, and its final training
+# accuracy is .913, where the book has .915. So the experiment is reproduced by the criteria of [the
 # reproduction](../../docs/explanation/reproduction.md). They do not judge the test accuracy of a single run. It is .896,
 # and the book's is .906. Adam adds epsilon as in the PyTorch of that time: with `optax.adam`, the final loss of five
 # runs is 9 % higher in the mean ([measurements](../../docs/explanation/dating-the-runs.md#adams-epsilon)).

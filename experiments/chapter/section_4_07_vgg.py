@@ -262,10 +262,10 @@ figures.show(figure, "4_07_experiment")
 # because the run is better than the book's: its final loss is .222, 8 % lower, and its final test accuracy is .917, where
 # the book has .912. The final training accuracies, .918 and .911, agree.
 #
-# The difference may be one of seeds. The recipe was trained only once, but ten times with [another form of
-# Adam](../../docs/explanation/dating-the-runs.md#adams-epsilon), half of them in bfloat16. These runs end with losses of
-# .207 to .247, and the book's .243 is within this range. Their loss of the first epoch varies from .69 to .97, probably
-# because the plateau at the beginning has another length for each.
+# Seeds may explain the difference. The recipe was trained with one seed. Ten runs with [another form of
+# Adam](../../docs/explanation/dating-the-runs.md#adams-epsilon), half of them in bfloat16, end with losses of .207 to
+# .247, and the book's .243 is within this range. Their loss of the first epoch varies from .69 to .97, probably because
+# the plateau at the beginning has another length for each.
 #
 # ## Exercises
 #
