@@ -32,7 +32,7 @@ SPEEDRUNS = (
     "speedrun-avx512-2-cores",
     "speedrun-avx2-2-cores",
 )
-REPRODUCTION = "reproduction-avx512-2-cores"
+REPRODUCTIONS = ("reproduction-avx512-2-cores", "reproduction-h200")
 OPTAX_ADAM_REPRODUCTIONS = (
     "reproduction-optax-adam-avx512-2-cores",
     "reproduction-optax-adam-h200",
@@ -78,7 +78,7 @@ def documents() -> dict[Path, dict[str, Table]]:
 
 def results_table() -> str:
     """One row for each of the book's experiments: test accuracy of the book, of its runs, and of modern training."""
-    results = read(REPRODUCTION)
+    results = reproduction()
     found = {experiment.recipe.name: experiment for experiment in compare(results)}
     rows = [("network", "book", "jaxcnn", "seeds", "reproduced", "modern")]
     for experiment in found.values():
@@ -96,7 +96,7 @@ def results_table() -> str:
             )
     counts = {len(experiment.runs) for experiment in found.values() if not experiment.is_of_the_book}
     seeds = " or ".join(map(str, sorted(counts)))
-    return f"{markdown_table(rows)}\nMachine: {_machines(results)}. Modern training: {seeds} seeds.\n"
+    return f"{markdown_table(rows)}\n{_machines(results)} Modern training: {seeds} seeds.\n"
 
 
 def speed_table() -> str:
@@ -119,18 +119,18 @@ def speed_table() -> str:
 
 def reproduction_table() -> str:
     """The overview of the reproduction."""
-    results = read(REPRODUCTION)
-    return f"{overview_markdown(results)}\nThe machine of these runs: {_machines(results)}.\n"
+    results = reproduction()
+    return f"{overview_markdown(results)}\n{_machines(results)}\n"
 
 
 def metrics_tables() -> str:
     """All metrics of the last epoch of each experiment, a table for each file of results."""
     parts = []
-    for name in (REPRODUCTION, *OPTAX_ADAM_REPRODUCTIONS):
+    for name in REPRODUCTIONS + OPTAX_ADAM_REPRODUCTIONS:
         run = next(_finished(read(name)))
         title = f"### {run['device']}, {run['dtype']}".replace("cpu, ", "").replace("gpu, ", "")
-        title += "" if name == REPRODUCTION else ", epsilon added after"
-        experiments = _of_the_book(read(name), ALL_RECIPES if name == REPRODUCTION else OPTAX_ADAM_RECIPES)
+        title += ", epsilon added after" if name in OPTAX_ADAM_REPRODUCTIONS else ""
+        experiments = _of_the_book(read(name), OPTAX_ADAM_RECIPES if name in OPTAX_ADAM_REPRODUCTIONS else ALL_RECIPES)
         link = f"[JSON](../../experiments/results/{name}.json), jax {run['versions']['jax']}."
         parts.append(f"{title}\n\n{link}\n\n{markdown_table(detail_rows(experiments))}")
     return "\n".join(parts)
@@ -138,7 +138,7 @@ def metrics_tables() -> str:
 
 def modern_resnet_table() -> str:
     """The test accuracy of ResNet with modern training, next to that of the book's recipe."""
-    (resnet,) = (experiment for experiment in compare(read(REPRODUCTION)) if experiment.recipe.name == "resnet")
+    (resnet,) = (experiment for experiment in compare(reproduction()) if experiment.recipe.name == "resnet")
     modern = read("modern-resnet-avx2-2-cores")["resnet_modern"].values()
     found = {
         "`resnet`": resnet.final[-1].measured,
@@ -229,7 +229,7 @@ def losses_by_epsilon_table() -> str:
 def _by_epsilon() -> tuple[list[Experiment], list[Experiment]]:
     """The book's experiments with epsilon added before and after the correction of the bias."""
     after = merge_results(map(read, OPTAX_ADAM_REPRODUCTIONS[:2]))
-    return _of_the_book(read(REPRODUCTION), ALL_RECIPES), _of_the_book(after, OPTAX_ADAM_RECIPES)
+    return _of_the_book(reproduction(), ALL_RECIPES), _of_the_book(after, OPTAX_ADAM_RECIPES)
 
 
 def _of_the_book(results: Results, recipes: Mapping[str, Recipe]) -> list[Experiment]:
@@ -239,6 +239,11 @@ def _of_the_book(results: Results, recipes: Mapping[str, Recipe]) -> list[Experi
 def as_markdown(script: str) -> Callable[..., Any]:
     """The function of a script in experiments/ that makes a Markdown table from its results."""
     return runpy.run_path(str(ROOT / "experiments" / script))["as_markdown"]
+
+
+def reproduction() -> Results:
+    """The runs of the recipes, for each recipe from the machine with most of them."""
+    return merge_results(map(read, REPRODUCTIONS))
 
 
 def read(name: str) -> dict[str, Any]:
@@ -265,7 +270,13 @@ def _finished(results: Results) -> Iterator[dict[str, Any]]:
 
 
 def _machines(results: Results) -> str:
-    return "; ".join(dict.fromkeys(f"{run['device']} (jax {run['versions']['jax']})" for run in _finished(results)))
+    """A sentence with the machine of most recipes, then the other machines with their recipes."""
+    recipes: dict[str, list[str]] = {}
+    for name, run in {run["recipe"]: run for run in _finished(results)}.items():
+        recipes.setdefault(f"{run['device']} (jax {run['versions']['jax']})", []).append(name)
+    first, *others = sorted(recipes, key=lambda machine: len(recipes[machine]), reverse=True)
+    parts = [f"Machine: {first}", *(f"{', '.join(recipes[machine])}: {machine}" for machine in others)]
+    return "; ".join(parts) + "."
 
 
 def _test_accuracy(experiment: Experiment) -> str:

@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxcnn.reproduction import Experiment, compare, read_results
+from jaxcnn.reproduction import Experiment, compare, merge_results, read_results
 from jaxcnn.words import count_of
 
-_RESULTS = Path(__file__).resolve().parents[1] / "results" / "reproduction-avx512-2-cores.json"
+_RESULTS = Path(__file__).resolve().parents[1] / "results"
+_REPRODUCTIONS = ("reproduction-avx512-2-cores.json", "reproduction-h200.json")
 
 
 def show(figure: Figure, name: str) -> None:
@@ -25,8 +26,9 @@ def show(figure: Figure, name: str) -> None:
 
 
 def book_experiments() -> list[Experiment]:
-    """The book's nine experiments, with the committed runs on all images."""
-    return [experiment for experiment in compare(read_results(_RESULTS)) if experiment.is_of_the_book]
+    """The book's nine experiments, with the committed runs on all images, from the machine with most runs of each."""
+    results = merge_results(read_results(_RESULTS / name) for name in _REPRODUCTIONS)
+    return [experiment for experiment in compare(results) if experiment.is_of_the_book]
 
 
 def draw_experiment(name: str) -> Figure:
