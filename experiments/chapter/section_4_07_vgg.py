@@ -263,10 +263,10 @@ figures.show(figure, "4_07_experiment")
 # lower, and their final test accuracies are .918, where the book has .912. The final training accuracies agree: .921 in
 # the mean, where the book has .911. A further run, on a CPU, ends with a loss of .222.
 #
-# Seeds may explain the difference. Ten runs with [another form of
-# Adam](../../docs/explanation/dating-the-runs.md#adams-epsilon), half of them in bfloat16, end with losses of .207 to
-# .247, and the book's .243 is within this range. Their loss of the first epoch varies from .69 to .97, probably because
-# the plateau at the beginning has another length for each.
+# The cause is unknown. Five runs in float32 with [another form of
+# Adam](../../docs/explanation/dating-the-runs.md#adams-epsilon) end below the book too, with .207 to .231. One of five
+# runs in bfloat16 ends above it, with .247, so the difference may be one of seeds. The losses of the first epoch of all
+# these runs vary from .69 to .97, probably because the plateau at the beginning has another length for each.
 #
 # ## Exercises
 #

@@ -324,10 +324,10 @@ figures.show(figure, "4_08_experiment")
 # %% [markdown]
 # By the criteria of [the reproduction](../../docs/explanation/reproduction.md) this experiment is not reproduced. The five
 # runs, made on a GPU, differ strongly. Three end with test accuracies of .830 to .835, one with .750 and one with .535,
-# and the book's is .856. The metrics by class show why ([JSON](../results/nin-classes-h200.json)): the run with .535
-# never predicts four of the classes, and the run with .750 never predicts one. This is what dead classes cause. The other
-# three runs predict all classes. Their final losses are .468 to .474, and the book's is .397. A further run, on a CPU,
-# is closer: it ends with .421, and with a test accuracy of .842.
+# and the book's is .856. The metrics by class suggest a reason ([JSON](../results/nin-classes-h200.json)): the run with
+# .535 never predicts four of the classes, and the run with .750 never predicts one. Dead classes have this effect. The
+# other three runs predict all classes, and still end with losses of .468 to .474, where the book has .397. The cause of
+# this difference is unknown. A further run, on a CPU, is closer: it ends with .421, and with a test accuracy of .842.
 #
 # Ten runs with another form of Adam, [which adds epsilon
 # elsewhere](../../docs/explanation/dating-the-runs.md#adams-epsilon), differ as much: they end with losses of .369 to

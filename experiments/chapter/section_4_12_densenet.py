@@ -284,8 +284,9 @@ figures.show(figure, "4_12_experiment")
 # The training curves agree with the book's: after five epochs the mean loss is .219, as in the book. The test
 # accuracy does not. In the book it falls in the last epoch from .894 to .871, while the ten runs end between .883 and
 # .903. So the experiment is not reproduced by our criteria. The test accuracy of single runs here also falls between
-# two epochs, by up to .014; in five other runs on a GPU ([JSON](../results/reproduction-optax-adam-h200.json)), by up to
-# .020. A possible cause is that prediction uses moving statistics, which lag behind the parameters.
+# two epochs, by up to .014, and by up to .020 in five runs with another form of Adam on a GPU
+# ([JSON](../results/reproduction-optax-adam-h200.json)). The book's fall, .023, is larger. A possible cause is that
+# prediction uses moving statistics, which lag behind the parameters.
 #
 # ## Exercises
 #

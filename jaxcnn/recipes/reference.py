@@ -17,7 +17,7 @@ HOW_THE_RUNS_WERE_MADE = (
     "resnet and densenet train on 28x28 images, because the book's code does not resize them. In all nine, Adam adds "
     "epsilon before the correction of the bias, as PyTorch's did before version 1.3."
 )
-"""Settings of the book's runs that its text does not state and its figures imply."""
+"""Settings that the book's text does not state. Its figures imply the first two; the form of Adam is an assumption."""
 
 _ADAM = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
 
