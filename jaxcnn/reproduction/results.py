@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,27 +97,34 @@ def read_results(path: Path) -> Results:
 
 
 def merge_results(results: Iterable[Results]) -> Results:
-    """Merge results of several machines. The runs of a recipe are those of the machine with most finished runs of it.
+    """Merge results of several machines. The runs of a recipe are those of the platform with most finished runs of it.
+
+    A platform is 'cpu', 'gpu' or 'tpu', the first word of `device`. Its machines share the seeds: if several of them
+    ran the same seed, one run is used, the first finished one.
 
     Args:
         results: the results of each machine.
 
     Returns:
-        `runs`, in the order of the recipes in the results. With equally many runs, the earlier results are used.
+        `runs`, in the order of the recipes in the results. If two platforms have equally many runs, the
+        first one is used.
     """
-    merged: dict[str, list[dict[str, Any]]] = {}
-    for machine in results:
-        by_recipe: dict[str, list[dict[str, Any]]] = {}
-        for run in machine["runs"]:
-            by_recipe.setdefault(run["recipe"], []).append(run)
-        for name, runs in by_recipe.items():
-            if name not in merged or _num_finished(runs) > _num_finished(merged[name]):
-                merged[name] = runs
-    return {"runs": [run for runs in merged.values() for run in runs]}
+    merged: dict[str, dict[str, dict[int, dict[str, Any]]]] = {}
+    for run in (run for machine in results for run in machine["runs"]):
+        platform = run.get("device", "").partition(",")[0]
+        by_seed = merged.setdefault(run["recipe"], {}).setdefault(platform, {})
+        if run["seed"] not in by_seed or (_is_finished(run) and not _is_finished(by_seed[run["seed"]])):
+            by_seed[run["seed"]] = run
+    platforms = (max(by_platform.values(), key=_num_finished) for by_platform in merged.values())
+    return {"runs": [run for by_seed in platforms for _, run in sorted(by_seed.items())]}
 
 
-def _num_finished(runs: Sequence[Mapping[str, Any]]) -> int:
-    return sum(run.get("status") == "finished" for run in runs)
+def _num_finished(by_seed: Mapping[int, Mapping[str, Any]]) -> int:
+    return sum(map(_is_finished, by_seed.values()))
+
+
+def _is_finished(run: Mapping[str, Any]) -> bool:
+    return run.get("status") == "finished"
 
 
 @contextmanager

@@ -88,13 +88,26 @@ def test_an_invalid_results_file_raises(tmp_path, text):
         read_results(tmp_path)
 
 
-def test_merged_runs_are_from_the_machine_with_most_finished_runs():
-    def runs(recipe, device, *statuses):
-        return [{"recipe": recipe, "device": device, "status": status} for status in statuses]
+def _runs(recipe, device, statuses):
+    return [{"recipe": recipe, "device": device, "seed": seed, "status": status} for seed, status in statuses.items()]
 
-    first = {"runs": runs("lenet", "cpu", "finished", "finished") + runs("vgg", "cpu", "finished", "unfinished")}
-    second = {"runs": runs("lenet", "gpu", "finished", "finished") + runs("vgg", "gpu", "finished", "finished")}
-    merged = merge_results([first, second, {"runs": runs("nin", "tpu", "unfinished")}])["runs"]
-    assert [(run["recipe"], run["device"]) for run in merged] == [
-        ("lenet", "cpu"), ("lenet", "cpu"), ("vgg", "gpu"), ("vgg", "gpu"), ("nin", "tpu")
+
+def test_merged_runs_are_from_the_platform_with_most_finished_runs():
+    two, one = {0: "finished", 1: "finished"}, {0: "finished", 1: "unfinished"}
+    cpu = {"runs": _runs("lenet", "cpu, A", two) + _runs("vgg", "cpu, A", one)}
+    gpu = {"runs": _runs("lenet", "gpu, B", two) + _runs("vgg", "gpu, B", two)}
+    killed = {"runs": [{"recipe": "nin", "seed": 0, "status": "unfinished"}]}
+    merged = merge_results([cpu, gpu, killed])["runs"]
+    assert [(run["recipe"], run.get("device")) for run in merged] == [
+        ("lenet", "cpu, A"), ("lenet", "cpu, A"), ("vgg", "gpu, B"), ("vgg", "gpu, B"), ("nin", None)
+    ]  # fmt: skip
+
+
+def test_machines_of_one_platform_share_the_seeds():
+    first = {"runs": _runs("vgg", "cpu, A", {0: "finished", 1: "interrupted", 5: "finished"})}
+    second = {"runs": _runs("vgg", "cpu, B", {0: "finished", 1: "finished", 4: "finished"})}
+    gpu = {"runs": _runs("vgg", "gpu, C", {0: "finished", 1: "finished", 2: "finished"})}
+    merged = merge_results([first, gpu, second])["runs"]
+    assert [(run["seed"], run["device"]) for run in merged] == [
+        (0, "cpu, A"), (1, "cpu, B"), (4, "cpu, B"), (5, "cpu, A")
     ]  # fmt: skip
