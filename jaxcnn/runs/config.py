@@ -191,7 +191,7 @@ class RunConfig:
         if dataset.image_shape != self.data.image_shape:
             faults.append(f"images of shape {dataset.image_shape}, the run {self.data.image_shape}")
         if faults:
-            raise InputError(f"--data has {'; '.join(faults)}: give the data that the run was trained on")
+            raise InputError(f"the data has {'; '.join(faults)}: give the data that the run was trained on (--data)")
 
     @classmethod
     def from_json(cls, config: dict[str, Any]) -> "RunConfig":

@@ -25,7 +25,7 @@ def config(*class_names):
         (dataset("cat", "dog", "cow"), r"\('cow' only in the data\)"),
         (dataset("cat", "dog "), r"\('dog ' only in the data; 'dog' only in the run\)"),
         (dataset("dog", "cat"), r"\(the same names in another order\)"),
-        (dataset("cat", "dog", channels=3), r"--data has images of shape \(4, 4, 3\), the run \(4, 4, 1\): give"),
+        (dataset("cat", "dog", channels=3), r"the data has images of shape \(4, 4, 3\), the run \(4, 4, 1\): give"),
         (dataset(*map(str, range(50))), r"'16', '17' and 40 more only in the data"),
     ],
 )
