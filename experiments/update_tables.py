@@ -7,6 +7,7 @@ import json
 import re
 import runpy
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ SPEEDRUNS = (
     "speedrun-avx512-2-cores",
     "speedrun-avx2-2-cores",
 )
-REPRODUCTIONS = ("reproduction-avx512-2-cores", "reproduction-h200")
+REPRODUCTIONS = ("reproduction-avx512-2-cores", "reproduction-avx2-2-cores", "reproduction-h200")
 OPTAX_ADAM_REPRODUCTIONS = (
     "reproduction-optax-adam-avx512-2-cores",
     "reproduction-optax-adam-h200",
@@ -242,7 +243,7 @@ def as_markdown(script: str) -> Callable[..., Any]:
 
 
 def reproduction() -> Results:
-    """The runs of the recipes, for each recipe from the machine with most of them."""
+    """The runs of the recipes, for each recipe from the platform with most of them."""
     return merge_results(map(read, REPRODUCTIONS))
 
 
@@ -270,12 +271,19 @@ def _finished(results: Results) -> Iterator[dict[str, Any]]:
 
 
 def _machines(results: Results) -> str:
-    """A sentence with the machine of most recipes, then the other machines with their recipes."""
-    recipes: dict[str, list[str]] = {}
-    for name, run in {run["recipe"]: run for run in _finished(results)}.items():
-        recipes.setdefault(f"{run['device']} (jax {run['versions']['jax']})", []).append(name)
-    first, *others = sorted(recipes, key=lambda machine: len(recipes[machine]), reverse=True)
-    parts = [f"Machine: {first}", *(f"{', '.join(recipes[machine])}: {machine}" for machine in others)]
+    """A sentence with the machine of most runs, then the other machines with their recipes."""
+    finished = list(_finished(results))
+    of_recipe = Counter(run["recipe"] for run in finished)
+    of_machine: dict[str, Counter[str]] = {}
+    for run in finished:
+        machine = f"{run['device']} (jax {run['versions']['jax']})"
+        of_machine.setdefault(machine, Counter())[run["recipe"]] += 1
+    first, *others = sorted(of_machine, key=lambda machine: of_machine[machine].total(), reverse=True)
+    parts = [f"Machine: {first}"]
+    for machine in others:
+        runs = of_machine[machine].items()
+        names = (name if num == of_recipe[name] else f"{count_of(num, 'run')} of {name}" for name, num in runs)
+        parts.append(f"{', '.join(names)}: {machine}")
     return "; ".join(parts) + "."
 
 

@@ -12,7 +12,7 @@ from jaxcnn.reproduction import Experiment, compare, merge_results, read_results
 from jaxcnn.words import count_of
 
 _RESULTS = Path(__file__).resolve().parents[1] / "results"
-_REPRODUCTIONS = ("reproduction-avx512-2-cores.json", "reproduction-h200.json")
+_REPRODUCTIONS = ("reproduction-avx512-2-cores.json", "reproduction-avx2-2-cores.json", "reproduction-h200.json")
 
 
 def show(figure: Figure, name: str) -> None:
@@ -26,7 +26,7 @@ def show(figure: Figure, name: str) -> None:
 
 
 def book_experiments() -> list[Experiment]:
-    """The book's nine experiments, with the committed runs on all images, from the machine with most runs of each."""
+    """The book's nine experiments, with the committed runs on all images, from the platform with most runs of each."""
     results = merge_results(read_results(_RESULTS / name) for name in _REPRODUCTIONS)
     return [experiment for experiment in compare(results) if experiment.is_of_the_book]
 
